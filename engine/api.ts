@@ -1,0 +1,306 @@
+/** The types that users of the artifact store meet. Types only: the code is in `store.ts` and what it calls. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+export type Durability = "durable" | "buffered";
+export type Backend = "varve" | "mlflow";
+
+/** Where log lines go. Varve never prints by itself. */
+export interface Logger {
+  debug(message: string, facts?: Record<string, unknown>): void;
+  info(message: string, facts?: Record<string, unknown>): void;
+  warn(message: string, facts?: Record<string, unknown>): void;
+  error(message: string, facts?: Record<string, unknown>): void;
+}
+
+/** Turns values of one media type into bytes and back. A codec given in `StoreOptions.codecs` is asked before the built-in ones. */
+export interface Codec {
+  /** The media type that its values are kept under, such as `application/vnd.acme.model`. */
+  readonly mediaType: string;
+  /** Whether `save` uses this codec for `value` when none is named. Absent: only when named. */
+  accepts?(value: unknown): boolean;
+  encode(value: unknown): Uint8Array;
+  /** `bytes` is private to the call: it may be kept and returned views may point into it. */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** The items of the configuration, in camelCase. */
+export interface StoreOptions {
+  /** The store's folder. */
+  home?: string;
+  /** Folder or URL for values; default: the log inside home. */
+  artifactStorageDir?: string;
+  /** Metadata database; default: the embedded engine inside home. */
+  databaseUrl?: string;
+  /** Passed to the object-storage client. */
+  storageOptions?: Record<string, unknown>;
+  mlflowTrackingUri?: string;
+  mlflowRegistryUri?: string;
+  defaultMlModelsStorageBackend?: Backend;
+  /** `durable` (default): a promise resolves after the disk has it. `buffered`: after the operating system has it. */
+  durability?: Durability;
+  /** Bytes. */
+  maxSize?: number;
+  /** Bytes of free disk below which saves are refused with `NO_SPACE`; default 64 MiB. */
+  minFreeSpace?: number;
+  /** Bytes. */
+  cacheSize?: number;
+  /** `debug`, `info` (default), `warn` or `error`. */
+  loggingLevel?: string;
+  loggingFile?: string;
+  readOnly?: boolean;
+  /** Make the store when there is none; default true. */
+  create?: boolean;
+  codecs?: Codec[];
+  logger?: Logger;
+  clock?: () => Date;
+  environment?: false | EnvironmentPart[];
+  /** Milliseconds that a call waits for another process's lock before `UNAVAILABLE`; default 5,000. */
+  lockWaitMax?: number;
+  /** Dangers to accept: a store on a network file system, or shared with processes of another PID namespace. */
+  allow?: ("network-file-system" | "pid-namespaces")[];
+}
+
+export type EnvironmentPart = "git" | "packages" | "command" | "diff";
+
+/** Where and with what an artifact was made. Every part is absent when it could not be told. */
+export interface Environment {
+  node?: string;
+  /** Operating system and architecture, such as `linux-x64`. */
+  platform?: string;
+  script?: string;
+  user?: string;
+  git?: { commit: string; dirty: boolean; branch?: string };
+  /** Direct dependencies and their installed versions. */
+  packages?: Record<string, string>;
+  command?: string[];
+  diff?: string;
+}
+
+/** The code that made an artifact: its sources as they were when it was saved. */
+export interface Code {
+  /** One source without a file name (a function or a string), or several by file name. */
+  readonly sources: readonly CodeSource[];
+}
+
+export interface CodeSource {
+  /** The path as it was given; absent for a function or a string. */
+  readonly file?: string;
+  readonly text: string;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any function is code, whatever it takes and gives
+export type CodeInput = ((...args: any[]) => unknown) | string | { file: string } | { files: string[] };
+
+/** Progress of a long call, in units of what the call counts. */
+export interface Progress {
+  phase: string;
+  done: number;
+  total?: number;
+  unit: "bytes" | "artifacts" | "records" | "segments";
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** `name` (latest), `name:3`, `name:latest`, `name@alias`, or an artifact. */
+export type Ref = string | Artifact;
+
+/** A snapshot of one saved version, taken when it was read. */
+export interface Artifact {
+  readonly name: string;
+  readonly version: number;
+  /** `name:version`. */
+  readonly ref: string;
+  /** `sha256:<64 hex>` of the value's bytes. */
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Bytes of the value. */
+  readonly size: number;
+  readonly createdAt: Date;
+  /** The number of the save in the store's total order. */
+  readonly sequence: number;
+  readonly backend: Backend;
+  /** The user that saved it, where the environment told. */
+  readonly createdBy?: string;
+  readonly code?: Code;
+  /** Refs with versions, in the order given. */
+  readonly inputs: string[];
+  readonly environment: Environment;
+  readonly tags: Record<string, string>;
+  readonly metadata: JsonObject;
+  /** Aliases of this version when it was read, sorted. */
+  readonly aliases: string[];
+  /** True for a version that was deleted and can be brought back with `undelete`. */
+  readonly deleted: boolean;
+  value<T = unknown>(options?: CallOptions): Promise<T>;
+  bytes(range?: ByteRange, options?: CallOptions): Promise<Uint8Array>;
+  stream(range?: ByteRange, options?: CallOptions): ReadableStream<Uint8Array>;
+  /** Writes the value's bytes to `path`: a temporary file beside it, synced, then renamed over it. */
+  writeTo(path: string, options?: CallOptions): Promise<void>;
+}
+
+/** A part of a value's bytes: from `start` (default 0) up to, not including, `end` (default: all). */
+export interface ByteRange {
+  start?: number;
+  end?: number;
+}
+
+export interface SaveOptions extends CallOptions {
+  code?: CodeInput;
+  /** Refs, artifacts, or (in a batch) pending saves; each must exist. */
+  inputs?: readonly Ref[];
+  tags?: Record<string, string>;
+  metadata?: JsonObject;
+  /** A codec, or the media type of a registered one. */
+  codec?: Codec | string;
+  /** The media type to keep; only for byte values and files, or with `codec`. */
+  mediaType?: string;
+  backend?: Backend;
+  /** Save only if the latest version is this one (`"absent"`: if there is none); else `CONFLICT`. */
+  ifVersion?: number | "absent";
+}
+
+export interface ListFilter extends CallOptions {
+  /** A glob over names: `*` within a level, `**` across. */
+  name?: string;
+  /** Tags that must have these values. */
+  tags?: Record<string, string>;
+  /** Every version instead of the latest of each name. */
+  allVersions?: boolean;
+  /** Deleted versions instead of live ones. */
+  deleted?: boolean;
+  reverse?: boolean;
+  limit?: number;
+  /** Go on after this artifact: a ref as `list` gave it. */
+  after?: string;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Remove the version's aliases too, instead of `CONFLICT`. */
+  aliases?: boolean;
+  /** For artifacts kept by MLflow: delete the model there too. */
+  purge?: boolean;
+}
+
+export interface DeleteReport {
+  /** Refs of the versions that were deleted, oldest first. */
+  deleted: string[];
+  /** Aliases that were removed with them, as `name@alias`. */
+  aliases: string[];
+}
+
+export interface Annotation extends CallOptions {
+  /** Tags to set; null removes one. */
+  tags?: Record<string, string | null>;
+  /** Top-level keys to set; null removes one. */
+  metadata?: JsonObject;
+}
+
+/** A queued save of a batch; stands for its ref or version in later calls of the same batch. */
+export interface Pending {
+  readonly name: string;
+}
+
+export interface BatchSaveOptions extends Omit<SaveOptions, "inputs" | "signal" | "onProgress"> {
+  inputs?: readonly (Ref | Pending)[];
+}
+
+/** Operations that apply in order, all or none. */
+export interface Batch {
+  save(name: string, value: unknown, options?: BatchSaveOptions): Pending;
+  setAlias(name: string, alias: string, version: number | Pending): void;
+  deleteAlias(name: string, alias: string): void;
+  annotate(ref: Ref | Pending, annotation: Omit<Annotation, "signal" | "onProgress">): void;
+  delete(ref: Ref | Pending, options?: Omit<DeleteOptions, "signal" | "onProgress">): void;
+}
+
+export interface StoreStats {
+  /** Distinct names with at least one live version. */
+  names: number;
+  /** Live versions. */
+  versions: number;
+  /** Deleted versions that can still be brought back. */
+  deletedVersions: number;
+  aliases: number;
+  /** Distinct blobs in the log. */
+  blobs: number;
+  /** Bytes of values as users see them: the sizes of all live versions. */
+  valueBytes: number;
+  /** Bytes of distinct blobs in the log. */
+  blobBytes: number;
+  /** Bytes of blobs that a live version needs. */
+  liveBlobBytes: number;
+  /** Bytes that were not stored again since an equal blob was there. */
+  deduplicatedBytes: number;
+  segments: number;
+  logBytes: number;
+  indexBytes: number;
+  /** The newest operation. */
+  sequence: number;
+}
+
+export interface VerifyOptions extends CallOptions {
+  /** Also compute the SHA-256 of every blob; default false (checksums, chain and index). */
+  full?: boolean;
+}
+
+export interface VerifyProblem {
+  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing";
+  message: string;
+  segment?: number;
+  offset?: number;
+  /** Refs of artifacts that can't be loaded because of it, as far as known. */
+  refs?: string[];
+}
+
+export interface VerifyReport {
+  ok: boolean;
+  segments: number;
+  batches: number;
+  records: number;
+  blobs: number;
+  bytes: number;
+  problems: VerifyProblem[];
+}
+
+/** The reading half of a store. */
+export interface StoreView extends AsyncDisposable {
+  /** @throws NOT_FOUND when absent or deleted. */
+  get(ref: Ref, options?: CallOptions): Promise<Artifact>;
+  find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined>;
+  /** `get` and `value` in one step. */
+  load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T>;
+  has(ref: Ref, options?: CallOptions): Promise<boolean>;
+  /** In order of names, versions newest first (both turned round by `reverse`). */
+  list(filter?: ListFilter): AsyncIterable<Artifact>;
+  /** Live versions, oldest first. */
+  versions(name: string, options?: CallOptions): AsyncIterable<Artifact>;
+  /** Alias to version. */
+  aliases(name: string, options?: CallOptions): Promise<Record<string, number>>;
+  stats(options?: CallOptions): Promise<StoreStats>;
+  /** Waits for running calls; idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ArtifactStore extends StoreView {
+  /** The store's folder, resolved. */
+  readonly home: string;
+  readonly id: string;
+  readonly readOnly: boolean;
+  save<T>(name: string, value: T, options?: SaveOptions): Promise<Artifact>;
+  /** Keeps the bytes of a file as they are: the digest is that of `sha256sum path`. */
+  saveFile(name: string, path: string, options?: SaveOptions): Promise<Artifact>;
+  /** Deletes `name:3`, `name@alias`, `name:latest` or `name:all`. */
+  delete(ref: Ref, options?: DeleteOptions): Promise<DeleteReport>;
+  undelete(ref: Ref, options?: CallOptions): Promise<Artifact>;
+  setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void>;
+  deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void>;
+  annotate(ref: Ref, annotation: Annotation): Promise<Artifact>;
+  batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]>;
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  rebuildIndex(options?: CallOptions): Promise<void>;
+}

@@ -1,0 +1,61 @@
+/** The stable codes of {@link VarveError}. Codes are part of the API; messages are not. */
+export type VarveErrorCode =
+  | "NOT_FOUND"
+  | "INVALID_ARGUMENT"
+  | "UNSUPPORTED_VALUE"
+  | "CONFLICT"
+  | "CORRUPTION"
+  | "CLOSED"
+  | "READ_ONLY"
+  | "NO_SPACE"
+  | "IO"
+  | "NOT_SUPPORTED"
+  | "MISSING_DRIVER"
+  | "UNAVAILABLE"
+  | "UNAUTHORIZED"
+  | "CONFIG"
+  | "ABORTED";
+
+export interface VarveErrorOptions {
+  /** What the caller can do about it, in one sentence. */
+  hint?: string;
+  cause?: unknown;
+  /** `"unknown"`: a disk failed between the write and its confirmation, so the call may or may not have taken effect. */
+  outcome?: "unknown";
+  /** Facts about the failure (file, offset, item, path inside a value ...). */
+  details?: Record<string, unknown>;
+}
+
+/** The only error class that Varve throws. */
+export class VarveError extends Error {
+  readonly code: VarveErrorCode;
+  readonly hint?: string;
+  readonly outcome?: "unknown";
+  readonly details?: Record<string, unknown>;
+
+  constructor(code: VarveErrorCode, message: string, options: VarveErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "VarveError";
+    this.code = code;
+    if (options.hint !== undefined) this.hint = options.hint;
+    if (options.outcome !== undefined) this.outcome = options.outcome;
+    if (options.details !== undefined) this.details = options.details;
+  }
+}
+
+const NO_SPACE_CODES = new Set(["ENOSPC", "EDQUOT"]);
+
+/** An operating-system error as a {@link VarveError}; errors of Varve pass through unchanged. */
+export function fromSystemError(error: unknown, doing: string, options: VarveErrorOptions = {}): VarveError {
+  if (error instanceof VarveError) return error;
+  const system = error as NodeJS.ErrnoException;
+  const reason = system?.message ?? String(error);
+  if (NO_SPACE_CODES.has(system?.code ?? "")) {
+    return new VarveError("NO_SPACE", `no space left on the disk while ${doing}: ${reason}`, {
+      hint: "free some space on the disk and try again; nothing that was saved is lost",
+      cause: error,
+      ...options,
+    });
+  }
+  return new VarveError("IO", `failed while ${doing}: ${reason}`, { cause: error, ...options });
+}
