@@ -1,0 +1,33 @@
+import createXxhash from "xxhash-wasm";
+
+const xxhash = await createXxhash();
+
+/** The WebAssembly memory grows to the largest single input and never shrinks, so long inputs go through in pieces. */
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * XXH64 of `bytes`. It finds accidents, not attackers: content is addressed by SHA-256.
+ * The seed is the salt of the segment that the bytes lie in.
+ */
+export function checksum(bytes: Uint8Array, seed: bigint): bigint {
+  if (bytes.length <= PIECE_BYTES) return xxhash.h64Raw(bytes, seed);
+  const state = xxhash.create64(seed);
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) state.update(bytes.subarray(at, at + PIECE_BYTES));
+  return state.digest();
+}
+
+export interface RunningChecksum {
+  update(piece: Uint8Array): void;
+  digest(): bigint;
+}
+
+/** A checksum over bytes that come in pieces of at most 1 MiB. */
+export function runningChecksum(seed: bigint): RunningChecksum {
+  const state = xxhash.create64(seed);
+  return { update: (piece) => void state.update(piece), digest: () => state.digest() };
+}
+
+/** XXH32 for rows of the index: a number, where a bigint would cost more than the hash. */
+export function rowChecksum(bytes: Uint8Array): number {
+  return xxhash.h32Raw(bytes, 0);
+}

@@ -1,0 +1,144 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  read,
+  readdirSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+
+/**
+ * The seam between the log and the disk: every file operation of the log goes through these two interfaces.
+ * The real one is below; a test gives another that keeps what was written apart from what was synced, or fails.
+ * All errors are those of the operating system.
+ */
+export interface LogFile {
+  /** Fills `into` from `position` and gives the bytes read: fewer only at the end of the file. */
+  read(into: Buffer, position: number): number;
+  readAsync(into: Buffer, position: number): Promise<number>;
+  /** Adds at the end of the file, wherever that is now, and gives the bytes written: all, or an error. */
+  append(pieces: readonly Uint8Array[]): void;
+  size(): number;
+  /** The bytes written so far, by any process, are on the disk when it returns. */
+  sync(): void;
+  syncAsync(): Promise<void>;
+  close(): void;
+}
+
+export interface FileSystem {
+  /** `create` fails when the name is taken. */
+  open(path: string, mode: "read" | "append" | "create"): LogFile;
+  exists(path: string): boolean;
+  /** 0 when there is no such file. */
+  sizeOf(path: string): number;
+  list(folder: string): string[];
+  makeFolder(path: string): void;
+  /** Gives `from` the name `to`, which must be free; `from` is gone afterwards. */
+  publish(from: string, to: string): void;
+  remove(path: string): void;
+  /** Makes new and removed names of a folder durable. */
+  syncFolder(path: string): void;
+  /** The magic number of the file system's type, as statfs(2) gives it. */
+  type(path: string): number;
+  freeBytes(path: string): number;
+}
+
+const FLAGS = {
+  read: constants.O_RDONLY,
+  append: constants.O_WRONLY | constants.O_APPEND,
+  create: constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL,
+};
+
+class NodeFile implements LogFile {
+  readonly #fd: number;
+
+  constructor(path: string, mode: "read" | "append" | "create") {
+    this.#fd = openSync(path, FLAGS[mode], 0o600);
+  }
+
+  read(into: Buffer, position: number): number {
+    let done = 0;
+    while (done < into.length) {
+      const got = readSync(this.#fd, into, done, into.length - done, position + done);
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  async readAsync(into: Buffer, position: number): Promise<number> {
+    let done = 0;
+    while (done < into.length) {
+      const got = await new Promise<number>((resolve, reject) => {
+        read(this.#fd, into, done, into.length - done, position + done, (error, count) =>
+          error ? reject(error) : resolve(count),
+        );
+      });
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  append(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) {
+      let done = 0;
+      while (done < piece.length) done += writeSync(this.#fd, piece, done, piece.length - done);
+    }
+  }
+
+  size(): number {
+    return fstatSync(this.#fd).size;
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#fd);
+  }
+
+  syncAsync(): Promise<void> {
+    return new Promise((resolve, reject) => fdatasync(this.#fd, (error) => (error ? reject(error) : resolve())));
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** The real disk. */
+export const nodeFileSystem: FileSystem = {
+  open: (path, mode) => new NodeFile(path, mode),
+  exists: (path) => existsSync(path),
+  sizeOf: (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
+  list: (folder) => readdirSync(folder),
+  makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
+  publish(from, to) {
+    // A rename would replace what another process has just put there; a link does not.
+    linkSync(from, to);
+    rmSync(from);
+  },
+  remove: (path) => rmSync(path, { force: true }),
+  syncFolder(path) {
+    const fd = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  },
+  type: (path) => statfsSync(path).type,
+  freeBytes(path) {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  },
+};

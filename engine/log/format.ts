@@ -1,0 +1,207 @@
+import { VarveError } from "../errors.ts";
+import { checksum } from "./checksum.ts";
+
+/** The bytes of the log: the code twin of FORMAT.md, shared by writer and readers. Pure: no files here. */
+
+export const FORMAT_VERSION = 1;
+export const SEGMENT_HEADER_BYTES = 128;
+export const BATCH_HEADER_BYTES = 64;
+export const RECORD_HEADER_BYTES = 32;
+export const ALIGNMENT_BYTES = 8;
+export const DIGEST_BYTES = 32;
+/** LMDB keys hold at most 1,978 bytes, one of which is the index's own. */
+export const KEY_BYTES_MAX = 1900;
+
+const SEGMENT_MAGIC = Buffer.from("VARVELOG");
+const BATCH_MAGIC = 0x54414256; // "VBAT" in file order
+
+export const RecordKind = { blob: 1, put: 2, delete: 3 } as const;
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
+
+/** A put whose references do not keep blobs alive. */
+export const FLAG_WEAK = 1;
+
+export interface SegmentHeader {
+  formatVersion: number;
+  number: number;
+  generation: number;
+  /** Where the chain comes from: 0, 0, 0n for the first segment. */
+  previousNumber: number;
+  previousEnd: number;
+  previousChain: bigint;
+  /** The last sequence number before this segment. */
+  previousSequence: number;
+  salt: bigint;
+  /** 32 hex digits. */
+  storeId: string;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** What keeps its records here, 8 ASCII characters: `artifact` or `keyvalue`. */
+  application: string;
+}
+
+export interface BatchHeader {
+  count: number;
+  sequence: number;
+  /** Milliseconds since 1970. */
+  time: number;
+  /** Bytes of the records that follow. */
+  length: number;
+  previousChain: bigint;
+  durableSequence: number;
+  recordsChecksum: bigint;
+  /** The checksum of this header: what the next batch names as its previous one. */
+  chain: bigint;
+}
+
+export interface RecordHeader {
+  kind: RecordKind;
+  flags: number;
+  /** A byte that belongs to the application. */
+  tag: number;
+  /** Digests at the start of the payload. */
+  referenceCount: number;
+  keyLength: number;
+  payloadLength: number;
+  payloadChecksum: bigint;
+  checksum: bigint;
+}
+
+
+/** Bytes of a record in the file, padding included. Lengths above 2³¹ rule out bit arithmetic. */
+export function recordBytes(keyLength: number, payloadLength: number): number {
+  const bytes = RECORD_HEADER_BYTES + keyLength + payloadLength;
+  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+}
+
+export function writeUint53(into: Buffer, value: number, at: number): void {
+  into.writeUInt32LE(value >>> 0, at);
+  into.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+export function readUint53(from: Buffer, at: number): number {
+  return from.readUInt32LE(at) + from.readUInt32LE(at + 4) * 0x1_0000_0000;
+}
+
+export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  SEGMENT_MAGIC.copy(bytes, 0);
+  bytes.writeUInt16LE(header.formatVersion, 8);
+  bytes.writeUInt32LE(header.number, 12);
+  bytes.writeUInt32LE(header.generation, 16);
+  bytes.writeUInt32LE(header.previousNumber, 20);
+  writeUint53(bytes, header.previousEnd, 24);
+  bytes.writeBigUInt64LE(header.previousChain, 32);
+  writeUint53(bytes, header.previousSequence, 40);
+  bytes.writeBigUInt64LE(header.salt, 48);
+  bytes.write(header.storeId, 56, 16, "hex");
+  writeUint53(bytes, header.createdAt, 72);
+  bytes.write(header.application, 80, 8, "latin1");
+  bytes.writeBigUInt64LE(checksum(bytes.subarray(0, 120), 0n), 120);
+  return bytes;
+}
+
+/** @throws CORRUPTION for bytes that are no segment header, NOT_SUPPORTED for one of a newer format. */
+export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader {
+  const damaged = (what: string) =>
+    new VarveError("CORRUPTION", `${file} ${what}`, {
+      hint: "restore the file from a backup; the other segments stay readable",
+      details: { file, offset: 0 },
+    });
+  if (bytes.length < SEGMENT_HEADER_BYTES) throw damaged("is too short to be a log segment");
+  if (!bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) throw damaged("is not a log segment of Varve");
+  if (checksum(bytes.subarray(0, 120), 0n) !== bytes.readBigUInt64LE(120)) throw damaged("has a damaged header");
+  const formatVersion = bytes.readUInt16LE(8);
+  if (formatVersion > FORMAT_VERSION) {
+    throw new VarveError("NOT_SUPPORTED", `${file} has format version ${formatVersion}, newer than ${FORMAT_VERSION}`, {
+      hint: "upgrade the varve package to read this store",
+      details: { file, formatVersion },
+    });
+  }
+  return {
+    formatVersion,
+    number: bytes.readUInt32LE(12),
+    generation: bytes.readUInt32LE(16),
+    previousNumber: bytes.readUInt32LE(20),
+    previousEnd: readUint53(bytes, 24),
+    previousChain: bytes.readBigUInt64LE(32),
+    previousSequence: readUint53(bytes, 40),
+    salt: bytes.readBigUInt64LE(48),
+    storeId: bytes.toString("hex", 56, 72),
+    createdAt: readUint53(bytes, 72),
+    application: bytes.toString("latin1", 80, 88),
+  };
+}
+
+/** Writes a batch header at `at` and gives its chain checksum. */
+export function writeBatchHeader(into: Buffer, at: number, header: Omit<BatchHeader, "chain">, salt: bigint): bigint {
+  into.writeUInt32LE(BATCH_MAGIC, at);
+  into.writeUInt32LE(header.count, at + 4);
+  writeUint53(into, header.sequence, at + 8);
+  writeUint53(into, header.time, at + 16);
+  writeUint53(into, header.length, at + 24);
+  into.writeBigUInt64LE(header.previousChain, at + 32);
+  writeUint53(into, header.durableSequence, at + 40);
+  into.writeBigUInt64LE(header.recordsChecksum, at + 48);
+  const chain = checksum(into.subarray(at, at + 56), salt);
+  into.writeBigUInt64LE(chain, at + 56);
+  return chain;
+}
+
+/** The batch header at `at`, or undefined if there is no valid one. */
+export function readBatchHeader(from: Buffer, at: number, salt: bigint): BatchHeader | undefined {
+  if (at + BATCH_HEADER_BYTES > from.length || from.readUInt32LE(at) !== BATCH_MAGIC) return undefined;
+  const chain = from.readBigUInt64LE(at + 56);
+  if (checksum(from.subarray(at, at + 56), salt) !== chain) return undefined;
+  return {
+    count: from.readUInt32LE(at + 4),
+    sequence: readUint53(from, at + 8),
+    time: readUint53(from, at + 16),
+    length: readUint53(from, at + 24),
+    previousChain: from.readBigUInt64LE(at + 32),
+    durableSequence: readUint53(from, at + 40),
+    recordsChecksum: from.readBigUInt64LE(at + 48),
+    chain,
+  };
+}
+
+/** Writes the header of a record whose key already stands behind it, and gives the header's checksum. */
+export function writeRecordHeader(
+  into: Buffer,
+  at: number,
+  header: Omit<RecordHeader, "checksum">,
+  salt: bigint,
+): bigint {
+  into[at + 8] = header.kind;
+  into[at + 9] = header.flags;
+  into[at + 10] = header.tag;
+  into[at + 11] = header.referenceCount;
+  into.writeUInt32LE(header.keyLength, at + 12);
+  writeUint53(into, header.payloadLength, at + 16);
+  into.writeBigUInt64LE(header.payloadChecksum, at + 24);
+  const sum = checksum(into.subarray(at + 8, at + RECORD_HEADER_BYTES + header.keyLength), salt);
+  into.writeBigUInt64LE(sum, at);
+  return sum;
+}
+
+/** The record header at `at`, or undefined if there is no valid one; the key must be in `from` too. */
+export function readRecordHeader(from: Buffer, at: number, salt: bigint): RecordHeader | undefined {
+  if (at + RECORD_HEADER_BYTES > from.length) return undefined;
+  const keyLength = from.readUInt32LE(at + 12);
+  const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
+  if (keyLength > KEY_BYTES_MAX || keyEnd > from.length) return undefined;
+  const sum = from.readBigUInt64LE(at);
+  if (checksum(from.subarray(at + 8, keyEnd), salt) !== sum) return undefined;
+  const kind = from[at + 8] as RecordKind;
+  if (kind < RecordKind.blob || kind > RecordKind.delete) return undefined;
+  return {
+    kind,
+    flags: from[at + 9]!,
+    tag: from[at + 10]!,
+    referenceCount: from[at + 11]!,
+    keyLength,
+    payloadLength: readUint53(from, at + 16),
+    payloadChecksum: from.readBigUInt64LE(at + 24),
+    checksum: sum,
+  };
+}

@@ -1,0 +1,109 @@
+import { fromSystemError, VarveError } from "../errors.ts";
+import type { FileSystem, LogFile } from "./file.ts";
+import type { SegmentHeader } from "./format.ts";
+import { SEGMENT_HEADER_BYTES } from "./format.ts";
+import { createSegment, listSegments, readSegmentHeader, segmentPath } from "./segment.ts";
+import type { LogIdentity, LogPosition } from "./segment.ts";
+
+/** The end of the log: one segment open for appending. Every call but `syncAsync` happens under the store's lock. */
+export class LogWriter {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #identity: LogIdentity;
+  #file: LogFile | undefined;
+  #header: SegmentHeader | undefined;
+
+  constructor(files: FileSystem, folder: string, identity: LogIdentity) {
+    this.#files = files;
+    this.#folder = folder;
+    this.#identity = identity;
+  }
+
+  /** The segment that is open for appending; 0 before the first. */
+  get segment(): number {
+    return this.#header?.number ?? 0;
+  }
+
+  get salt(): bigint {
+    return this.#header?.salt ?? 0n;
+  }
+
+  /** Opens the segment that `tail` lies in, if it is not open already. */
+  open(tail: LogPosition): void {
+    if (this.#header?.number === tail.segment) return;
+    const path = segmentPath(this.#folder, tail.segment);
+    const header = this.#readHeader(path, tail.segment);
+    this.#replace(this.#files.open(path, "append"), header);
+  }
+
+  size(): number {
+    return this.#file!.size();
+  }
+
+  /** Whether a newer segment than the open one was made, by a process that died before it could say so. */
+  hasSuccessor(): boolean {
+    return this.#files.exists(segmentPath(this.#folder, this.segment + 1));
+  }
+
+  /**
+   * Ends the log at `end` and goes on in a new segment. All of the old one is on the disk before the new one has its
+   * name, so that a sync of the newest segment covers every earlier batch of every process.
+   */
+  roll(end: LogPosition, now: number): LogPosition {
+    if (this.#file) this.#file.sync();
+    const taken = listSegments(this.#files, this.#folder).at(-1) ?? 0;
+    const number = Math.max(taken, end.segment) + 1;
+    const header = createSegment(this.#files, this.#folder, number, end, this.#identity, now);
+    this.#replace(this.#files.open(segmentPath(this.#folder, number), "append"), header);
+    return { ...end, segment: number, offset: SEGMENT_HEADER_BYTES };
+  }
+
+  /**
+   * Appends one group behind `start`. The file is opened for appending only, so that a writer which wrongly believes
+   * to be alone overwrites nothing; it learns of the other one here and does not acknowledge.
+   */
+  append(pieces: readonly Uint8Array[], start: LogPosition, end: LogPosition): void {
+    this.#file!.append(pieces);
+    const size = this.#file!.size();
+    if (size === end.offset) return;
+    throw new VarveError("IO", `the log grew from ${start.offset} to ${size} bytes where ${end.offset} were expected`, {
+      hint: "another process wrote to the store without its lock; close all its users and open it again",
+      outcome: "unknown",
+      details: { segment: end.segment, offset: start.offset },
+    });
+  }
+
+  /** Makes all that was appended to the open segment durable. */
+  syncAsync(): Promise<void> {
+    return this.#file!.syncAsync();
+  }
+
+  sync(): void {
+    this.#file!.sync();
+  }
+
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+    this.#header = undefined;
+  }
+
+  #readHeader(path: string, number: number): SegmentHeader {
+    try {
+      const file = this.#files.open(path, "read");
+      try {
+        return readSegmentHeader(file, path, number, this.#identity);
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      throw fromSystemError(error, `opening ${path}`);
+    }
+  }
+
+  #replace(file: LogFile, header: SegmentHeader): void {
+    this.#file?.close();
+    this.#file = file;
+    this.#header = header;
+  }
+}
