@@ -1,0 +1,20 @@
+import { hash } from "node:crypto";
+import { DIGEST_BYTES } from "../log/format.ts";
+import { VarveError } from "../errors.ts";
+
+const TEXT = /^sha256:[0-9a-f]{64}$/;
+
+/** The content address of bytes: their SHA-256, 32 bytes. */
+export function contentDigest(bytes: Uint8Array): Buffer {
+  return hash("sha256", bytes, "buffer");
+}
+
+/** `sha256:<64 hex>`. */
+export function digestText(digest: Uint8Array): string {
+  return `sha256:${Buffer.from(digest.buffer, digest.byteOffset, DIGEST_BYTES).toString("hex")}`;
+}
+
+export function parseDigest(text: string): Buffer {
+  if (TEXT.test(text)) return Buffer.from(text.slice("sha256:".length), "hex");
+  throw new VarveError("INVALID_ARGUMENT", `not a digest: ${text}`, { hint: "a digest is `sha256:` and 64 hex digits" });
+}

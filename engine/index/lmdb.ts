@@ -1,0 +1,122 @@
+import type { RootDatabase, Transaction } from "lmdb";
+import { ABORT, open as openLmdb } from "lmdb";
+
+/** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
+
+/** Parallel read transactions of all processes; the first opener decides. */
+const READERS_MAX = 2048;
+
+export interface EnvironmentRange {
+  start: Uint8Array;
+  /** Exclusive; in reverse, the range goes from `start` down to it. */
+  end?: Uint8Array;
+  reverse?: boolean;
+  exclusiveStart?: boolean;
+  limit?: number;
+  snapshot?: EnvironmentSnapshot;
+}
+
+/** A state of the environment that stays readable until `done`. Held long, it makes the file grow. */
+export interface EnvironmentSnapshot {
+  readonly transaction: Transaction;
+  done(): void;
+}
+
+export interface Entry {
+  key: Buffer;
+  value: Buffer;
+}
+
+export class Environment {
+  readonly #database: RootDatabase<Buffer, Uint8Array>;
+
+  constructor(path: string) {
+    this.#database = openLmdb<Buffer, Uint8Array>({
+      path,
+      encoding: "binary",
+      keyEncoding: "binary",
+      noSync: true,
+      overlappingSync: false,
+      maxReaders: READERS_MAX,
+      cache: false,
+      // A folder of our own, also where its name has a dot.
+      noSubdir: false,
+    });
+  }
+
+  /** A view that is valid until the next call: decode it at once. */
+  getFast(key: Uint8Array): Buffer | undefined {
+    return this.#database.getBinaryFast(key);
+  }
+
+  get(key: Uint8Array, snapshot?: EnvironmentSnapshot): Buffer | undefined {
+    if (!snapshot) return this.#database.getBinary(key);
+    return this.#database.get(key, { transaction: snapshot.transaction });
+  }
+
+  /** Only within a transaction. */
+  put(key: Uint8Array, value: Buffer): void {
+    this.#database.putSync(key, value);
+  }
+
+  /** Only within a transaction. */
+  remove(key: Uint8Array): void {
+    this.#database.removeSync(key);
+  }
+
+  entries(range: EnvironmentRange): Iterable<Entry> {
+    const { snapshot, exclusiveStart, ...rest } = range;
+    return this.#database.getRange({
+      ...rest,
+      ...(exclusiveStart ? { exclusiveStart: true } : {}),
+      ...(snapshot ? { transaction: snapshot.transaction } : {}),
+    } as never) as Iterable<{ key: never; value: Buffer }> as Iterable<Entry>;
+  }
+
+  snapshot(): EnvironmentSnapshot {
+    const transaction = this.#database.useReadTransaction();
+    return { transaction, done: () => transaction.done() };
+  }
+
+  /** Later reads see what other processes have committed. */
+  refresh(): void {
+    this.#database.resetReadTxn();
+  }
+
+  /** Runs `action` holding the write lock; waiting for it stops the event loop. A throw takes its writes back. */
+  transactSync<T>(action: () => T): T {
+    let failure: { error: unknown } | undefined;
+    const result = this.#database.transactionSync((): T => {
+      try {
+        return action();
+      } catch (error) {
+        failure = { error };
+        return ABORT as T;
+      }
+    });
+    if (failure) throw failure.error;
+    return result;
+  }
+
+  /**
+   * Runs `action` holding the write lock, waiting for it on another thread; `action` itself runs on this one.
+   * lmdb-js can't take the writes of an asynchronous transaction back: put nothing before what may fail.
+   */
+  async transact<T>(action: () => T): Promise<T> {
+    let failure: { error: unknown } | undefined;
+    const result = await this.#database.transaction((): T => {
+      try {
+        return action();
+      } catch (error) {
+        failure = { error };
+        return undefined as T;
+      }
+    });
+    if (failure) throw failure.error;
+    return result;
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

@@ -1,0 +1,218 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { VarveError } from "../errors.ts";
+import type { LogIdentity, LogPosition } from "../log/segment.ts";
+import { currentBootId, pidNamespace, processStart } from "./boot.ts";
+import { Environment } from "./lmdb.ts";
+import { readPosition, writePosition } from "./rows.ts";
+import { readUint53, writeUint53 } from "../log/format.ts";
+
+/** What the processes that use a store tell each other. */
+export interface SharedState {
+  identity: LogIdentity;
+  /** The end of the log. */
+  tail: LogPosition;
+  /** Every batch up to this one is on the disk. */
+  durableSequence: number;
+  /** Which index is the current one. */
+  generation: number;
+  /** The mark that calls the index clean has been taken away, so the index may be written. */
+  indexUnclean: boolean;
+  /** Bytes behind the tail were not acknowledged and must not be adopted. */
+  cutAtTail: boolean;
+  /** A sync failed: what came after `durableSequence` is in doubt, and nothing may be written on it. */
+  syncFailed: boolean;
+}
+
+interface Opener {
+  pid: number;
+  start: string;
+  namespace: number;
+  /** Milliseconds since 1970. */
+  heartbeat: number;
+}
+
+const STATE_KEY = Buffer.from("state");
+const OPENER_PREFIX = "opener/";
+const HEARTBEAT_MILLISECONDS = 5_000;
+/** An opener of another PID namespace that was silent for so long is taken for dead. */
+const SILENCE_MILLISECONDS_MAX = 20_000;
+
+/**
+ * The lock environment: LMDB's write lock, a robust mutex over all processes, and a few rows that it protects.
+ * Its folder is named after the boot and the inode of the folder above it. So no environment of an earlier boot (which
+ * was never synced) and none that came with a copied home is ever opened, and two openers need no other lock to agree.
+ */
+export class LockEnvironment {
+  readonly #folder: string;
+  readonly #environment: Environment;
+  readonly #inode: number;
+  readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(home: string) {
+    this.#folder = lockFolder(home);
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    this.#environment = new Environment(this.#folder);
+    this.#inode = statSync(join(this.#folder, "lock.mdb")).ino;
+  }
+
+  /** Waits for the lock on another thread. */
+  hold<T>(action: () => T): Promise<T> {
+    return this.#environment.transact(() => this.#checked(action));
+  }
+
+  /** Waits for the lock on this thread: only when nobody else is likely to have it. */
+  holdSync<T>(action: () => T): T {
+    return this.#environment.transactSync(() => this.#checked(action));
+  }
+
+  state(): SharedState | undefined {
+    const bytes = this.#environment.getFast(STATE_KEY);
+    return bytes && decodeState(bytes);
+  }
+
+  /** Only while the lock is held. */
+  setState(state: SharedState): void {
+    this.#environment.put(STATE_KEY, encodeState(state));
+  }
+
+  /** Later reads see what other processes have committed. */
+  refresh(): void {
+    this.#environment.refresh();
+  }
+
+  /**
+   * Enters this process among those that have the store open. Only while the lock is held.
+   * @throws as `checkNamespaces`
+   */
+  register(allowNamespaces: boolean): void {
+    this.checkNamespaces(allowNamespaces);
+    this.removeGone();
+    this.#beat();
+    this.#heartbeat = setInterval(() => void this.hold(() => this.#beat()).catch(() => {}), HEARTBEAT_MILLISECONDS);
+    this.#heartbeat.unref();
+  }
+
+  /** @throws NOT_SUPPORTED when a process of another PID namespace has it open: LMDB can't tell their processes apart. */
+  checkNamespaces(allowed: boolean): void {
+    const own = pidNamespace();
+    for (const [, opener] of this.#openers()) {
+      if (opener.namespace !== own && !isGone(opener, own) && !allowed) throw otherNamespace(opener);
+    }
+  }
+
+  /** How many others have the store open, those that died without a word included until somebody registers. */
+  others(): number {
+    let count = 0;
+    for (const [key] of this.#openers()) if (key !== this.#openerKey.toString()) count++;
+    return count;
+  }
+
+  /** Drops the rows of processes that are gone. Only while the lock is held. */
+  removeGone(): void {
+    const own = pidNamespace();
+    for (const [key, opener] of this.#openers()) if (isGone(opener, own)) this.#environment.remove(Buffer.from(key));
+  }
+
+  /** The process that has had the store open the longest, for messages. */
+  holder(): string {
+    for (const [key, opener] of this.#openers()) if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
+    return "another process";
+  }
+
+  /** Only while the lock is held. */
+  unregister(): void {
+    clearInterval(this.#heartbeat);
+    this.#environment.remove(this.#openerKey);
+  }
+
+  /** Removes the environments of earlier boots: no process of theirs is left. */
+  removeOthers(home: string): void {
+    for (const name of readdirSync(join(home, "lock"))) {
+      const earlier = /^[0-9a-z]+-[0-9a-f]+-[0-9a-f]+$/.test(name) && !name.startsWith(`${currentBootId()}-`);
+      if (earlier) rmSync(join(home, "lock", name), { recursive: true, force: true });
+    }
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    return this.#environment.close();
+  }
+
+  #beat(): void {
+    const opener: Opener = {
+      pid: process.pid,
+      start: processStart(process.pid) ?? "unknown",
+      namespace: pidNamespace(),
+      heartbeat: Date.now(),
+    };
+    this.#environment.put(this.#openerKey, Buffer.from(JSON.stringify(opener)));
+  }
+
+  *#openers(): Generator<[string, Opener]> {
+    const range = { start: Buffer.from(OPENER_PREFIX), end: Buffer.from("opener0") };
+    for (const { key, value } of this.#environment.entries(range)) {
+      yield [key.toString(), JSON.parse(value.toString()) as Opener];
+    }
+  }
+
+  /** The lock of a removed environment locks nobody out: whoever notices stops. */
+  #checked<T>(action: () => T): T {
+    if (inodeOf(join(this.#folder, "lock.mdb")) !== this.#inode) {
+      throw new VarveError("IO", `the lock of the store was removed or replaced while it was open (${this.#folder})`, {
+        hint: "close all users of the store and open it again; nothing in the log is overwritten",
+      });
+    }
+    return action();
+  }
+}
+
+/** Where the lock environment of this boot lies, whether it exists or not. */
+export function lockFolder(home: string): string {
+  const parent = join(home, "lock");
+  const { dev, ino } = statSync(parent);
+  return join(parent, `${currentBootId()}-${dev.toString(16)}-${ino.toString(16)}`);
+}
+
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
+}
+
+function isGone(opener: Opener, ownNamespace: number): boolean {
+  if (opener.namespace !== ownNamespace) return Date.now() - opener.heartbeat > SILENCE_MILLISECONDS_MAX;
+  return processStart(opener.pid) !== opener.start;
+}
+
+function otherNamespace(opener: Opener): VarveError {
+  return new VarveError("NOT_SUPPORTED", `a process of another PID namespace (pid ${opener.pid} there) has the store open`, {
+    hint: 'let the containers share one PID namespace, or close the store there; `allow: ["pid-namespaces"]` takes the risk that two processes with the same pid hang',
+  });
+}
+
+const STATE_BYTES = 96;
+
+function encodeState(state: SharedState): Buffer {
+  const bytes = Buffer.alloc(STATE_BYTES);
+  writePosition(bytes, 0, state.tail);
+  writeUint53(bytes, state.durableSequence, 40);
+  writeUint53(bytes, state.generation, 48);
+  bytes[56] = Number(state.indexUnclean) | (Number(state.cutAtTail) << 1) | (Number(state.syncFailed) << 2);
+  bytes.write(state.identity.application, 64, 8, "latin1");
+  bytes.write(state.identity.storeId, 72, 16, "hex");
+  return bytes;
+}
+
+function decodeState(bytes: Buffer): SharedState {
+  const flags = bytes[56]!;
+  return {
+    tail: readPosition(bytes, 0),
+    durableSequence: readUint53(bytes, 40),
+    generation: readUint53(bytes, 48),
+    indexUnclean: (flags & 1) !== 0,
+    cutAtTail: (flags & 2) !== 0,
+    syncFailed: (flags & 4) !== 0,
+    identity: { application: bytes.toString("latin1", 64, 72), storeId: bytes.toString("hex", 72, 88) },
+  };
+}

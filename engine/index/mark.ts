@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { LogPosition } from "../log/segment.ts";
+import { currentBootId } from "./boot.ts";
+
+/**
+ * Whether an index may be opened. It is never synced while in use: after a kill the operating system still has all of it,
+ * after a power cut it may hold anything, and a damaged LMDB file can end the process that opens it.
+ */
+export interface TrustMark {
+  bootId: string;
+  device: number;
+  inode: number;
+  /** Set when the index was closed in order and is on the disk: how far of the log is in it. */
+  clean?: { segment: number; offset: number; sequence: number; time: number; chain: string };
+}
+
+const MARK_FILE = "trust.json";
+
+/** Whether the index in `folder` holds what was written to it. */
+export function isTrusted(folder: string): boolean {
+  const mark = readMark(folder);
+  const data = statSync(join(folder, "data.mdb"), { throwIfNoEntry: false });
+  if (!mark || !data || data.size === 0) return false;
+  if (mark.device !== data.dev || mark.inode !== data.ino) return false;
+  return mark.clean !== undefined || mark.bootId === currentBootId();
+}
+
+/** Says that from now on only this boot's operating system knows the index. */
+export function markUnclean(folder: string): void {
+  writeMark(folder, undefined);
+}
+
+/** Puts a closed index on the disk and says so. No process may have it open. */
+export function markClean(folder: string, position: LogPosition): void {
+  syncPath(join(folder, "data.mdb"));
+  writeMark(folder, position);
+}
+
+function readMark(folder: string): TrustMark | undefined {
+  try {
+    const mark = JSON.parse(readFileSync(join(folder, MARK_FILE), "utf8")) as TrustMark;
+    return typeof mark === "object" && mark !== null ? mark : undefined;
+  } catch {
+    // No mark, or one that was cut off: the index is not trusted, and made anew.
+    return undefined;
+  }
+}
+
+function writeMark(folder: string, clean: LogPosition | undefined): void {
+  const { dev, ino } = statSync(join(folder, "data.mdb"));
+  const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino };
+  if (clean) mark.clean = { ...clean, chain: clean.chain.toString() };
+  writeFileDurably(join(folder, MARK_FILE), `${JSON.stringify(mark)}\n`);
+}
+
+/** Replaces a small file as a whole: after a power cut it is the old one or the new one. */
+export function writeFileDurably(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const fd = openSync(temporary, "wx", 0o600);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+  syncPath(dirname(path));
+}
+
+function syncPath(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,167 @@
+import { VarveError } from "../errors.ts";
+import { rowChecksum } from "../log/checksum.ts";
+import { DIGEST_BYTES, FLAG_WEAK, readUint53, writeUint53 } from "../log/format.ts";
+import type { RecordPlace } from "../log/reader.ts";
+import type { LogPosition } from "../log/segment.ts";
+
+/** The rows of the index as bytes and back. The index is made from the log, so this is no format to keep. */
+
+/** Raised when rows change their shape: an index of another version is built anew. */
+export const INDEX_VERSION = 1;
+
+/** First bytes of keys that are the index's own; keys of applications begin with a higher byte. */
+export const META_SPACE = 0x00;
+export const BLOB_SPACE = 0x01;
+export const APPLICATION_SPACE = 0x02;
+
+/** What an application put under a key, and where it lies. */
+export interface Row {
+  sequence: number;
+  /** Milliseconds since 1970. */
+  time: number;
+  tag: number;
+  /** A weak row's references do not keep blobs alive. */
+  weak: boolean;
+  /** SHA-256 digests, 32 bytes each. */
+  references: Buffer[];
+  place: RecordPlace;
+  /** Where the first referenced blob was when the row was written. */
+  blob: RecordPlace | undefined;
+  /** The payload behind the references, when it is small enough to be kept here. */
+  inline: Buffer | undefined;
+}
+
+/** Where a blob lies and how many rows need it. */
+export interface BlobRow {
+  place: RecordPlace;
+  referenceCount: number;
+}
+
+const ROW_HEAD_BYTES = 48;
+const PLACE_BYTES = 18;
+const FLAG_INLINE = 0x80;
+
+function writePlace(into: Buffer, at: number, place: RecordPlace): void {
+  into.writeUInt32LE(place.segment, at);
+  into.writeUIntLE(place.offset, at + 4, 6);
+  writeUint53(into, place.payloadLength, at + 10);
+}
+
+function readPlace(from: Buffer, at: number): RecordPlace {
+  return {
+    segment: from.readUInt32LE(at),
+    offset: from.readUInt32LE(at + 4) + from.readUInt16LE(at + 8) * 0x1_0000_0000,
+    payloadLength: readUint53(from, at + 10),
+  };
+}
+
+export function encodeRow(row: Row): Buffer {
+  const references = row.references.length * DIGEST_BYTES;
+  const inline = row.inline?.length ?? 0;
+  const bytes = Buffer.allocUnsafe(ROW_HEAD_BYTES + (row.blob ? PLACE_BYTES : 0) + references + inline);
+  bytes[4] = (row.weak ? FLAG_WEAK : 0) | (row.inline ? FLAG_INLINE : 0);
+  bytes[5] = row.tag;
+  bytes[6] = row.references.length;
+  bytes[7] = row.blob ? 1 : 0;
+  writeUint53(bytes, row.sequence, 8);
+  writeUint53(bytes, row.time, 16);
+  writePlace(bytes, 24, row.place);
+  bytes.fill(0, 42, ROW_HEAD_BYTES);
+  let at = ROW_HEAD_BYTES;
+  if (row.blob) {
+    writePlace(bytes, at, row.blob);
+    at += PLACE_BYTES;
+  }
+  for (const digest of row.references) {
+    bytes.set(digest, at);
+    at += DIGEST_BYTES;
+  }
+  if (row.inline) bytes.set(row.inline, at);
+  return seal(bytes);
+}
+
+/** Copies what it keeps: `bytes` may be a view that the next look-up overwrites. */
+export function decodeRow(bytes: Buffer): Row {
+  checkSeal(bytes);
+  const flags = bytes[4]!;
+  let at = ROW_HEAD_BYTES;
+  let blob: RecordPlace | undefined;
+  if (bytes[7] === 1) {
+    blob = readPlace(bytes, at);
+    at += PLACE_BYTES;
+  }
+  const references: Buffer[] = [];
+  for (let i = bytes[6]!; i > 0; i--) {
+    references.push(Buffer.from(bytes.subarray(at, at + DIGEST_BYTES)));
+    at += DIGEST_BYTES;
+  }
+  return {
+    sequence: readUint53(bytes, 8),
+    time: readUint53(bytes, 16),
+    tag: bytes[5]!,
+    weak: (flags & FLAG_WEAK) !== 0,
+    references,
+    place: readPlace(bytes, 24),
+    blob,
+    inline: flags & FLAG_INLINE ? Buffer.from(bytes.subarray(at)) : undefined,
+  };
+}
+
+export function encodeBlobRow(row: BlobRow): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + PLACE_BYTES + 8);
+  writePlace(bytes, 4, row.place);
+  writeUint53(bytes, row.referenceCount, 4 + PLACE_BYTES);
+  return seal(bytes);
+}
+
+export function decodeBlobRow(bytes: Buffer): BlobRow {
+  checkSeal(bytes);
+  return { place: readPlace(bytes, 4), referenceCount: readUint53(bytes, 4 + PLACE_BYTES) };
+}
+
+const POSITION_BYTES = 40;
+
+export function writePosition(into: Buffer, at: number, position: LogPosition): void {
+  writeUint53(into, position.segment, at);
+  writeUint53(into, position.offset, at + 8);
+  writeUint53(into, position.sequence, at + 16);
+  writeUint53(into, position.time, at + 24);
+  into.writeBigUInt64LE(position.chain, at + 32);
+}
+
+export function readPosition(from: Buffer, at: number): LogPosition {
+  return {
+    segment: readUint53(from, at),
+    offset: readUint53(from, at + 8),
+    sequence: readUint53(from, at + 16),
+    time: readUint53(from, at + 24),
+    chain: from.readBigUInt64LE(at + 32),
+  };
+}
+
+/** How far the log is in the index, with the index's version. */
+export function encodeApplied(position: LogPosition): Buffer {
+  const bytes = Buffer.alloc(8 + POSITION_BYTES);
+  bytes.writeUInt32LE(INDEX_VERSION, 4);
+  writePosition(bytes, 8, position);
+  return seal(bytes);
+}
+
+/** Undefined for an index of another version. */
+export function decodeApplied(bytes: Buffer): LogPosition | undefined {
+  checkSeal(bytes);
+  return bytes.readUInt32LE(4) === INDEX_VERSION ? readPosition(bytes, 8) : undefined;
+}
+
+function seal(bytes: Buffer): Buffer {
+  bytes.writeUInt32LE(rowChecksum(bytes.subarray(4)), 0);
+  return bytes;
+}
+
+/** LMDB keeps no checksums of its pages, so each row has one. */
+function checkSeal(bytes: Buffer): void {
+  if (bytes.length > 4 && bytes.readUInt32LE(0) === rowChecksum(bytes.subarray(4))) return;
+  throw new VarveError("CORRUPTION", "a row of the index is damaged", {
+    hint: "rebuild the index from the log: `varve rebuild` or `store.rebuildIndex()`; nothing is lost by it",
+  });
+}
