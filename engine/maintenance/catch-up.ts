@@ -1,0 +1,61 @@
+import type { Catalog } from "../index/catalog.ts";
+import type { SharedState } from "../index/lock.ts";
+import { VarveError } from "../errors.ts";
+import type { FileSystem } from "../log/file.ts";
+import type { LogReader } from "../log/reader.ts";
+import { listSegments } from "../log/segment.ts";
+import type { LogPosition } from "../log/segment.ts";
+import type { LogWriter } from "../log/writer.ts";
+import { replay } from "./replay.ts";
+
+export interface LogParts {
+  files: FileSystem;
+  folder: string;
+  reader: LogReader;
+  writer: LogWriter;
+  catalog: Catalog;
+}
+
+/**
+ * Under the lock, before anything is appended: opens the segment at the tail and deals with what stands behind it.
+ * Complete batches that chain on were written by a process that died before it could move the tail; they are adopted.
+ * Anything else is left where it is, and a new segment begins whose header says where the old one ended.
+ * @returns where the next batch goes
+ */
+export function catchUp(parts: LogParts, state: SharedState, now: number): LogPosition {
+  const { writer, catalog } = parts;
+  const { tail } = state;
+  if (!opened(writer, tail) || writer.size() < tail.offset || state.cutAtTail) return writer.roll(tail, now);
+  if (writer.size() === tail.offset && !writer.hasSuccessor()) {
+    bringUp(parts, catalog.applied() ?? tail, tail);
+    return tail;
+  }
+  return adopt(parts, catalog.applied() ?? tail, now);
+}
+
+/** The index may be behind: its own last transaction can be lost with the process that made it. */
+function bringUp(parts: LogParts, applied: LogPosition, tail: LogPosition): void {
+  if (applied.sequence < tail.sequence) replayFrom(parts, applied);
+}
+
+function adopt(parts: LogParts, applied: LogPosition, now: number): LogPosition {
+  const { position, torn } = replayFrom(parts, applied);
+  if (torn || !opened(parts.writer, position)) return parts.writer.roll(position, now);
+  return position;
+}
+
+function replayFrom(parts: LogParts, from: LogPosition) {
+  return replay(parts.reader, listSegments(parts.files, parts.folder), parts.catalog, from);
+}
+
+/** Whether the segment at the tail can be appended to; a missing or damaged one cannot. */
+function opened(writer: LogWriter, tail: LogPosition): boolean {
+  try {
+    writer.open(tail);
+    return true;
+  } catch (error) {
+    if (error instanceof VarveError && error.code === "CORRUPTION") return false;
+    if (error instanceof VarveError && (error.cause as NodeJS.ErrnoException)?.code === "ENOENT") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,195 @@
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { VarveError } from "../errors.ts";
+import { Catalog } from "../index/catalog.ts";
+import { LockEnvironment, lockFolder } from "../index/lock.ts";
+import type { SharedState } from "../index/lock.ts";
+import { isTrusted } from "../index/mark.ts";
+import { LogReader } from "../log/reader.ts";
+import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
+import type { IndexSource } from "./index-source.ts";
+import type { Home } from "./open.ts";
+import { indexFolder, logFolder, readIdentity } from "./open.ts";
+import { replay } from "./replay.ts";
+
+/**
+ * The index of a store that nothing is written to: the one in the home where that can be trusted and its locks be
+ * taken part in, else one made elsewhere.
+ */
+export async function openReadOnlyIndex(home: Home, allowNamespaces: boolean): Promise<IndexSource | undefined> {
+  const identity = readIdentity(home);
+  if (!identity) return undefined;
+  return (await openFollowed(home, allowNamespaces)) ?? new PrivateIndex(home, identity);
+}
+
+async function openFollowed(home: Home, allowNamespaces: boolean): Promise<FollowedIndex | undefined> {
+  if (!isWritable(lockFolder(home.folder))) return undefined;
+  const environment = new LockEnvironment(home.folder);
+  try {
+    const state = environment.state();
+    const folder = state && indexFolder(home.folder, state.generation);
+    if (state && folder && isTrusted(folder) && isWritable(folder)) {
+      environment.checkNamespaces(allowNamespaces);
+      return new FollowedIndex(home, environment, state);
+    }
+  } catch (error) {
+    await environment.close();
+    throw error;
+  }
+  await environment.close();
+  return undefined;
+}
+
+/** A reader of LMDB enters itself in the lock file; without that its pages could be reused under it. */
+function isWritable(environmentFolder: string): boolean {
+  try {
+    accessSync(join(environmentFolder, "lock.mdb"), constants.W_OK);
+    accessSync(join(environmentFolder, "data.mdb"), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readOnly(): VarveError {
+  return new VarveError("READ_ONLY", "the store was opened read-only", { hint: "open it without readOnly to change it" });
+}
+
+/** The index inside the home, followed but never written, and without a word to those who write. */
+export class FollowedIndex implements IndexSource {
+  readonly lock = undefined;
+  readonly #home: Home;
+  readonly #environment: LockEnvironment;
+  #catalog: Catalog;
+  #state: SharedState;
+
+  constructor(home: Home, environment: LockEnvironment, state: SharedState) {
+    this.#home = home;
+    this.#environment = environment;
+    this.#state = state;
+    this.#catalog = new Catalog(this.indexFolder);
+  }
+
+  get state(): SharedState {
+    return this.#state;
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  get indexFolder(): string {
+    return indexFolder(this.#home.folder, this.#state.generation);
+  }
+
+  refresh(): SharedState {
+    this.#environment.refresh();
+    const state = this.#environment.state() ?? this.#state;
+    const switched = state.generation !== this.#state.generation;
+    this.#state = state;
+    if (switched) {
+      void this.#catalog.release();
+      this.#catalog = new Catalog(this.indexFolder);
+    }
+    return state;
+  }
+
+  stateUnderLock(): SharedState {
+    return this.#state;
+  }
+
+  rebuild(): void {
+    throw readOnly();
+  }
+
+  publishDurable(): void {}
+
+  publishSyncFailed(): void {}
+
+  async close(): Promise<void> {
+    await this.#catalog.release();
+    await this.#environment.close();
+  }
+}
+
+/**
+ * An index of a read-only store's own, in a temporary folder: for a disk that can't be written to, and where the index
+ * in the home is missing or not to be trusted.
+ */
+export class PrivateIndex implements IndexSource {
+  readonly lock = undefined;
+  readonly indexFolder: string;
+  readonly catalog: Catalog;
+  readonly #home: Home;
+  readonly #reader: LogReader;
+  #state: SharedState;
+  #logBytes = -1;
+
+  constructor(home: Home, identity: SharedState["identity"]) {
+    this.#home = home;
+    this.indexFolder = mkdtempSync(join(tmpdir(), "varve-index-"));
+    this.catalog = new Catalog(this.indexFolder);
+    this.#reader = new LogReader(home.files, logFolder(home.folder), identity);
+    this.#state = {
+      identity,
+      tail: LOG_START,
+      durableSequence: 0,
+      generation: 0,
+      indexUnclean: true,
+      cutAtTail: false,
+      syncFailed: false,
+    };
+    this.refresh();
+  }
+
+  get state(): SharedState {
+    return this.#state;
+  }
+
+  refresh(): SharedState {
+    const folder = logFolder(this.#home.folder);
+    const numbers = listSegments(this.#home.files, folder);
+    const bytes = this.#bytesOf(numbers);
+    if (bytes === this.#logBytes) return this.#state;
+    const { position, problems } = replay(this.#reader, numbers, this.catalog, this.#state.tail);
+    for (const problem of problems) this.#home.onProblem(problem);
+    this.#logBytes = bytes;
+    this.#settle(position.segment);
+    this.#state = { ...this.#state, tail: position, durableSequence: position.sequence };
+    return this.#state;
+  }
+
+  stateUnderLock(): SharedState {
+    return this.#state;
+  }
+
+  /** Changes whenever the log has grown. */
+  #bytesOf(numbers: readonly number[]): number {
+    return numbers.length + this.#home.files.sizeOf(segmentPath(logFolder(this.#home.folder), numbers.at(-1) ?? 0));
+  }
+
+  /** What is read must be on the disk; on one that can't be written to it is. */
+  #settle(segment: number): void {
+    try {
+      if (segment > 0) this.#reader.segment(segment).file.sync();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EROFS" && code !== "EINVAL" && !(error instanceof VarveError)) throw error;
+    }
+  }
+
+  rebuild(): void {
+    throw readOnly();
+  }
+
+  publishDurable(): void {}
+
+  publishSyncFailed(): void {}
+
+  async close(): Promise<void> {
+    this.#reader.close();
+    await this.catalog.release();
+    rmSync(this.indexFolder, { recursive: true, force: true });
+  }
+}

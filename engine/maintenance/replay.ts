@@ -1,0 +1,94 @@
+import type { Catalog, Change } from "../index/catalog.ts";
+import { DIGEST_BYTES, FLAG_WEAK } from "../log/format.ts";
+import type { LogReader } from "../log/reader.ts";
+import type { LogProblem, ScanEnd, ScannedBatch, ScannedRecord } from "../log/scan.ts";
+import { scanLog } from "../log/scan.ts";
+import type { LogPosition } from "../log/segment.ts";
+
+/** Batches in one transaction of the index: enough to make its commit cheap, few enough to bound what it holds. */
+const BATCHES_PER_TRANSACTION = 4_096;
+
+export interface Replay extends ScanEnd {
+  problems: LogProblem[];
+  batches: number;
+}
+
+export interface ReplayOptions {
+  /** What is known to have been durable, from elsewhere than the log. */
+  durableSequence?: number;
+  onBatch?: (batch: ScannedBatch) => void;
+}
+
+/** Brings the index up to the end of the log, from the position that is in it already. */
+export function replay(
+  reader: LogReader,
+  numbers: readonly number[],
+  catalog: Catalog,
+  from: LogPosition,
+  options: ReplayOptions = {},
+): Replay {
+  const scan = scanLog(reader, numbers, from, options.durableSequence);
+  const result: Replay = { position: from, torn: false, problems: [], batches: 0 };
+  let ended = false;
+  while (!ended) {
+    catalog.transact(() => {
+      ended = applySome(scan, catalog, result, options);
+      catalog.setApplied(result.position);
+    });
+  }
+  return result;
+}
+
+function applySome(scan: ReturnType<typeof scanLog>, catalog: Catalog, result: Replay, options: ReplayOptions): boolean {
+  for (let count = 0; count < BATCHES_PER_TRANSACTION; count++) {
+    const next = scan.next();
+    if (next.done) {
+      Object.assign(result, next.value);
+      return true;
+    }
+    if ("problem" in next.value) {
+      result.problems.push(next.value.problem);
+      continue;
+    }
+    const { batch } = next.value;
+    applyBatch(catalog, batch, result.problems);
+    options.onBatch?.(batch);
+    result.position = batch.end;
+    result.batches++;
+  }
+  return false;
+}
+
+function applyBatch(catalog: Catalog, batch: ScannedBatch, problems: LogProblem[]): void {
+  for (const record of batch.records) {
+    if (!record.sound) problems.push(damagedPayload(record));
+    // A put whose payload is damaged can't say what it refers to; a blob's row still says where the damage is.
+    if (record.sound || record.payload === undefined) {
+      catalog.apply(changeOf(record), batch.header.sequence, batch.header.time);
+    }
+  }
+}
+
+export function damagedPayload(record: ScannedRecord): LogProblem {
+  const { segment, offset } = record;
+  return { kind: "record", segment, offset, message: `damaged payload of the record at offset ${offset} of segment ${segment}` };
+}
+
+function changeOf(record: ScannedRecord): Change {
+  const { header, key, segment, offset, payload } = record;
+  const referencesEnd = header.referenceCount * DIGEST_BYTES;
+  return {
+    kind: header.kind,
+    key,
+    tag: header.tag,
+    weak: (header.flags & FLAG_WEAK) !== 0,
+    references: payload ? splitReferences(payload, header.referenceCount) : [],
+    place: { segment, offset, payloadLength: header.payloadLength },
+    content: payload?.subarray(referencesEnd),
+  };
+}
+
+/** The digests at the start of a payload. */
+export function splitReferences(payload: Buffer, count: number): Buffer[] {
+  return Array.from({ length: count }, (_, i) => payload.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
+}

@@ -1,0 +1,172 @@
+import { realpathSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Logger } from "./api.ts";
+import { EngineCore } from "./engine.ts";
+import { fromSystemError, VarveError } from "./errors.ts";
+import { LockEnvironment } from "./index/lock.ts";
+import { nodeFileSystem } from "./log/file.ts";
+import type { FileSystem } from "./log/file.ts";
+import type { IndexSource } from "./maintenance/index-source.ts";
+import { LiveIndex } from "./maintenance/live-index.ts";
+import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
+import { logFolder } from "./maintenance/open.ts";
+import type { Home } from "./maintenance/open.ts";
+
+export interface OpenOptions {
+  application: "artifact" | "keyvalue";
+  readOnly?: boolean;
+  create?: boolean;
+  lockWaitMax?: number;
+  minFreeSpace?: number;
+  segmentBytesMax?: number;
+  clock?: () => Date;
+  logger?: Logger;
+  allow?: readonly ("network-file-system" | "pid-namespaces")[];
+  /** The seam: tests give another. */
+  files?: FileSystem;
+}
+
+const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
+const MIN_FREE_SPACE = 64 * 1024 * 1024;
+const LOCK_WAIT_MILLISECONDS_MAX = 5_000;
+
+/** Types of statfs(2) whose memory maps and locks do not reach across machines. */
+const NETWORK_FILE_SYSTEMS = new Map([
+  [0x6969, "NFS"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB2"],
+  [0x517b, "SMB"],
+  [0x01021997, "9p"],
+  [0x47504653, "GPFS"],
+  [0x0bd00bd0, "Lustre"],
+  [0x00c36400, "Ceph"],
+  [0x5346414f, "AFS"],
+]);
+
+interface Shared {
+  core: Promise<EngineCore>;
+  handles: number;
+}
+
+/** Every home that this process has open, by its real path: LMDB must not open an environment twice in one process. */
+const openCores = new Map<string, Shared>();
+
+/** One user's hold on a core that others in the process may hold too. */
+export interface CoreHandle {
+  core: EngineCore;
+  release(): Promise<void>;
+}
+
+/** Opens a home, or joins those in this process that have it open already, by whatever path. */
+export async function openCore(folder: string, options: OpenOptions): Promise<CoreHandle> {
+  const real = prepareFolder(resolve(folder), options);
+  const key = `${real}\0${options.readOnly ? "read-only" : "writable"}`;
+  let shared = openCores.get(key);
+  if (!shared) {
+    shared = { core: openNew(real, options), handles: 0 };
+    openCores.set(key, shared);
+  }
+  shared.handles++;
+  try {
+    const core = await shared.core;
+    return { core, release: () => release(key, shared) };
+  } catch (error) {
+    if (openCores.get(key) === shared) openCores.delete(key);
+    throw fromSystemError(error, `opening ${real}`);
+  }
+}
+
+async function release(key: string, shared: Shared): Promise<void> {
+  if (--shared.handles > 0) return;
+  if (openCores.get(key) === shared) openCores.delete(key);
+  await (await shared.core).close();
+}
+
+async function openNew(folder: string, options: OpenOptions): Promise<EngineCore> {
+  const now = () => (options.clock?.() ?? new Date()).getTime();
+  const home: Home = {
+    files: options.files ?? nodeFileSystem,
+    folder,
+    application: options.application,
+    now,
+    onProblem: ({ message, ...facts }) => options.logger?.warn(message, { ...facts }),
+    onCloseFailure: (error) => options.logger?.warn("the store was not left in order", { error: String(error) }),
+  };
+  const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
+  return new EngineCore(folder, source, {
+    files: home.files,
+    segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
+    lockWaitMax: options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX,
+    minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
+    now,
+  });
+}
+
+async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
+  const lock = new LockEnvironment(home.folder);
+  const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  try {
+    // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
+    await within(wait, lock, lock.hold(() => lock.register(options.allow?.includes("pid-namespaces") ?? false)));
+    return await within(wait, lock, lock.hold(() => new LiveIndex(home, lock)));
+  } catch (error) {
+    await lock.hold(() => lock.unregister()).catch(() => {});
+    await lock.close();
+    throw error;
+  }
+}
+
+async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSource> {
+  const source = await openReadOnlyIndex(home, options.allow?.includes("pid-namespaces") ?? false);
+  if (!source) throw noStore(home.folder);
+  return source;
+}
+
+async function within<T>(milliseconds: number, lock: LockEnvironment, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(waitedTooLong(milliseconds, lock)), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function waitedTooLong(milliseconds: number, lock: LockEnvironment): VarveError {
+  return new VarveError("UNAVAILABLE", `waited ${milliseconds} ms for the lock of the store, held by ${lock.holder()}`, {
+    hint: "try again, or end that process",
+  });
+}
+
+/** Makes the folders where that is asked for, and gives the real path of the home. */
+function prepareFolder(folder: string, options: OpenOptions): string {
+  const files = options.files ?? nodeFileSystem;
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found && !found.isDirectory()) {
+    throw new VarveError("INVALID_ARGUMENT", `${folder} is not a folder`, { hint: "choose a folder for the store" });
+  }
+  const hasLog = files.exists(logFolder(folder));
+  if (!hasLog && (options.readOnly || options.create === false)) throw noStore(folder);
+  if (!options.readOnly) {
+    files.makeFolder(logFolder(folder));
+    files.makeFolder(join(folder, "lock"));
+  }
+  if (!options.allow?.includes("network-file-system")) checkFileSystem(files, folder);
+  return realpathSync(folder);
+}
+
+function checkFileSystem(files: FileSystem, folder: string): void {
+  const name = NETWORK_FILE_SYSTEMS.get(files.type(folder) >>> 0);
+  if (name === undefined) return;
+  throw new VarveError("NOT_SUPPORTED", `${folder} is on a network file system (${name}), whose locks can't be relied on`, {
+    hint: 'choose a folder on a local disk; `allow: ["network-file-system"]` takes the risk, for one machine at a time',
+  });
+}
+
+function noStore(folder: string): VarveError {
+  return new VarveError("NOT_FOUND", `there is no store in ${folder}`, {
+    hint: "make one with `varve init`, or open it without `readOnly` and `create: false`",
+  });
+}

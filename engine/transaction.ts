@@ -1,0 +1,145 @@
+import type { Catalog } from "./index/catalog.ts";
+import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { Row } from "./index/rows.ts";
+import { checksum } from "./log/checksum.ts";
+import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
+import type { GroupLayout } from "./log/layout.ts";
+import type { LogReader } from "./log/reader.ts";
+
+/** A payload made ready outside the lock: what takes time is done, only its place is open. */
+export interface PreparedPayload {
+  references: Buffer[];
+  /** The references, then the content. */
+  payload: Buffer;
+  /** The salt that the checksum was made with; another segment's salt means making it again. */
+  salt: bigint;
+  checksum: bigint;
+}
+
+export interface PreparedBlob {
+  /** SHA-256, 32 bytes. */
+  digest: Buffer;
+  bytes: Uint8Array;
+  salt: bigint;
+  checksum: bigint;
+}
+
+export interface PutOptions {
+  tag?: number;
+  /** References that do not keep their blobs alive. */
+  weak?: boolean;
+}
+
+/** Blobs found already stored are read and checked up to this size before a save relies on them. */
+const CHECKED_BLOB_BYTES_MAX = 64 * 1024;
+const NO_KEY = new Uint8Array();
+
+export function preparePayload(references: Buffer[], content: Uint8Array, salt: bigint): PreparedPayload {
+  const payload = references.length === 0 ? asBuffer(content) : Buffer.concat([...references, content]);
+  return { references, payload, salt, checksum: checksum(payload, salt) };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/**
+ * One batch in the making, under the lock: reads see everything before it and what it did itself. Nothing it does is
+ * visible elsewhere before the whole group commits.
+ */
+export class Transaction {
+  readonly #catalog: Catalog;
+  readonly #layout: GroupLayout;
+  readonly #reader: LogReader;
+  readonly #salt: bigint;
+  /** The sequence number that this batch gets if it writes anything. */
+  readonly sequence: number;
+  /** Milliseconds since 1970; never before that of an earlier batch. */
+  readonly time: number;
+
+  constructor(parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint }, now: number) {
+    this.#catalog = parts.catalog;
+    this.#layout = parts.layout;
+    this.#reader = parts.reader;
+    this.#salt = parts.salt;
+    this.sequence = parts.layout.end.sequence + 1;
+    this.time = Math.max(now, parts.layout.end.time);
+  }
+
+  row(key: Uint8Array): Row | undefined {
+    return this.#catalog.row(key);
+  }
+
+  /** The first row of a range. */
+  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    for (const found of this.#catalog.rows({ ...range, limit: 1 })) return found;
+    return undefined;
+  }
+
+  rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
+    return [...this.#catalog.rows(range)];
+  }
+
+  /** The content behind a row's references. Not for rows that this transaction itself put. */
+  content(key: Uint8Array, row: Row): Buffer {
+    if (row.inline) return row.inline;
+    return this.#reader.readSync(row.place, RecordKind.put, key).subarray(row.references.length * DIGEST_BYTES);
+  }
+
+  hasBlob(digest: Uint8Array): boolean {
+    return this.#catalog.blob(digest) !== undefined;
+  }
+
+  /** Writes a blob, unless it is there already and sound. */
+  putBlob(blob: PreparedBlob): void {
+    if (this.#isStored(blob)) return;
+    const payloadChecksum = blob.salt === this.#salt ? blob.checksum : checksum(blob.bytes, this.#salt);
+    this.#write(RecordKind.blob, blob.digest, 0, false, [], blob.bytes, payloadChecksum);
+  }
+
+  put(key: Uint8Array, prepared: PreparedPayload, options: PutOptions = {}): void {
+    const { references, payload } = prepared;
+    const payloadChecksum = prepared.salt === this.#salt ? prepared.checksum : checksum(payload, this.#salt);
+    this.#write(RecordKind.put, key, options.tag ?? 0, options.weak ?? false, references, payload, payloadChecksum);
+  }
+
+  delete(key: Uint8Array): void {
+    this.#write(RecordKind.delete, key, 0, false, [], NO_KEY, checksum(NO_KEY, this.#salt));
+  }
+
+  #write(
+    kind: RecordKind,
+    key: Uint8Array,
+    tag: number,
+    weak: boolean,
+    references: Buffer[],
+    payload: Uint8Array,
+    payloadChecksum: bigint,
+  ): void {
+    const flags = weak ? FLAG_WEAK : 0;
+    const record = { kind, flags, tag, referenceCount: references.length, key, payload, payloadChecksum };
+    const segment = this.#layout.end.segment;
+    const offset = this.#layout.addRecord(record);
+    const content = kind === RecordKind.put ? asBuffer(payload).subarray(references.length * DIGEST_BYTES) : undefined;
+    const place = { segment, offset, payloadLength: payload.length };
+    this.#catalog.apply({ kind, key, tag, weak, references, place, content }, this.sequence, this.time);
+  }
+
+  /** A damaged copy is as good as none: the bytes in hand are written again rather than lost. */
+  #isStored(blob: PreparedBlob): boolean {
+    const known = this.#catalog.blob(blob.digest);
+    if (!known || known.place.payloadLength !== blob.bytes.length) return false;
+    if (this.#isInThisGroup(known.place) || blob.bytes.length > CHECKED_BLOB_BYTES_MAX) return true;
+    try {
+      this.#reader.readSync(known.place, RecordKind.blob, blob.digest);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Written by an earlier batch of this group, so not in the file yet. */
+  #isInThisGroup(place: { segment: number; offset: number }): boolean {
+    return place.segment === this.#layout.end.segment && place.offset >= this.#layout.start.offset;
+  }
+}
