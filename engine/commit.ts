@@ -1,9 +1,9 @@
+import type { CommitHost } from "./commit-host.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { SharedState } from "./index/lock.ts";
 import { GroupLayout } from "./log/layout.ts";
 import type { LogPosition } from "./log/segment.ts";
 import { Transaction } from "./transaction.ts";
-import type { CommitHost } from "./commit-host.ts";
 
 /** What one group takes from the queue at most. */
 const GROUP_ITEMS_MAX = 10_000;
@@ -61,7 +61,8 @@ export class Committer {
   /** Resolves when everything submitted so far is committed, and on the disk too. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
-    if (this.#appendedSequence > this.#host.durableSequence && !this.#failure) await this.#sync(this.#appendedSequence);
+    if (this.#appendedSequence > this.#host.durableSequence && !this.#failure)
+      await this.#sync(this.#appendedSequence);
   }
 
   /** The sync that will make `sequence` durable, if this process has written it. */
@@ -104,7 +105,10 @@ export class Committer {
     if (overdue.length === 0) return;
     this.#queue = this.#queue.filter((item) => item.queuedAt > since);
     const message = `waited ${this.#host.lockWaitMax} ms for the lock of the store, held by ${this.#host.holder()}`;
-    this.#rejectAll(overdue, new VarveError("UNAVAILABLE", message, { hint: "nothing was written; try again, or end that process" }));
+    this.#rejectAll(
+      overdue,
+      new VarveError("UNAVAILABLE", message, { hint: "nothing was written; try again, or end that process" }),
+    );
   }
 
   /** Under the lock. Never throws: a failure is told to the items of the group, and the lock's rows stay right. */
@@ -126,7 +130,10 @@ export class Committer {
       return outcome;
     } catch (error) {
       const doubtful = this.#host.abandoned(state, layout.start);
-      this.#rejectAll(items, fromSystemError(error, "writing to the log", doubtful ? { outcome: "unknown" } : {}));
+      this.#rejectAll(
+        items,
+        fromSystemError(error, "writing to the log", doubtful ? { outcome: "unknown" } : {}),
+      );
       return undefined;
     }
   }
@@ -134,7 +141,11 @@ export class Committer {
   #take(): Item[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.#queue.length && count < GROUP_ITEMS_MAX && (count === 0 || bytes < GROUP_BYTES_MAX)) {
+    while (
+      count < this.#queue.length &&
+      count < GROUP_ITEMS_MAX &&
+      (count === 0 || bytes < GROUP_BYTES_MAX)
+    ) {
       bytes += this.#queue[count]!.work.bytes;
       count++;
     }
@@ -162,7 +173,11 @@ export class Committer {
   }
 
   /** Runs one batch; of one that fails nothing is left, and the rest of the group goes on. */
-  #runItem(item: Item, transaction: Transaction, layout: GroupLayout): { result: unknown } | { undone: unknown } {
+  #runItem(
+    item: Item,
+    transaction: Transaction,
+    layout: GroupLayout,
+  ): { result: unknown } | { undone: unknown } {
     layout.beginBatch();
     if (item.work.undoable) this.#host.catalog.mark();
     try {

@@ -1,8 +1,8 @@
-import { Committer } from "./commit.ts";
+import { contentDigest } from "./blob/digest.ts";
 import type { Work } from "./commit.ts";
+import { Committer } from "./commit.ts";
 import type { CommitHost } from "./commit-host.ts";
 import { VarveError } from "./errors.ts";
-import { contentDigest } from "./blob/digest.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { LockEnvironment, SharedState } from "./index/lock.ts";
@@ -12,16 +12,20 @@ import { checksum } from "./log/checksum.ts";
 import type { FileSystem } from "./log/file.ts";
 import { DIGEST_BYTES, RecordKind } from "./log/format.ts";
 import type { GroupLayout } from "./log/layout.ts";
-import { LogReader } from "./log/reader.ts";
 import type { RecordPlace } from "./log/reader.ts";
+import { LogReader } from "./log/reader.ts";
 import type { LogPosition } from "./log/segment.ts";
 import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { logFolder } from "./maintenance/open.ts";
+import type { SpaceStats } from "./maintenance/space.ts";
+import { spaceStats } from "./maintenance/space.ts";
+import type { CoreReport, VerifyCoreOptions } from "./maintenance/verify.ts";
+import { verifyLog } from "./maintenance/verify.ts";
 import { EngineSnapshot } from "./snapshot.ts";
-import { preparePayload } from "./transaction.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
+import { preparePayload } from "./transaction.ts";
 
 export interface EngineSettings {
   files: FileSystem;
@@ -114,7 +118,9 @@ export class EngineCore implements CommitHost {
     if (row.inline) return row.inline;
     const skip = row.references.length * DIGEST_BYTES;
     const payload = this.reader.read(row.place, RecordKind.put, key);
-    return payload instanceof Promise ? payload.then((bytes) => bytes.subarray(skip)) : payload.subarray(skip);
+    return payload instanceof Promise
+      ? payload.then((bytes) => bytes.subarray(skip))
+      : payload.subarray(skip);
   }
 
   /** The bytes of the first blob that a row refers to. */
@@ -126,9 +132,13 @@ export class EngineCore implements CommitHost {
   blobByDigest(digest: Buffer): Buffer | Promise<Buffer> {
     const known = this.#catalog.blob(digest);
     if (known) return this.reader.read(known.place, RecordKind.blob, digest);
-    throw new VarveError("CORRUPTION", `the blob sha256:${digest.toString("hex")} is missing from the index`, {
-      hint: "rebuild the index from the log: `varve rebuild`",
-    });
+    throw new VarveError(
+      "CORRUPTION",
+      `the blob sha256:${digest.toString("hex")} is missing from the index`,
+      {
+        hint: "rebuild the index from the log: `varve rebuild`",
+      },
+    );
   }
 
   get catalog(): Catalog {
@@ -169,6 +179,23 @@ export class EngineCore implements CommitHost {
   /** Runs `work` as one batch, and resolves with its result when that is as durable as the work asks. */
   commit<T>(work: Work<T>): Promise<T> {
     return this.#committer.submit(work);
+  }
+
+  /** Blobs in the index, and what log and index take on the disk. */
+  async spaceStats(): Promise<SpaceStats> {
+    return spaceStats(this.#settings.files, this.folder, this.#source);
+  }
+
+  /** Reads the whole log and compares it with the index. */
+  async verify(options: VerifyCoreOptions): Promise<CoreReport> {
+    await this.#committer.idle();
+    const parts = {
+      files: this.#settings.files,
+      folder: logFolder(this.folder),
+      reader: this.reader,
+      catalog: this.#catalog,
+    };
+    return verifyLog(parts, options);
   }
 
   /** Makes the index anew from the log and switches to it. */
@@ -228,9 +255,13 @@ export class EngineCore implements CommitHost {
     const state = this.#source.stateUnderLock();
     this.#catalog = this.#source.catalog;
     if (state.syncFailed) {
-      throw new VarveError("IO", "a sync of the log failed in a process that has the store open; nothing may be written now", {
-        hint: "close all users of the store, check the disk, and open it again",
-      });
+      throw new VarveError(
+        "IO",
+        "a sync of the log failed in a process that has the store open; nothing may be written now",
+        {
+          hint: "close all users of the store, check the disk, and open it again",
+        },
+      );
     }
     if (!state.indexUnclean) {
       markUnclean(this.#source.indexFolder);
@@ -241,7 +272,13 @@ export class EngineCore implements CommitHost {
 
   catchUp(state: SharedState): LogPosition {
     const writer = this.#writer!;
-    const parts = { files: this.#settings.files, folder: logFolder(this.folder), reader: this.reader, writer, catalog: this.#catalog };
+    const parts = {
+      files: this.#settings.files,
+      folder: logFolder(this.folder),
+      reader: this.reader,
+      writer,
+      catalog: this.#catalog,
+    };
     const position = catchUp(parts, state, this.now());
     if (position.offset < this.#settings.segmentBytesMax) return position;
     return writer.roll(position, this.now());
@@ -280,7 +317,9 @@ export class EngineCore implements CommitHost {
   get #lock(): LockEnvironment {
     const { lock } = this.#source;
     if (lock) return lock;
-    throw new VarveError("READ_ONLY", "the store was opened read-only", { hint: "open it without readOnly to change it" });
+    throw new VarveError("READ_ONLY", "the store was opened read-only", {
+      hint: "open it without readOnly to change it",
+    });
   }
 
   #firstNow(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {

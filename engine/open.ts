@@ -4,13 +4,13 @@ import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import { LockEnvironment } from "./index/lock.ts";
-import { nodeFileSystem } from "./log/file.ts";
 import type { FileSystem } from "./log/file.ts";
+import { nodeFileSystem } from "./log/file.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
-import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
-import { logFolder } from "./maintenance/open.ts";
 import type { Home } from "./maintenance/open.ts";
+import { logFolder } from "./maintenance/open.ts";
+import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
   application: "artifact" | "keyvalue";
@@ -90,7 +90,8 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     application: options.application,
     now,
     onProblem: ({ message, ...facts }) => options.logger?.warn(message, { ...facts }),
-    onCloseFailure: (error) => options.logger?.warn("the store was not left in order", { error: String(error) }),
+    onCloseFailure: (error) =>
+      options.logger?.warn("the store was not left in order", { error: String(error) }),
   };
   const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
   return new EngineCore(folder, source, {
@@ -107,8 +108,16 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
   try {
     // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
-    await within(wait, lock, lock.hold(() => lock.register(options.allow?.includes("pid-namespaces") ?? false)));
-    return await within(wait, lock, lock.hold(() => new LiveIndex(home, lock)));
+    await within(
+      wait,
+      lock,
+      lock.hold(() => lock.register(options.allow?.includes("pid-namespaces") ?? false)),
+    );
+    return await within(
+      wait,
+      lock,
+      lock.hold(() => new LiveIndex(home, lock)),
+    );
   } catch (error) {
     await lock.hold(() => lock.unregister()).catch(() => {});
     await lock.close();
@@ -135,9 +144,13 @@ async function within<T>(milliseconds: number, lock: LockEnvironment, promise: P
 }
 
 function waitedTooLong(milliseconds: number, lock: LockEnvironment): VarveError {
-  return new VarveError("UNAVAILABLE", `waited ${milliseconds} ms for the lock of the store, held by ${lock.holder()}`, {
-    hint: "try again, or end that process",
-  });
+  return new VarveError(
+    "UNAVAILABLE",
+    `waited ${milliseconds} ms for the lock of the store, held by ${lock.holder()}`,
+    {
+      hint: "try again, or end that process",
+    },
+  );
 }
 
 /** Makes the folders where that is asked for, and gives the real path of the home. */
@@ -145,7 +158,9 @@ function prepareFolder(folder: string, options: OpenOptions): string {
   const files = options.files ?? nodeFileSystem;
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found && !found.isDirectory()) {
-    throw new VarveError("INVALID_ARGUMENT", `${folder} is not a folder`, { hint: "choose a folder for the store" });
+    throw new VarveError("INVALID_ARGUMENT", `${folder} is not a folder`, {
+      hint: "choose a folder for the store",
+    });
   }
   const hasLog = files.exists(logFolder(folder));
   if (!hasLog && (options.readOnly || options.create === false)) throw noStore(folder);
@@ -160,9 +175,13 @@ function prepareFolder(folder: string, options: OpenOptions): string {
 function checkFileSystem(files: FileSystem, folder: string): void {
   const name = NETWORK_FILE_SYSTEMS.get(files.type(folder) >>> 0);
   if (name === undefined) return;
-  throw new VarveError("NOT_SUPPORTED", `${folder} is on a network file system (${name}), whose locks can't be relied on`, {
-    hint: 'choose a folder on a local disk; `allow: ["network-file-system"]` takes the risk, for one machine at a time',
-  });
+  throw new VarveError(
+    "NOT_SUPPORTED",
+    `${folder} is on a network file system (${name}), whose locks can't be relied on`,
+    {
+      hint: 'choose a folder on a local disk; `allow: ["network-file-system"]` takes the risk, for one machine at a time',
+    },
+  );
 }
 
 function noStore(folder: string): VarveError {

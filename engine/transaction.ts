@@ -57,7 +57,10 @@ export class Transaction {
   /** Milliseconds since 1970; never before that of an earlier batch. */
   readonly time: number;
 
-  constructor(parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint }, now: number) {
+  constructor(
+    parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint },
+    now: number,
+  ) {
     this.#catalog = parts.catalog;
     this.#layout = parts.layout;
     this.#reader = parts.reader;
@@ -80,10 +83,14 @@ export class Transaction {
     return [...this.#catalog.rows(range)];
   }
 
-  /** The content behind a row's references. Not for rows that this transaction itself put. */
+  /** The content behind a row's references. */
   content(key: Uint8Array, row: Row): Buffer {
     if (row.inline) return row.inline;
-    return this.#reader.readSync(row.place, RecordKind.put, key).subarray(row.references.length * DIGEST_BYTES);
+    const pending = this.#isInThisGroup(row.place) && this.#layout.payloads.get(row.place.offset);
+    if (pending) return asBuffer(pending).subarray(row.references.length * DIGEST_BYTES);
+    return this.#reader
+      .readSync(row.place, RecordKind.put, key)
+      .subarray(row.references.length * DIGEST_BYTES);
   }
 
   hasBlob(digest: Uint8Array): boolean {
@@ -97,10 +104,20 @@ export class Transaction {
     this.#write(RecordKind.blob, blob.digest, 0, false, [], blob.bytes, payloadChecksum);
   }
 
-  put(key: Uint8Array, prepared: PreparedPayload, options: PutOptions = {}): void {
+  /** Gives the row as it is now. */
+  put(key: Uint8Array, prepared: PreparedPayload, options: PutOptions = {}): Row {
     const { references, payload } = prepared;
     const payloadChecksum = prepared.salt === this.#salt ? prepared.checksum : checksum(payload, this.#salt);
-    this.#write(RecordKind.put, key, options.tag ?? 0, options.weak ?? false, references, payload, payloadChecksum);
+    const row = this.#write(
+      RecordKind.put,
+      key,
+      options.tag ?? 0,
+      options.weak ?? false,
+      references,
+      payload,
+      payloadChecksum,
+    );
+    return row!;
   }
 
   delete(key: Uint8Array): void {
@@ -115,14 +132,19 @@ export class Transaction {
     references: Buffer[],
     payload: Uint8Array,
     payloadChecksum: bigint,
-  ): void {
+  ): Row | undefined {
     const flags = weak ? FLAG_WEAK : 0;
     const record = { kind, flags, tag, referenceCount: references.length, key, payload, payloadChecksum };
     const segment = this.#layout.end.segment;
     const offset = this.#layout.addRecord(record);
-    const content = kind === RecordKind.put ? asBuffer(payload).subarray(references.length * DIGEST_BYTES) : undefined;
+    const content =
+      kind === RecordKind.put ? asBuffer(payload).subarray(references.length * DIGEST_BYTES) : undefined;
     const place = { segment, offset, payloadLength: payload.length };
-    this.#catalog.apply({ kind, key, tag, weak, references, place, content }, this.sequence, this.time);
+    return this.#catalog.apply(
+      { kind, key, tag, weak, references, place, content },
+      this.sequence,
+      this.time,
+    );
   }
 
   /** A damaged copy is as good as none: the bytes in hand are written again rather than lost. */

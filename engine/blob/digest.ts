@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { DIGEST_BYTES } from "../log/format.ts";
 import { VarveError } from "../errors.ts";
+import { DIGEST_BYTES } from "../log/format.ts";
 
 const TEXT = /^sha256:[0-9a-f]{64}$/;
 
@@ -16,5 +16,7 @@ export function digestText(digest: Uint8Array): string {
 
 export function parseDigest(text: string): Buffer {
   if (TEXT.test(text)) return Buffer.from(text.slice("sha256:".length), "hex");
-  throw new VarveError("INVALID_ARGUMENT", `not a digest: ${text}`, { hint: "a digest is `sha256:` and 64 hex digits" });
+  throw new VarveError("INVALID_ARGUMENT", `not a digest: ${text}`, {
+    hint: "a digest is `sha256:` and 64 hex digits",
+  });
 }

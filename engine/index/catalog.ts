@@ -1,11 +1,20 @@
 import { RecordKind } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
-import { LOG_START } from "../log/segment.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { Environment } from "./lmdb.ts";
+import { LOG_START } from "../log/segment.ts";
 import type { EnvironmentRange, EnvironmentSnapshot } from "./lmdb.ts";
-import { BLOB_SPACE, decodeApplied, decodeBlobRow, decodeRow, encodeApplied, encodeBlobRow, encodeRow, META_SPACE } from "./rows.ts";
+import { Environment } from "./lmdb.ts";
 import type { BlobRow, Row } from "./rows.ts";
+import {
+  BLOB_SPACE,
+  decodeApplied,
+  decodeBlobRow,
+  decodeRow,
+  encodeApplied,
+  encodeBlobRow,
+  encodeRow,
+  META_SPACE,
+} from "./rows.ts";
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
 
@@ -131,19 +140,25 @@ export class Catalog {
     }
   }
 
-  /** Within `transact`: what the next record of the log means to the index. */
-  apply(change: Change, sequence: number, time: number): void {
-    if (change.kind === RecordKind.blob) return this.#applyBlob(change);
-    const old = this.row(change.key);
-    if (change.kind === RecordKind.delete) {
-      this.#remove(change.key);
-    } else {
-      const blob = change.references[0] && this.blob(change.references[0])?.place;
-      const inline = change.content && change.content.length <= INLINE_BYTES_MAX ? change.content : undefined;
-      const { tag, weak, references, place } = change;
-      this.#put(change.key, encodeRow({ sequence, time, tag, weak, references, place, blob, inline }));
+  /** Within `transact`: what the next record of the log means to the index. Gives the row that it put. */
+  apply(change: Change, sequence: number, time: number): Row | undefined {
+    if (change.kind === RecordKind.blob) {
+      this.#applyBlob(change);
+      return undefined;
     }
+    const old = this.row(change.key);
+    const row = change.kind === RecordKind.put ? this.#rowOf(change, sequence, time) : undefined;
+    if (row) this.#put(change.key, encodeRow(row));
+    else if (old) this.#remove(change.key);
     this.#count(old, change);
+    return row;
+  }
+
+  #rowOf(change: Change, sequence: number, time: number): Row {
+    const { tag, weak, references, place, content } = change;
+    const blob = references[0] && this.blob(references[0])?.place;
+    const inline = content && content.length <= INLINE_BYTES_MAX ? content : undefined;
+    return { sequence, time, tag, weak, references, place, blob, inline };
   }
 
   #applyBlob(change: Change): void {

@@ -12,6 +12,7 @@ export interface EnvironmentRange {
   end?: Uint8Array;
   reverse?: boolean;
   exclusiveStart?: boolean;
+  inclusiveEnd?: boolean;
   limit?: number;
   snapshot?: EnvironmentSnapshot;
 }

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
+import { readUint53, writeUint53 } from "../log/format.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { currentBootId, pidNamespace, processStart } from "./boot.ts";
 import { Environment } from "./lmdb.ts";
 import { readPosition, writePosition } from "./rows.ts";
-import { readUint53, writeUint53 } from "../log/format.ts";
 
 /** What the processes that use a store tell each other. */
 export interface SharedState {
@@ -91,7 +91,10 @@ export class LockEnvironment {
     this.checkNamespaces(allowNamespaces);
     this.removeGone();
     this.#beat();
-    this.#heartbeat = setInterval(() => void this.hold(() => this.#beat()).catch(() => {}), HEARTBEAT_MILLISECONDS);
+    this.#heartbeat = setInterval(
+      () => void this.hold(() => this.#beat()).catch(() => {}),
+      HEARTBEAT_MILLISECONDS,
+    );
     this.#heartbeat.unref();
   }
 
@@ -113,12 +116,14 @@ export class LockEnvironment {
   /** Drops the rows of processes that are gone. Only while the lock is held. */
   removeGone(): void {
     const own = pidNamespace();
-    for (const [key, opener] of this.#openers()) if (isGone(opener, own)) this.#environment.remove(Buffer.from(key));
+    for (const [key, opener] of this.#openers())
+      if (isGone(opener, own)) this.#environment.remove(Buffer.from(key));
   }
 
   /** The process that has had the store open the longest, for messages. */
   holder(): string {
-    for (const [key, opener] of this.#openers()) if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
+    for (const [key, opener] of this.#openers())
+      if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
     return "another process";
   }
 
@@ -161,9 +166,13 @@ export class LockEnvironment {
   /** The lock of a removed environment locks nobody out: whoever notices stops. */
   #checked<T>(action: () => T): T {
     if (inodeOf(join(this.#folder, "lock.mdb")) !== this.#inode) {
-      throw new VarveError("IO", `the lock of the store was removed or replaced while it was open (${this.#folder})`, {
-        hint: "close all users of the store and open it again; nothing in the log is overwritten",
-      });
+      throw new VarveError(
+        "IO",
+        `the lock of the store was removed or replaced while it was open (${this.#folder})`,
+        {
+          hint: "close all users of the store and open it again; nothing in the log is overwritten",
+        },
+      );
     }
     return action();
   }
@@ -186,9 +195,13 @@ function isGone(opener: Opener, ownNamespace: number): boolean {
 }
 
 function otherNamespace(opener: Opener): VarveError {
-  return new VarveError("NOT_SUPPORTED", `a process of another PID namespace (pid ${opener.pid} there) has the store open`, {
-    hint: 'let the containers share one PID namespace, or close the store there; `allow: ["pid-namespaces"]` takes the risk that two processes with the same pid hang',
-  });
+  return new VarveError(
+    "NOT_SUPPORTED",
+    `a process of another PID namespace (pid ${opener.pid} there) has the store open`,
+    {
+      hint: 'let the containers share one PID namespace, or close the store there; `allow: ["pid-namespaces"]` takes the risk that two processes with the same pid hang',
+    },
+  );
 }
 
 const STATE_BYTES = 96;

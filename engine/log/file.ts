@@ -107,7 +107,9 @@ class NodeFile implements LogFile {
   }
 
   syncAsync(): Promise<void> {
-    return new Promise((resolve, reject) => fdatasync(this.#fd, (error) => (error ? reject(error) : resolve())));
+    return new Promise((resolve, reject) =>
+      fdatasync(this.#fd, (error) => (error ? reject(error) : resolve())),
+    );
   }
 
   close(): void {

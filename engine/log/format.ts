@@ -67,7 +67,6 @@ export interface RecordHeader {
   checksum: bigint;
 }
 
-
 /** Bytes of a record in the file, padding included. Lengths above 2³¹ rule out bit arithmetic. */
 export function recordBytes(keyLength: number, payloadLength: number): number {
   const bytes = RECORD_HEADER_BYTES + keyLength + payloadLength;
@@ -110,13 +109,18 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
     });
   if (bytes.length < SEGMENT_HEADER_BYTES) throw damaged("is too short to be a log segment");
   if (!bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) throw damaged("is not a log segment of Varve");
-  if (checksum(bytes.subarray(0, 120), 0n) !== bytes.readBigUInt64LE(120)) throw damaged("has a damaged header");
+  if (checksum(bytes.subarray(0, 120), 0n) !== bytes.readBigUInt64LE(120))
+    throw damaged("has a damaged header");
   const formatVersion = bytes.readUInt16LE(8);
   if (formatVersion > FORMAT_VERSION) {
-    throw new VarveError("NOT_SUPPORTED", `${file} has format version ${formatVersion}, newer than ${FORMAT_VERSION}`, {
-      hint: "upgrade the varve package to read this store",
-      details: { file, formatVersion },
-    });
+    throw new VarveError(
+      "NOT_SUPPORTED",
+      `${file} has format version ${formatVersion}, newer than ${FORMAT_VERSION}`,
+      {
+        hint: "upgrade the varve package to read this store",
+        details: { file, formatVersion },
+      },
+    );
   }
   return {
     formatVersion,
@@ -134,7 +138,12 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
 }
 
 /** Writes a batch header at `at` and gives its chain checksum. */
-export function writeBatchHeader(into: Buffer, at: number, header: Omit<BatchHeader, "chain">, salt: bigint): bigint {
+export function writeBatchHeader(
+  into: Buffer,
+  at: number,
+  header: Omit<BatchHeader, "chain">,
+  salt: bigint,
+): bigint {
   into.writeUInt32LE(BATCH_MAGIC, at);
   into.writeUInt32LE(header.count, at + 4);
   writeUint53(into, header.sequence, at + 8);

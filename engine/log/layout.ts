@@ -3,11 +3,11 @@ import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   RECORD_HEADER_BYTES,
+  RecordKind,
   recordBytes,
   writeBatchHeader,
   writeRecordHeader,
 } from "./format.ts";
-import type { RecordKind } from "./format.ts";
 import type { LogPosition } from "./segment.ts";
 
 /** Payloads from this size on are handed to the file as they are, not copied into the group's buffer. */
@@ -51,6 +51,8 @@ export class GroupLayout {
 
   /** Where the group begins. */
   readonly start: LogPosition;
+  /** Payloads of puts by offset: what is not in the file yet can be read here. */
+  readonly payloads = new Map<number, Uint8Array>();
 
   constructor(start: LogPosition, salt: bigint, durableSequence: number) {
     this.start = start;
@@ -99,7 +101,12 @@ export class GroupLayout {
     const at = this.#used;
     this.#buffer.set(key, at + RECORD_HEADER_BYTES);
     this.#noteRecord(
-      writeRecordHeader(this.#buffer, at, { ...record, keyLength: key.length, payloadLength: payload.length }, this.#salt),
+      writeRecordHeader(
+        this.#buffer,
+        at,
+        { ...record, keyLength: key.length, payloadLength: payload.length },
+        this.#salt,
+      ),
     );
     this.#used += head;
     const padding = total - head - payload.length;
@@ -112,6 +119,7 @@ export class GroupLayout {
       this.#pieces.push(payload, PADDING.subarray(0, padding));
     }
     this.#offset += total;
+    if (record.kind === RecordKind.put) this.payloads.set(place, payload);
     return place;
   }
 
@@ -153,7 +161,10 @@ export class GroupLayout {
 
   #noteRecord(sum: bigint): void {
     if ((this.#count + 1) * 8 > this.#recordChecksums.length) {
-      this.#recordChecksums = Buffer.concat([this.#recordChecksums, Buffer.alloc(this.#recordChecksums.length)]);
+      this.#recordChecksums = Buffer.concat([
+        this.#recordChecksums,
+        Buffer.alloc(this.#recordChecksums.length),
+      ]);
     }
     this.#recordChecksums.writeBigUInt64LE(sum, this.#count * 8);
     this.#count++;

@@ -1,10 +1,10 @@
 import { fromSystemError, VarveError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
 import type { FileSystem, LogFile } from "./file.ts";
-import { readRecordHeader, RECORD_HEADER_BYTES } from "./format.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import { readSegmentHeader, segmentPath } from "./segment.ts";
+import { RECORD_HEADER_BYTES, readRecordHeader } from "./format.ts";
 import type { LogIdentity } from "./segment.ts";
+import { readSegmentHeader, segmentPath } from "./segment.ts";
 
 /** Reads below this size are done at once: the thread pool costs 28 µs, a cached read of 1 KiB under 1 µs. */
 const SYNCHRONOUS_BYTES_MAX = 64 * 1024;
@@ -47,7 +47,13 @@ export class LogReader {
     const path = segmentPath(this.#folder, number);
     const file = this.#openFile(path, number);
     try {
-      const opened = { number, path, file, header: readSegmentHeader(file, path, number, this.#identity), busy: 0 };
+      const opened = {
+        number,
+        path,
+        file,
+        header: readSegmentHeader(file, path, number, this.#identity),
+        busy: 0,
+      };
       this.#evict();
       this.#open.set(number, opened);
       return opened;

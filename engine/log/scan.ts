@@ -1,17 +1,17 @@
 import { VarveError } from "../errors.ts";
 import { checksum, runningChecksum } from "./checksum.ts";
+import type { BatchHeader, RecordHeader } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   KEY_BYTES_MAX,
-  readBatchHeader,
-  readRecordHeader,
   RECORD_HEADER_BYTES,
   RecordKind,
+  readBatchHeader,
+  readRecordHeader,
   recordBytes,
   SEGMENT_HEADER_BYTES,
 } from "./format.ts";
-import type { BatchHeader, RecordHeader } from "./format.ts";
 import type { LogReader, OpenSegment } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
 import { Window } from "./window.ts";
@@ -84,7 +84,10 @@ export function* scanLog(
   return { position, torn };
 }
 
-function openOrProblem(reader: LogReader, number: number): { segment: OpenSegment } | { problem: LogProblem } {
+function openOrProblem(
+  reader: LogReader,
+  number: number,
+): { segment: OpenSegment } | { problem: LogProblem } {
   try {
     return { segment: reader.segment(number) };
   } catch (error) {
@@ -96,7 +99,13 @@ function openOrProblem(reader: LogReader, number: number): { segment: OpenSegmen
 /** Where a segment takes the chain up: at the place its header says, and never before where the scan already is. */
 function entryPosition(segment: OpenSegment, position: LogPosition): LogPosition {
   const { previousSequence, previousChain } = segment.header;
-  return { ...position, segment: segment.number, offset: SEGMENT_HEADER_BYTES, sequence: previousSequence, chain: previousChain };
+  return {
+    ...position,
+    segment: segment.number,
+    offset: SEGMENT_HEADER_BYTES,
+    sequence: previousSequence,
+    chain: previousChain,
+  };
 }
 
 function entryProblem(segment: OpenSegment, position: LogPosition): LogProblem | undefined {
@@ -132,7 +141,8 @@ function* scanSegment(
     const end = Math.min(segment.file.size(), cut ?? Number.POSITIVE_INFINITY);
     const window = new Window(segment.file, end);
     let position = from;
-    if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end) yield { problem: shortSegment(segment, end, cut) };
+    if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end)
+      yield { problem: shortSegment(segment, end, cut) };
     while (position.offset < end) {
       const batch = readBatch(window, segment, position.offset);
       if (batch && follows(batch.header, position)) {
@@ -141,7 +151,9 @@ function* scanSegment(
         continue;
       }
       const later = findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
-      const wasDurable = cut !== undefined || Math.max(durableSequence, later?.header.durableSequence ?? 0) > position.sequence;
+      const wasDurable =
+        cut !== undefined ||
+        Math.max(durableSequence, later?.header.durableSequence ?? 0) > position.sequence;
       if (!wasDurable) return { position, torn: true };
       yield { problem: damagedBatch(segment, position.offset) };
       if (!later) return { position, torn: true };
@@ -159,7 +171,12 @@ function follows(header: BatchHeader, position: LogPosition): boolean {
 }
 
 function damagedBatch(segment: OpenSegment, offset: number): LogProblem {
-  return { kind: "batch", segment: segment.number, offset, message: `damaged batch at offset ${offset} of segment ${segment.number}` };
+  return {
+    kind: "batch",
+    segment: segment.number,
+    offset,
+    message: `damaged batch at offset ${offset} of segment ${segment.number}`,
+  };
 }
 
 function shortSegment(segment: OpenSegment, size: number, cut: number): LogProblem {
@@ -172,7 +189,12 @@ function shortSegment(segment: OpenSegment, size: number, cut: number): LogProbl
 }
 
 /** The first whole batch at or behind `from` that is newer than `sequence`. */
-function findBatch(window: Window, segment: OpenSegment, from: number, sequence: number): ScannedBatch | undefined {
+function findBatch(
+  window: Window,
+  segment: OpenSegment,
+  from: number,
+  sequence: number,
+): ScannedBatch | undefined {
   const salt = segment.header.salt;
   for (let at = from; at + BATCH_HEADER_BYTES <= window.end; at += ALIGNMENT_BYTES) {
     const bytes = window.view(at, BATCH_HEADER_BYTES);
@@ -217,11 +239,19 @@ function readRecord(window: Window, segment: OpenSegment, offset: number): Scann
   // The views of a window are overwritten by its next read.
   const key = Buffer.from(head.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength));
   if (header.kind === RecordKind.blob) {
-    const sound = payloadChecksum(window, payloadOffset, header.payloadLength, salt) === header.payloadChecksum;
+    const sound =
+      payloadChecksum(window, payloadOffset, header.payloadLength, salt) === header.payloadChecksum;
     return { header, key, segment: segment.number, offset, payload: undefined, sound };
   }
   const payload = Buffer.from(window.view(payloadOffset, header.payloadLength));
-  return { header, key, segment: segment.number, offset, payload, sound: checksum(payload, salt) === header.payloadChecksum };
+  return {
+    header,
+    key,
+    segment: segment.number,
+    offset,
+    payload,
+    sound: checksum(payload, salt) === header.payloadChecksum,
+  };
 }
 
 function payloadChecksum(window: Window, from: number, length: number, salt: bigint): bigint {

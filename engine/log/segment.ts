@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { SegmentHeader } from "./format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
 
 const SEGMENT_NAME = /^(\d{10})\.varve$/;
 
@@ -84,7 +84,12 @@ export function createSegment(
 }
 
 /** @throws CORRUPTION for a damaged or foreign file, NOT_SUPPORTED for a newer format. */
-export function readSegmentHeader(file: LogFile, path: string, number: number, identity?: LogIdentity): SegmentHeader {
+export function readSegmentHeader(
+  file: LogFile,
+  path: string,
+  number: number,
+  identity?: LogIdentity,
+): SegmentHeader {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   const header = decodeSegmentHeader(bytes.subarray(0, file.read(bytes, 0)), path);
   const foreign = header.number !== number || (identity !== undefined && header.storeId !== identity.storeId);

@@ -2,8 +2,8 @@ import { fromSystemError, VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
-import { createSegment, listSegments, readSegmentHeader, segmentPath } from "./segment.ts";
 import type { LogIdentity, LogPosition } from "./segment.ts";
+import { createSegment, listSegments, readSegmentHeader, segmentPath } from "./segment.ts";
 
 /** The end of the log: one segment open for appending. Every call but `syncAsync` happens under the store's lock. */
 export class LogWriter {
@@ -66,11 +66,15 @@ export class LogWriter {
     this.#file!.append(pieces);
     const size = this.#file!.size();
     if (size === end.offset) return;
-    throw new VarveError("IO", `the log grew from ${start.offset} to ${size} bytes where ${end.offset} were expected`, {
-      hint: "another process wrote to the store without its lock; close all its users and open it again",
-      outcome: "unknown",
-      details: { segment: end.segment, offset: start.offset },
-    });
+    throw new VarveError(
+      "IO",
+      `the log grew from ${start.offset} to ${size} bytes where ${end.offset} were expected`,
+      {
+        hint: "another process wrote to the store without its lock; close all its users and open it again",
+        outcome: "unknown",
+        details: { segment: end.segment, offset: start.offset },
+      },
+    );
   }
 
   /** Makes all that was appended to the open segment durable. */

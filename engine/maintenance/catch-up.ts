@@ -1,10 +1,10 @@
+import { VarveError } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
 import type { SharedState } from "../index/lock.ts";
-import { VarveError } from "../errors.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogReader } from "../log/reader.ts";
-import { listSegments } from "../log/segment.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { listSegments } from "../log/segment.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { replay } from "./replay.ts";
 
@@ -55,7 +55,8 @@ function opened(writer: LogWriter, tail: LogPosition): boolean {
     return true;
   } catch (error) {
     if (error instanceof VarveError && error.code === "CORRUPTION") return false;
-    if (error instanceof VarveError && (error.cause as NodeJS.ErrnoException)?.code === "ENOENT") return false;
+    if (error instanceof VarveError && (error.cause as NodeJS.ErrnoException)?.code === "ENOENT")
+      return false;
     throw error;
   }
 }

@@ -63,7 +63,9 @@ export class LiveIndex implements IndexSource {
   }
 
   async close(durableSequence: number): Promise<void> {
-    await this.lock.hold(() => this.#leave(durableSequence)).catch((error) => this.#home.onCloseFailure(error));
+    await this.lock
+      .hold(() => this.#leave(durableSequence))
+      .catch((error) => this.#home.onCloseFailure(error));
     await this.#catalog.release();
     await this.lock.close();
   }
@@ -74,7 +76,8 @@ export class LiveIndex implements IndexSource {
     this.lock.removeGone();
     this.lock.unregister();
     if (this.lock.others() > 0) return;
-    const settled = durableSequence >= state.tail.sequence && this.#catalog.applied()?.sequence === state.tail.sequence;
+    const settled =
+      durableSequence >= state.tail.sequence && this.#catalog.applied()?.sequence === state.tail.sequence;
     if (state.indexUnclean && settled) {
       markClean(this.indexFolder, state.tail);
       this.lock.setState({ ...state, durableSequence, indexUnclean: false });

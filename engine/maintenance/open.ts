@@ -8,8 +8,8 @@ import { isTrusted, markUnclean } from "../index/mark.ts";
 import type { FileSystem } from "../log/file.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogProblem } from "../log/scan.ts";
-import { createSegment, LOG_START, listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
+import { createSegment, LOG_START, listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
 import { replay } from "./replay.ts";
 
 export interface Home {
@@ -85,7 +85,10 @@ function derive(home: Home): OpenedIndex {
 
 /** The newest index that was closed in order, brought up to the end of the log. */
 function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
-  const generation = Math.max(0, ...listGenerations(home.folder).filter((n) => isTrusted(indexFolder(home.folder, n))));
+  const generation = Math.max(
+    0,
+    ...listGenerations(home.folder).filter((n) => isTrusted(indexFolder(home.folder, n))),
+  );
   if (generation === 0) return undefined;
   const folder = indexFolder(home.folder, generation);
   const catalog = new Catalog(folder);
@@ -114,7 +117,13 @@ function sizeOf(home: Home, segment: number): number {
   return home.files.sizeOf(segmentPath(logFolder(home.folder), segment));
 }
 
-function replayLog(home: Home, identity: LogIdentity, catalog: Catalog, from: LogPosition, durable: number): LogPosition {
+function replayLog(
+  home: Home,
+  identity: LogIdentity,
+  catalog: Catalog,
+  from: LogPosition,
+  durable: number,
+): LogPosition {
   const folder = logFolder(home.folder);
   const reader = new LogReader(home.files, folder, identity);
   try {
@@ -165,9 +174,13 @@ function createLog(home: Home, folder: string): LogIdentity {
 function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
   if (identity.application === wanted) return;
   const kind = (name: string) => (name === "artifact" ? "an artifact store" : "a key-value engine");
-  throw new VarveError("INVALID_ARGUMENT", `${folder} is ${kind(identity.application)}, not ${kind(wanted)}`, {
-    hint: `open it with ${identity.application === "artifact" ? "openStore" : "openEngine"}, or choose another folder`,
-  });
+  throw new VarveError(
+    "INVALID_ARGUMENT",
+    `${folder} is ${kind(identity.application)}, not ${kind(wanted)}`,
+    {
+      hint: `open it with ${identity.application === "artifact" ? "openStore" : "openEngine"}, or choose another folder`,
+    },
+  );
 }
 
 function syncTail(home: Home, tail: LogPosition): void {
@@ -186,7 +199,9 @@ function later(a: LogPosition, b: LogPosition): LogPosition {
 }
 
 function listGenerations(folder: string): number[] {
-  return readdirSync(folder).flatMap((name) => /^index-(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+  return readdirSync(folder)
+    .flatMap((name) => /^index-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number);
 }
 
 function removeGenerationsBut(folder: string, kept: number): void {
@@ -194,4 +209,3 @@ function removeGenerationsBut(folder: string, kept: number): void {
     if (generation !== kept) rmSync(indexFolder(folder, generation), { recursive: true, force: true });
   }
 }
-

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
-import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import type { SharedState } from "../index/lock.ts";
+import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import { isTrusted } from "../index/mark.ts";
 import { LogReader } from "../log/reader.ts";
 import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
@@ -17,7 +17,10 @@ import { replay } from "./replay.ts";
  * The index of a store that nothing is written to: the one in the home where that can be trusted and its locks be
  * taken part in, else one made elsewhere.
  */
-export async function openReadOnlyIndex(home: Home, allowNamespaces: boolean): Promise<IndexSource | undefined> {
+export async function openReadOnlyIndex(
+  home: Home,
+  allowNamespaces: boolean,
+): Promise<IndexSource | undefined> {
   const identity = readIdentity(home);
   if (!identity) return undefined;
   return (await openFollowed(home, allowNamespaces)) ?? new PrivateIndex(home, identity);
@@ -53,7 +56,9 @@ function isWritable(environmentFolder: string): boolean {
 }
 
 function readOnly(): VarveError {
-  return new VarveError("READ_ONLY", "the store was opened read-only", { hint: "open it without readOnly to change it" });
+  return new VarveError("READ_ONLY", "the store was opened read-only", {
+    hint: "open it without readOnly to change it",
+  });
 }
 
 /** The index inside the home, followed but never written, and without a word to those who write. */
@@ -166,7 +171,9 @@ export class PrivateIndex implements IndexSource {
 
   /** Changes whenever the log has grown. */
   #bytesOf(numbers: readonly number[]): number {
-    return numbers.length + this.#home.files.sizeOf(segmentPath(logFolder(this.#home.folder), numbers.at(-1) ?? 0));
+    return (
+      numbers.length + this.#home.files.sizeOf(segmentPath(logFolder(this.#home.folder), numbers.at(-1) ?? 0))
+    );
   }
 
   /** What is read must be on the disk; on one that can't be written to it is. */

@@ -39,7 +39,12 @@ export function replay(
   return result;
 }
 
-function applySome(scan: ReturnType<typeof scanLog>, catalog: Catalog, result: Replay, options: ReplayOptions): boolean {
+function applySome(
+  scan: ReturnType<typeof scanLog>,
+  catalog: Catalog,
+  result: Replay,
+  options: ReplayOptions,
+): boolean {
   for (let count = 0; count < BATCHES_PER_TRANSACTION; count++) {
     const next = scan.next();
     if (next.done) {
@@ -71,7 +76,12 @@ function applyBatch(catalog: Catalog, batch: ScannedBatch, problems: LogProblem[
 
 export function damagedPayload(record: ScannedRecord): LogProblem {
   const { segment, offset } = record;
-  return { kind: "record", segment, offset, message: `damaged payload of the record at offset ${offset} of segment ${segment}` };
+  return {
+    kind: "record",
+    segment,
+    offset,
+    message: `damaged payload of the record at offset ${offset} of segment ${segment}`,
+  };
 }
 
 function changeOf(record: ScannedRecord): Change {

@@ -1,0 +1,134 @@
+import type { JsonObject } from "./api.ts";
+import { decodeValue, encodeValue } from "./codec/cbor.ts";
+import { MEDIA_TYPE_BYTES, MEDIA_TYPE_CBOR } from "./codec/codec.ts";
+import type { Row } from "./index/rows.ts";
+
+/** Artifacts as rows of the engine: keys, tags and contents. Part of the format: see FORMAT.md, "Records of the artifact store". */
+
+const VERSION_SPACE = 0x61; // "a"
+const ALIAS_SPACE = 0x6c; // "l"
+
+const TAG_CBOR = 1;
+const TAG_BYTES = 2;
+const TAG_OTHER = 3;
+const TAG_DELETED = 0x80;
+
+/** What a version's row says besides its value. Every field is left out when it is empty. */
+export interface VersionContent {
+  /** Absent for CBOR and plain bytes, which the row's tag tells. */
+  mediaType?: string;
+  /** The code, when it is short. */
+  code?: { file?: string; text: string }[];
+  /** The code is the second referenced blob. */
+  codeIsBlob?: true;
+  inputs?: string[];
+  tags?: Record<string, string>;
+  metadata?: JsonObject;
+  /** SHA-256 of the environment, kept under its own row. */
+  environment?: Uint8Array;
+  /** Set when the row was written again: when the version was saved first. */
+  created?: { time: number; sequence: number };
+  /** Aliases that were removed when the version was deleted. */
+  removedAliases?: string[];
+}
+
+function nameKey(space: number, name: string, tail: number): Buffer {
+  const length = Buffer.byteLength(name);
+  const key = Buffer.allocUnsafe(2 + length + tail);
+  key[0] = space;
+  key.write(name, 1, "utf8");
+  key[1 + length] = 0;
+  return key;
+}
+
+/** Versions of a name lie together, the newest first, so that the latest is the first row of the name. */
+export function versionKey(name: string, version: number): Buffer {
+  const key = nameKey(VERSION_SPACE, name, 4);
+  key.writeUInt32BE(0xffff_ffff - version, key.length - 4);
+  return key;
+}
+
+export function parseVersionKey(key: Buffer): { name: string; version: number } {
+  return {
+    name: key.toString("utf8", 1, key.length - 5),
+    version: 0xffff_ffff - key.readUInt32BE(key.length - 4),
+  };
+}
+
+export interface KeyRange {
+  start: Buffer;
+  /** Exclusive. */
+  end: Buffer;
+}
+
+/** All versions of a name. */
+export function versionsRange(name: string): KeyRange {
+  const start = nameKey(VERSION_SPACE, name, 0);
+  return { start, end: after(start) };
+}
+
+/** All versions of all names that begin with `prefix`. */
+export function namesRange(prefix: string): KeyRange {
+  const start = Buffer.concat([Buffer.from([VERSION_SPACE]), Buffer.from(prefix)]);
+  return { start, end: after(start) };
+}
+
+export function aliasKey(name: string, alias: string): Buffer {
+  return Buffer.concat([nameKey(ALIAS_SPACE, name, 0), Buffer.from(alias)]);
+}
+
+export function parseAliasKey(key: Buffer): { name: string; alias: string } {
+  const zero = key.indexOf(0);
+  return { name: key.toString("utf8", 1, zero), alias: key.toString("latin1", zero + 1) };
+}
+
+/** All aliases of a name. */
+export function aliasesRange(name: string): KeyRange {
+  const start = nameKey(ALIAS_SPACE, name, 0);
+  return { start, end: after(start) };
+}
+
+export function allAliasesRange(): KeyRange {
+  return { start: Buffer.from([ALIAS_SPACE]), end: Buffer.from([ALIAS_SPACE + 1]) };
+}
+
+/** The first key behind all that begin with `prefix`, which does not end in 0xff. */
+function after(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  end[end.length - 1]!++;
+  return end;
+}
+
+export function encodeAliasContent(version: number): Buffer {
+  const content = Buffer.allocUnsafe(4);
+  content.writeUInt32LE(version);
+  return content;
+}
+
+export function decodeAliasContent(content: Buffer): number {
+  return content.readUInt32LE();
+}
+
+export function encodeVersionContent(content: VersionContent): Uint8Array {
+  return Object.keys(content).length === 0 ? new Uint8Array() : encodeValue(content);
+}
+
+export function decodeVersionContent(bytes: Buffer): VersionContent {
+  return bytes.length === 0 ? {} : (decodeValue(bytes) as VersionContent);
+}
+
+export function versionTag(mediaType: string, deleted: boolean): number {
+  const codec =
+    mediaType === MEDIA_TYPE_CBOR ? TAG_CBOR : mediaType === MEDIA_TYPE_BYTES ? TAG_BYTES : TAG_OTHER;
+  return codec | (deleted ? TAG_DELETED : 0);
+}
+
+export function isDeleted(row: Row): boolean {
+  return (row.tag & TAG_DELETED) !== 0;
+}
+
+/** The media type that the tag tells; undefined when the content does. */
+export function tagMediaType(row: Row): string | undefined {
+  const codec = row.tag & ~TAG_DELETED;
+  return codec === TAG_CBOR ? MEDIA_TYPE_CBOR : codec === TAG_BYTES ? MEDIA_TYPE_BYTES : undefined;
+}

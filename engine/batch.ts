@@ -1,0 +1,151 @@
+import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pending, Ref } from "./api.ts";
+import { versionKey } from "./artifact-record.ts";
+import type { CodecRegistry } from "./codec/codec.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import { takeAnnotation } from "./metadata.ts";
+import type { FoundVersion } from "./operations.ts";
+import { annotateVersion, deleteAlias, deleteVersions, saveVersion, setAlias } from "./operations.ts";
+import type { ParsedRef } from "./ref.ts";
+import { checkAlias, checkName, checkVersion, parseRefToDelete } from "./ref.ts";
+import { planSave, refNow, takeOptions, takeValue } from "./save.ts";
+import type { Transaction } from "./transaction.ts";
+
+const OPERATIONS_MAX = 100_000;
+
+class PendingSave implements Pending {
+  readonly name: string;
+  /** Known once the batch runs under the lock. */
+  version: number | undefined;
+  readonly batch: QueuedBatch;
+
+  constructor(name: string, batch: QueuedBatch) {
+    this.name = name;
+    this.batch = batch;
+  }
+}
+
+type Operation = (transaction: Transaction, saved: FoundVersion[]) => void;
+
+/** Queues operations, their values taken at the call, to be run under the lock in order. */
+export class QueuedBatch implements Batch {
+  readonly #core: EngineCore;
+  readonly #codecs: CodecRegistry;
+  /** Each is ready at once, but for saves whose code is still being read from files. */
+  readonly #operations: (Operation | Promise<Operation>)[] = [];
+  #open = true;
+  /** About how much it will write. */
+  bytes = 0;
+
+  constructor(core: EngineCore, codecs: CodecRegistry) {
+    this.#core = core;
+    this.#codecs = codecs;
+  }
+
+  save(name: string, value: unknown, options: BatchSaveOptions = {}): Pending {
+    this.#checkOpen();
+    const taken = takeOptions(name, options, (input: Ref | Pending) => this.#refOf(input));
+    const encoded = takeValue(this.#codecs, value, options);
+    this.bytes += encoded.bytes.length;
+    const pending = new PendingSave(name, this);
+    const code = taken.code;
+    const operation = (resolved: Awaited<typeof code>): Operation => {
+      const plan = planSave(this.#core, name, encoded, taken, resolved);
+      return (transaction, saved) => {
+        const found = saveVersion(transaction, plan);
+        pending.version = found.version;
+        saved.push(found);
+      };
+    };
+    this.#queue(code instanceof Promise ? code.then(operation) : operation(code));
+    return pending;
+  }
+
+  setAlias(name: string, alias: string, version: number | Pending): void {
+    checkName(name);
+    checkAlias(alias);
+    if (!(version instanceof PendingSave)) checkVersion(version);
+    else if (version.name !== name) throw otherName(name, version);
+    const ref = version instanceof PendingSave ? this.#refOf(version) : undefined;
+    this.#queue((transaction) => {
+      const target = ref?.() as { version?: number } | undefined;
+      setAlias(transaction, name, alias, target?.version ?? (version as number));
+    });
+  }
+
+  deleteAlias(name: string, alias: string): void {
+    checkName(name);
+    checkAlias(alias);
+    this.#queue((transaction) => deleteAlias(transaction, name, alias));
+  }
+
+  annotate(ref: Ref | Pending, annotation: Annotation): void {
+    const target = this.#refOf(ref);
+    const changes = takeAnnotation(annotation);
+    this.#queue((transaction) => void annotateVersion(transaction, target(), changes));
+  }
+
+  delete(ref: Ref | Pending, options: DeleteOptions = {}): void {
+    const target = ref instanceof PendingSave ? this.#refOf(ref) : () => parseRefToDelete(ref);
+    if (!(ref instanceof PendingSave)) parseRefToDelete(ref);
+    this.#queue((transaction) => void deleteVersions(transaction, target(), options));
+  }
+
+  /** Ends the queueing and gives what to run under the lock, once all code is read. */
+  async end(): Promise<(transaction: Transaction) => FoundVersion[]> {
+    this.#open = false;
+    const operations = await Promise.all(this.#operations);
+    return (transaction) => {
+      const saved: FoundVersion[] = [];
+      for (const operation of operations) operation(transaction, saved);
+      // Later operations of the batch may have changed what was saved.
+      return saved.map((found) => ({
+        ...found,
+        row: transaction.row(versionKey(found.name, found.version)) ?? found.row,
+      }));
+    };
+  }
+
+  /** Ends the queueing without doing anything. */
+  abandon(): void {
+    this.#open = false;
+    for (const operation of this.#operations) if (operation instanceof Promise) operation.catch(() => {});
+  }
+
+  #queue(operation: Operation | Promise<Operation>): void {
+    this.#checkOpen();
+    if (this.#operations.length >= OPERATIONS_MAX) {
+      throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {
+        hint: "use several batches",
+      });
+    }
+    this.#operations.push(operation);
+  }
+
+  #refOf(ref: Ref | Pending): () => ParsedRef {
+    if (!(ref instanceof PendingSave)) return refNow(ref as Ref | Artifact);
+    if (ref.batch !== this) {
+      throw new VarveError("INVALID_ARGUMENT", `the pending save of ${ref.name} belongs to another batch`, {
+        hint: "use the artifacts that a batch resolves with",
+      });
+    }
+    return () => ({ name: ref.name, kind: "version", version: ref.version! });
+  }
+
+  #checkOpen(): void {
+    if (this.#open) return;
+    throw new VarveError("INVALID_ARGUMENT", "the batch has ended", {
+      hint: "queue everything before the function given to `batch` returns, or its promise resolves",
+    });
+  }
+}
+
+function otherName(name: string, pending: Pending): VarveError {
+  return new VarveError(
+    "INVALID_ARGUMENT",
+    `an alias of ${name} can't point at a version of ${pending.name}`,
+    {
+      hint: "aliases belong to one name",
+    },
+  );
+}

@@ -1,0 +1,282 @@
+import type { CallOptions } from "./api.ts";
+import { CallGuard } from "./call-guard.ts";
+import { decodeValue, encodeValue } from "./codec/cbor.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import type { Row } from "./index/rows.ts";
+import type { Key } from "./key.ts";
+import { decodeKey, encodeKey } from "./key.ts";
+import { environmentRange } from "./key-range.ts";
+import type {
+  Engine,
+  EngineOptions,
+  EngineStats,
+  EngineVerifyReport,
+  Operation,
+  PutOptions,
+  RangeOptions,
+  Snapshot,
+} from "./key-value-api.ts";
+import { entryOf, KeyValueSnapshot } from "./key-value-snapshot.ts";
+import type { CoreHandle } from "./open.ts";
+import { openCore } from "./open.ts";
+import type { EngineSnapshot } from "./snapshot.ts";
+import type { PreparedBlob, PreparedPayload, Transaction } from "./transaction.ts";
+
+/** The public key-value engine of the package `varve/engine`: ordered keys, any storable value, one folder. */
+
+export type { CallOptions, Durability, Logger } from "./api.ts";
+export type { VarveErrorCode, VarveErrorOptions } from "./errors.ts";
+export { VarveError } from "./errors.ts";
+export type { Key } from "./key.ts";
+export type * from "./key-value-api.ts";
+
+/** Values from this size on are blobs, kept once however many keys have them. */
+const BLOB_BYTES_MIN = 4096;
+const OPERATIONS_MAX = 100_000;
+/** A range is read from one state for so long, then goes on in a newer one. */
+const SNAPSHOT_MILLISECONDS_MAX = 60_000;
+
+/**
+ * Opens the engine in `folder`, making it when there is none.
+ * @throws as `openStore`; INVALID_ARGUMENT when the folder is an artifact store
+ */
+export async function openEngine(folder: string, options: EngineOptions = {}): Promise<Engine> {
+  const { durability, ...rest } = options;
+  const handle = await openCore(folder, { application: "keyvalue", ...rest });
+  return new KeyValueEngine(handle, durability !== "buffered", options.readOnly ?? false);
+}
+
+interface PreparedPut {
+  key: Buffer;
+  payload: PreparedPayload;
+  blob: PreparedBlob | undefined;
+  ifAbsent: boolean | undefined;
+  ifSequence: number | undefined;
+}
+
+class KeyValueEngine implements Engine {
+  readonly #handle: CoreHandle;
+  readonly #core: EngineCore;
+  readonly #durable: boolean;
+  readonly #readOnly: boolean;
+  readonly #calls = new CallGuard("engine");
+
+  constructor(handle: CoreHandle, durable: boolean, readOnly: boolean) {
+    this.#handle = handle;
+    this.#core = handle.core;
+    this.#durable = durable;
+    this.#readOnly = readOnly;
+  }
+
+  get<T = unknown>(key: Key, options?: CallOptions): Promise<T | undefined> {
+    return this.#calls.run(options, async () => (await this.#value(encodeKey(key))) as T | undefined);
+  }
+
+  getMany(keys: readonly Key[], options?: CallOptions): Promise<unknown[]> {
+    return this.#calls.run(options, async () => {
+      const encoded = keys.map(encodeKey);
+      return Promise.all(encoded.map((key) => this.#value(key)));
+    });
+  }
+
+  has(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#calls.run(options, async () => {
+      const row = this.#core.row(encodeKey(key));
+      await (row && this.#core.settle(row));
+      return row !== undefined;
+    });
+  }
+
+  put(key: Key, value: unknown, options: PutOptions = {}): Promise<{ sequence: number }> {
+    return this.#calls.run(options, async () => {
+      const prepared = this.#prepare(key, value, options);
+      return this.#write(prepared.payload.payload.length, (transaction) => {
+        applyPut(transaction, prepared);
+        return { sequence: transaction.sequence };
+      });
+    });
+  }
+
+  del(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#calls.run(options, async () => {
+      const encoded = encodeKey(key);
+      return this.#write(0, (transaction) => applyDelete(transaction, encoded));
+    });
+  }
+
+  batch(operations: readonly Operation[], options?: CallOptions): Promise<{ sequence: number }> {
+    return this.#calls.run(options, async () => {
+      if (operations.length > OPERATIONS_MAX) {
+        throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {
+          hint: "use several batches",
+        });
+      }
+      let bytes = 0;
+      const steps = operations.map((operation) => {
+        if (operation.type === "del") {
+          const key = encodeKey(operation.key);
+          return (transaction: Transaction) => void applyDelete(transaction, key);
+        }
+        if (operation.type !== "put") throw badOperation(operation);
+        const prepared = this.#prepare(operation.key, operation.value, operation);
+        bytes += prepared.payload.payload.length + (prepared.blob?.bytes.length ?? 0);
+        return (transaction: Transaction) => applyPut(transaction, prepared);
+      });
+      return this.#write(
+        bytes,
+        (transaction) => {
+          for (const step of steps) step(transaction);
+          return { sequence: transaction.sequence };
+        },
+        true,
+      );
+    });
+  }
+
+  range(options: RangeOptions = {}): AsyncIterable<[Key, unknown]> {
+    return this.#calls.iterate(options, () => this.#range(options));
+  }
+
+  snapshot(): Snapshot {
+    this.#calls.check(undefined);
+    return new KeyValueSnapshot(this.#core, this.#calls, (key, row) => this.#decode(key, row));
+  }
+
+  verify(options: CallOptions & { full?: boolean } = {}): Promise<EngineVerifyReport> {
+    return this.#calls.run(options, async () => {
+      const { segments, batches, records, problems } = await this.#core.verify({
+        full: options.full ?? false,
+        signal: options.signal,
+      });
+      const told = problems.map(({ key, ...facts }) => (key ? { ...facts, key: decodeKey(key) } : facts));
+      return { ok: problems.length === 0, segments, batches, records, problems: told };
+    });
+  }
+
+  stats(options?: CallOptions): Promise<EngineStats> {
+    return this.#calls.run(options, async () => {
+      const snapshot = this.#core.snapshot();
+      try {
+        let keys = 0;
+        for (const page of snapshot.pages(environmentRange({}))) keys += page.length;
+        const { blobs, blobBytes, segments, logBytes, indexBytes } = await this.#core.spaceStats();
+        return { keys, sequence: snapshot.sequence, blobs, blobBytes, segments, logBytes, indexBytes };
+      } finally {
+        snapshot.close();
+      }
+    });
+  }
+
+  rebuildIndex(): Promise<void> {
+    return this.#calls.run(undefined, async () => {
+      this.#checkWritable();
+      await this.#core.rebuildIndex();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#calls.close(() => this.#handle.release());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #value(key: Buffer): Promise<unknown> {
+    const row = this.#core.row(key);
+    return row && this.#decode(key, row);
+  }
+
+  async #decode(key: Buffer, row: Row): Promise<unknown> {
+    const unsettled = this.#core.settle(row);
+    if (unsettled) await unsettled;
+    const read = row.references.length > 0 ? this.#core.blob(row) : this.#core.content(key, row);
+    return decodeValue(read instanceof Promise ? await read : read);
+  }
+
+  async *#range(options: RangeOptions): AsyncGenerator<[Key, unknown]> {
+    let range = environmentRange(options);
+    let snapshot = this.#core.snapshot();
+    try {
+      for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
+        const [page] = snapshot.pages({ ...range, limit: left });
+        if (!page) return;
+        for (const { key, row } of page) yield await entryOf(key, row, options, (k, r) => this.#decode(k, r));
+        left -= page.length;
+        range = { ...range, start: page.at(-1)!.key, exclusiveStart: true };
+        snapshot = this.#renewed(snapshot);
+      }
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  #renewed(snapshot: EngineSnapshot): EngineSnapshot {
+    if (performance.now() - snapshot.openedAt < SNAPSHOT_MILLISECONDS_MAX) return snapshot;
+    snapshot.close();
+    return this.#core.snapshot();
+  }
+
+  #prepare(
+    key: Key,
+    value: unknown,
+    { ifAbsent, ifSequence }: { ifAbsent?: boolean; ifSequence?: number },
+  ): PreparedPut {
+    const encodedKey = encodeKey(key);
+    const bytes = encodeValue(value);
+    const blob = bytes.length >= BLOB_BYTES_MIN ? this.#core.prepareBlob(bytes) : undefined;
+    const payload = blob
+      ? this.#core.preparePayload([blob.digest], new Uint8Array())
+      : this.#core.preparePayload([], bytes);
+    return { key: encodedKey, payload, blob, ifAbsent, ifSequence };
+  }
+
+  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false): Promise<T> {
+    this.#checkWritable();
+    return this.#core.commit({ run, bytes, durable: this.#durable, undoable });
+  }
+
+  #checkWritable(): void {
+    if (this.#readOnly) {
+      throw new VarveError("READ_ONLY", "the engine was opened read-only", {
+        hint: "open it without readOnly to change it",
+      });
+    }
+  }
+}
+
+function applyPut(transaction: Transaction, put: PreparedPut): void {
+  const { key, ifAbsent, ifSequence } = put;
+  if (ifAbsent || ifSequence !== undefined) {
+    const row = transaction.row(key);
+    if (ifAbsent && row) throw conflict("the key is there already", { sequence: row.sequence });
+    if (ifSequence !== undefined && row?.sequence !== ifSequence) {
+      throw conflict(`the key was last put by operation ${row?.sequence ?? "none"}, not ${ifSequence}`, {
+        sequence: row?.sequence,
+      });
+    }
+  }
+  if (put.blob) transaction.putBlob(put.blob);
+  transaction.put(key, put.payload);
+}
+
+function applyDelete(transaction: Transaction, key: Buffer): boolean {
+  if (!transaction.row(key)) return false;
+  transaction.delete(key);
+  return true;
+}
+
+function conflict(message: string, details: Record<string, unknown>): VarveError {
+  return new VarveError("CONFLICT", message, { hint: "read the key again, and decide anew", details });
+}
+
+function badOperation(operation: unknown): VarveError {
+  return new VarveError(
+    "INVALID_ARGUMENT",
+    `not an operation: ${JSON.stringify((operation as { type?: unknown }).type)}`,
+    {
+      hint: 'give { type: "put", key, value } or { type: "del", key }',
+    },
+  );
+}

@@ -1,0 +1,84 @@
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { ArtifactStore, StoreOptions } from "./api.ts";
+import { CodecRegistry } from "./codec/codec.ts";
+import { loadConfig, readConfigFile } from "./config.ts";
+import { VarveError } from "./errors.ts";
+import { writeFileDurably } from "./index/mark.ts";
+import { openCore } from "./open.ts";
+import { EmbeddedStore } from "./store.ts";
+
+/**
+ * Opens the store in `home`, making it when there is none. `config.json` in the home is read, and options given here
+ * win over it. Without any options it is `openStore(await loadConfig())`, which asks the environment too.
+ *
+ * @throws CONFIG for a bad configuration, NOT_FOUND for a missing store that is not to be made, NOT_SUPPORTED for a
+ * newer format, a network file system or another PID namespace, UNAVAILABLE when the lock can't be had in time.
+ */
+export async function openStore(options?: StoreOptions): Promise<ArtifactStore> {
+  const given = options ?? (await loadConfig());
+  const home = resolve(given.home ?? (await loadConfig(given)).home!);
+  const settings: StoreOptions = { ...readConfigFile(home), ...definedOnly(given), home };
+  checkOptions(settings);
+  const codecs = new CodecRegistry(settings.codecs);
+  const handle = await openCore(home, { application: "artifact", ...coreOptions(settings) });
+  try {
+    if (!settings.readOnly) ensureConfigFile(home);
+    return new EmbeddedStore(handle, {
+      home: handle.core.folder,
+      readOnly: settings.readOnly ?? false,
+      durable: settings.durability !== "buffered",
+      codecs,
+    });
+  } catch (error) {
+    await handle.release();
+    throw error;
+  }
+}
+
+function coreOptions(settings: StoreOptions) {
+  const { readOnly, create, lockWaitMax, minFreeSpace, clock, logger, allow } = settings;
+  return definedOnly({ readOnly, create, lockWaitMax, minFreeSpace, clock, logger, allow });
+}
+
+/** Without the fields that are undefined, so that spreading it over defaults keeps those. */
+function definedOnly<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
+}
+
+/** @throws NOT_SUPPORTED for what only adapters could do, INVALID_ARGUMENT for a wrong type. */
+function checkOptions(settings: StoreOptions): void {
+  if (settings.databaseUrl !== undefined) throw remote("databaseUrl", "metadata");
+  if (settings.artifactStorageDir !== undefined) throw remote("artifactStorageDir", "values");
+  if (
+    settings.durability !== undefined &&
+    settings.durability !== "durable" &&
+    settings.durability !== "buffered"
+  ) {
+    throw new VarveError("INVALID_ARGUMENT", `not a durability: ${JSON.stringify(settings.durability)}`, {
+      hint: "it is `durable` (default) or `buffered`",
+    });
+  }
+  for (const item of ["lockWaitMax", "minFreeSpace", "maxSize", "cacheSize"] as const) {
+    const value = settings[item];
+    if (value === undefined || (typeof value === "number" && value >= 0)) continue;
+    throw new VarveError("INVALID_ARGUMENT", `${item} must be a number that is not negative`, {
+      hint: `it is ${String(value)}`,
+    });
+  }
+}
+
+function remote(item: string, what: string): VarveError {
+  return new VarveError(
+    "NOT_SUPPORTED",
+    `${item} is set, but this version keeps ${what} in the home folder only`,
+    {
+      hint: `remove ${item} from the options or the configuration`,
+    },
+  );
+}
+
+function ensureConfigFile(home: string): void {
+  const path = join(home, "config.json");
+  if (!existsSync(path) && statSync(home).isDirectory()) writeFileDurably(path, "{}\n");
+}

@@ -1,0 +1,253 @@
+import type { Annotation, DeleteOptions, DeleteReport, JsonObject } from "./api.ts";
+import type { VersionContent } from "./artifact-record.ts";
+import {
+  aliasesRange,
+  aliasKey,
+  decodeAliasContent,
+  decodeVersionContent,
+  encodeAliasContent,
+  encodeVersionContent,
+  isDeleted,
+  parseAliasKey,
+  parseVersionKey,
+  tagMediaType,
+  versionKey,
+  versionsRange,
+  versionTag,
+} from "./artifact-record.ts";
+import { VarveError } from "./errors.ts";
+import type { Row } from "./index/rows.ts";
+import type { ParsedRef } from "./ref.ts";
+import { refText, VERSION_MAX } from "./ref.ts";
+import type { PreparedBlob, Transaction } from "./transaction.ts";
+import { preparePayload } from "./transaction.ts";
+
+/** What the store does to its rows, each under the lock: shared by the single calls and by batches. */
+
+/** A save made ready: only the version is open. */
+export interface SavePlan {
+  name: string;
+  value: PreparedBlob;
+  mediaType: string;
+  /** Code too long to stand in the row. */
+  code: PreparedBlob | undefined;
+  content: VersionContent;
+  /** Resolved under the lock; each must exist. */
+  inputs: readonly (() => ParsedRef)[];
+  ifVersion: number | "absent" | undefined;
+  salt: bigint;
+}
+
+/** A version as it is in the index. */
+export interface FoundVersion {
+  name: string;
+  version: number;
+  row: Row;
+  content: VersionContent;
+}
+
+export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
+  const { name, value } = plan;
+  const newest = transaction.first(versionsRange(name));
+  const version = newest ? parseVersionKey(newest.key).version + 1 : 0;
+  if (version > VERSION_MAX)
+    throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
+  if (plan.ifVersion !== undefined) checkLatest(transaction, name, plan.ifVersion);
+  const inputs = plan.inputs.map((input) => resolveInput(transaction, input()));
+  const content = inputs.length > 0 ? { ...plan.content, inputs } : plan.content;
+  transaction.putBlob(value);
+  if (plan.code) transaction.putBlob(plan.code);
+  const references = plan.code ? [value.digest, plan.code.digest] : [value.digest];
+  const payload = preparePayload(references, encodeVersionContent(content), plan.salt);
+  const row = transaction.put(versionKey(name, version), payload, { tag: versionTag(plan.mediaType, false) });
+  return { name, version, row, content };
+}
+
+function resolveInput(transaction: Transaction, ref: ParsedRef): string {
+  const { name, version } = findVersion(transaction, ref);
+  return `${name}:${version}`;
+}
+
+function checkLatest(transaction: Transaction, name: string, wanted: number | "absent"): void {
+  const latest = latestVersion(transaction, name);
+  const actual = latest ? latest.version : "absent";
+  if (actual === wanted) return;
+  throw new VarveError("CONFLICT", `the latest version of ${name} is ${actual}, not ${wanted}`, {
+    hint: "somebody saved or deleted in between: load the latest version, and decide again",
+    details: { name, latest: actual, ifVersion: wanted },
+  });
+}
+
+function latestVersion(
+  transaction: Transaction,
+  name: string,
+): { key: Buffer; row: Row; version: number } | undefined {
+  let range: ReturnType<typeof versionsRange> & { exclusiveStart?: boolean } = versionsRange(name);
+  for (;;) {
+    const found = transaction.first(range);
+    if (!found) return undefined;
+    if (!isDeleted(found.row)) return { ...found, version: parseVersionKey(found.key).version };
+    range = { ...range, start: found.key, exclusiveStart: true };
+  }
+}
+
+/** @throws NOT_FOUND when there is no such live version. */
+export function findVersion(transaction: Transaction, ref: ParsedRef): FoundVersion {
+  const version = versionOf(transaction, ref);
+  const key = version === undefined ? undefined : versionKey(ref.name, version);
+  const row = key && transaction.row(key);
+  if (version === undefined || !key || !row || isDeleted(row)) throw notFound(ref, row !== undefined);
+  return { name: ref.name, version, row, content: decodeVersionContent(transaction.content(key, row)) };
+}
+
+function versionOf(transaction: Transaction, ref: ParsedRef): number | undefined {
+  switch (ref.kind) {
+    case "version":
+      return ref.version;
+    case "latest":
+      return latestVersion(transaction, ref.name)?.version;
+    case "alias": {
+      const key = aliasKey(ref.name, ref.alias);
+      const row = transaction.row(key);
+      return row && decodeAliasContent(transaction.content(key, row));
+    }
+    case "all":
+      throw new VarveError("INVALID_ARGUMENT", `${refText(ref)} stands for many versions`, {
+        hint: "only delete takes `name:all`; name one version",
+      });
+  }
+}
+
+export function notFound(ref: ParsedRef, deleted = false): VarveError {
+  const hint = deleted
+    ? `it was deleted: \`varve undelete ${refText(ref)}\` brings it back`
+    : "`varve list` shows what there is";
+  return new VarveError("NOT_FOUND", `there is no artifact ${refText(ref)}`, {
+    hint,
+    details: { ref: refText(ref) },
+  });
+}
+
+/** Writes a version's row again with another content: the full new state. */
+function rewrite(
+  transaction: Transaction,
+  found: FoundVersion,
+  content: VersionContent,
+  deleted: boolean,
+): FoundVersion {
+  const { name, version, row } = found;
+  const created = content.created ?? { time: row.time, sequence: row.sequence };
+  const full = { ...content, created };
+  const mediaType = tagMediaType(row) ?? content.mediaType ?? "";
+  const payload = preparePayload(row.references, encodeVersionContent(full), 0n);
+  const options = { tag: versionTag(mediaType, deleted), weak: deleted };
+  return { name, version, row: transaction.put(versionKey(name, version), payload, options), content: full };
+}
+
+export function annotateVersion(
+  transaction: Transaction,
+  ref: ParsedRef,
+  annotation: Annotation,
+): FoundVersion {
+  const found = findVersion(transaction, ref);
+  const { tags: oldTags, metadata: oldMetadata, ...rest } = found.content;
+  const tags = merged(oldTags, annotation.tags) as Record<string, string> | undefined;
+  const metadata = merged(oldMetadata, annotation.metadata) as JsonObject | undefined;
+  const content: VersionContent = { ...rest, ...(tags && { tags }), ...(metadata && { metadata }) };
+  return rewrite(transaction, found, content, false);
+}
+
+/** Top-level keys replaced, those that are null removed; undefined when nothing is left. */
+function merged(old: object | undefined, changes: object | undefined): Record<string, unknown> | undefined {
+  const entries = new Map(Object.entries(old ?? {}));
+  for (const [key, value] of Object.entries(changes ?? {})) {
+    if (value === null) entries.delete(key);
+    else entries.set(key, value);
+  }
+  return entries.size > 0 ? Object.fromEntries(entries) : undefined;
+}
+
+export function setAlias(transaction: Transaction, name: string, alias: string, version: number): void {
+  findVersion(transaction, { name, kind: "version", version });
+  transaction.put(aliasKey(name, alias), preparePayload([], encodeAliasContent(version), 0n));
+}
+
+export function deleteAlias(transaction: Transaction, name: string, alias: string): void {
+  const key = aliasKey(name, alias);
+  if (!transaction.row(key)) throw notFound({ name, kind: "alias", alias });
+  transaction.delete(key);
+}
+
+export function deleteVersions(
+  transaction: Transaction,
+  ref: ParsedRef,
+  options: DeleteOptions,
+): DeleteReport {
+  const victims = ref.kind === "all" ? allLive(transaction, ref) : [findVersion(transaction, ref)];
+  const report: DeleteReport = { deleted: [], aliases: [] };
+  const byVersion = aliasesByVersion(transaction, ref.name);
+  for (const { version } of victims) {
+    const aliases = byVersion.get(version) ?? [];
+    if (aliases.length > 0 && !options.aliases) throw aliased(`${ref.name}:${version}`, aliases);
+  }
+  for (const victim of victims) {
+    const aliases = byVersion.get(victim.version) ?? [];
+    for (const alias of aliases) transaction.delete(aliasKey(ref.name, alias));
+    rewrite(
+      transaction,
+      victim,
+      { ...victim.content, ...(aliases.length > 0 && { removedAliases: aliases }) },
+      true,
+    );
+    report.deleted.push(`${ref.name}:${victim.version}`);
+    report.aliases.push(...aliases.map((alias) => `${ref.name}@${alias}`));
+  }
+  return report;
+}
+
+function allLive(transaction: Transaction, ref: ParsedRef): FoundVersion[] {
+  const live = transaction.rows(versionsRange(ref.name)).filter(({ row }) => !isDeleted(row));
+  if (live.length === 0) throw notFound(ref);
+  return live.reverse().map(({ key, row }) => ({
+    ...parseVersionKey(key),
+    row,
+    content: decodeVersionContent(transaction.content(key, row)),
+  }));
+}
+
+function aliasesByVersion(transaction: Transaction, name: string): Map<number, string[]> {
+  const byVersion = new Map<number, string[]>();
+  for (const { key, row } of transaction.rows(aliasesRange(name))) {
+    const version = decodeAliasContent(transaction.content(key, row));
+    byVersion.set(version, [...(byVersion.get(version) ?? []), parseAliasKey(key).alias]);
+  }
+  return byVersion;
+}
+
+function aliased(ref: string, aliases: string[]): VarveError {
+  return new VarveError("CONFLICT", `${ref} has the alias ${aliases.join(", ")}`, {
+    hint: "move the alias first, or delete it too: `{ aliases: true }`, on the command line `--aliases`",
+    details: { ref, aliases },
+  });
+}
+
+export function undeleteVersion(transaction: Transaction, ref: ParsedRef): FoundVersion {
+  if (ref.kind !== "version") {
+    throw new VarveError("INVALID_ARGUMENT", `${refText(ref)} does not name one deleted version`, {
+      hint: "give the version's number, such as `name:3`; `varve list --deleted` shows them",
+    });
+  }
+  const key = versionKey(ref.name, ref.version);
+  const row = transaction.row(key);
+  if (!row) throw notFound(ref);
+  const content = decodeVersionContent(transaction.content(key, row));
+  const found = { name: ref.name, version: ref.version, row, content };
+  if (!isDeleted(row)) return found;
+  const { removedAliases = [], ...rest } = content;
+  const revived = rewrite(transaction, found, rest, false);
+  for (const alias of removedAliases) {
+    const free = !transaction.row(aliasKey(ref.name, alias));
+    if (free) setAlias(transaction, ref.name, alias, ref.version);
+  }
+  return revived;
+}

@@ -1,0 +1,243 @@
+import type {
+  Annotation,
+  Artifact,
+  ArtifactStore,
+  Batch,
+  CallOptions,
+  DeleteOptions,
+  DeleteReport,
+  ListFilter,
+  Ref,
+  SaveOptions,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from "./api.ts";
+import { QueuedBatch } from "./batch.ts";
+import { CallGuard } from "./call-guard.ts";
+import type { CodecRegistry } from "./codec/codec.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import { listArtifacts, listVersions } from "./list.ts";
+import { takeAnnotation } from "./metadata.ts";
+import type { CoreHandle } from "./open.ts";
+import type { FoundVersion } from "./operations.ts";
+import {
+  annotateVersion,
+  deleteAlias,
+  deleteVersions,
+  notFound,
+  saveVersion,
+  setAlias,
+  undeleteVersion,
+} from "./operations.ts";
+import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
+import type { EncodedValue, TakenOptions } from "./save.ts";
+import { planSave, refNow, takeFile, takeOptions, takeValue } from "./save.ts";
+import { storeStats } from "./stats.ts";
+import type { Transaction } from "./transaction.ts";
+import { verifyStore } from "./verify.ts";
+import { Versions } from "./versions.ts";
+
+export interface StoreSettings {
+  home: string;
+  readOnly: boolean;
+  durable: boolean;
+  codecs: CodecRegistry;
+}
+
+/** An artifact store on the embedded engine. `save` and `load` are the two paths of the README, read top to bottom. */
+export class EmbeddedStore implements ArtifactStore {
+  readonly home: string;
+  readonly readOnly: boolean;
+  readonly #handle: CoreHandle;
+  readonly #core: EngineCore;
+  readonly #codecs: CodecRegistry;
+  readonly #versions: Versions;
+  readonly #durable: boolean;
+  readonly #calls = new CallGuard("store");
+
+  constructor(handle: CoreHandle, settings: StoreSettings) {
+    this.home = settings.home;
+    this.readOnly = settings.readOnly;
+    this.#handle = handle;
+    this.#core = handle.core;
+    this.#codecs = settings.codecs;
+    this.#durable = settings.durable;
+    this.#versions = new Versions(this.#core, this.#codecs, (options, action) =>
+      this.#calls.run(options, action),
+    );
+  }
+
+  get id(): string {
+    return this.#core.identity.storeId;
+  }
+
+  save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
+    return this.#calls.run(options, async () => {
+      const taken = takeOptions(name, options, refNow);
+      const encoded = takeValue(this.#codecs, value, options);
+      return this.#commitSave(name, encoded, taken);
+    });
+  }
+
+  saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
+    return this.#calls.run(options, async () => {
+      const taken = takeOptions(name, options, refNow);
+      return this.#commitSave(name, await takeFile(path, options), taken);
+    });
+  }
+
+  /** The write path behind the codec: digest and checksum here, the rest in one batch under the lock. */
+  async #commitSave(name: string, encoded: EncodedValue, taken: TakenOptions): Promise<Artifact> {
+    const code = taken.code instanceof Promise ? await taken.code : taken.code;
+    const plan = planSave(this.#core, name, encoded, taken, code);
+    const saved = await this.#write(encoded.bytes.length, (transaction) => saveVersion(transaction, plan));
+    return this.#artifact(saved);
+  }
+
+  load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
+    return this.#calls.run(options, async () => {
+      const parsed = parseRef(ref);
+      const found = this.#versions.find(parsed);
+      if (!found) throw notFound(parsed);
+      return (await this.#versions.load(found)) as T;
+    });
+  }
+
+  async get(ref: Ref, options?: CallOptions): Promise<Artifact> {
+    const found = await this.find(ref, options);
+    if (!found) throw notFound(parseRef(ref));
+    return found;
+  }
+
+  find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
+    return this.#calls.run(options, async () => {
+      const found = this.#versions.find(parseRef(ref));
+      return found && this.#versions.artifact(found);
+    });
+  }
+
+  has(ref: Ref, options?: CallOptions): Promise<boolean> {
+    return this.#calls.run(options, async () => {
+      const found = this.#versions.find(parseRef(ref));
+      await (found && this.#core.settle(found.row));
+      return found !== undefined;
+    });
+  }
+
+  list(filter: ListFilter = {}): AsyncIterable<Artifact> {
+    return this.#calls.iterate(filter, () => listArtifacts(this.#core, this.#versions, filter));
+  }
+
+  versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
+    return this.#calls.iterate(options, () => {
+      checkName(name);
+      return listVersions(this.#core, this.#versions, name);
+    });
+  }
+
+  aliases(name: string, options?: CallOptions): Promise<Record<string, number>> {
+    return this.#calls.run(options, async () => {
+      checkName(name);
+      return Object.fromEntries(await this.#versions.settledAliases(name));
+    });
+  }
+
+  delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
+    return this.#calls.run(options, async () => {
+      const parsed = parseRefToDelete(ref);
+      return this.#write(0, (transaction) => deleteVersions(transaction, parsed, options), true);
+    });
+  }
+
+  undelete(ref: Ref, options?: CallOptions): Promise<Artifact> {
+    return this.#calls.run(options, async () => {
+      const parsed = parseRef(ref);
+      return this.#artifact(
+        await this.#write(0, (transaction) => undeleteVersion(transaction, parsed), true),
+      );
+    });
+  }
+
+  setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void> {
+    return this.#calls.run(options, async () => {
+      checkName(name);
+      checkAlias(alias);
+      checkVersion(version);
+      await this.#write(0, (transaction) => setAlias(transaction, name, alias, version));
+    });
+  }
+
+  deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void> {
+    return this.#calls.run(options, async () => {
+      checkName(name);
+      checkAlias(alias);
+      await this.#write(0, (transaction) => deleteAlias(transaction, name, alias));
+    });
+  }
+
+  annotate(ref: Ref, annotation: Annotation): Promise<Artifact> {
+    return this.#calls.run(annotation, async () => {
+      const parsed = parseRef(ref);
+      const changes = takeAnnotation(annotation);
+      return this.#artifact(
+        await this.#write(0, (transaction) => annotateVersion(transaction, parsed, changes)),
+      );
+    });
+  }
+
+  batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
+    return this.#calls.run(options, async () => {
+      const batch = new QueuedBatch(this.#core, this.#codecs);
+      try {
+        await fn(batch);
+      } catch (error) {
+        batch.abandon();
+        throw error;
+      }
+      const run = await batch.end();
+      const saved = await this.#write(batch.bytes, run, true);
+      return Promise.all(saved.map((found) => this.#artifact(found)));
+    });
+  }
+
+  stats(options?: CallOptions): Promise<StoreStats> {
+    return this.#calls.run(options, () => storeStats(this.#core, options));
+  }
+
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return this.#calls.run(options, () => verifyStore(this.#core, options));
+  }
+
+  rebuildIndex(options?: CallOptions): Promise<void> {
+    return this.#calls.run(options, async () => {
+      this.#checkWritable();
+      await this.#core.rebuildIndex();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#calls.close(() => this.#handle.release());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false): Promise<T> {
+    this.#checkWritable();
+    return this.#core.commit({ run, bytes, durable: this.#durable, undoable });
+  }
+
+  #artifact(saved: FoundVersion): Promise<Artifact> {
+    return this.#versions.written(saved);
+  }
+
+  #checkWritable(): void {
+    if (!this.readOnly) return;
+    throw new VarveError("READ_ONLY", "the store was opened read-only", {
+      hint: "open it without readOnly to change it",
+    });
+  }
+}

@@ -1,0 +1,170 @@
+import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
+import type { ValueSource } from "./artifact.ts";
+import { mediaTypeOf, StoredArtifact } from "./artifact.ts";
+import {
+  aliasesRange,
+  aliasKey,
+  decodeAliasContent,
+  decodeVersionContent,
+  isDeleted,
+  parseAliasKey,
+  parseVersionKey,
+  tagMediaType,
+  versionKey,
+  versionsRange,
+} from "./artifact-record.ts";
+import { decodeValue } from "./codec/cbor.ts";
+import type { CodecRegistry } from "./codec/codec.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { Row } from "./index/rows.ts";
+import type { ParsedRef } from "./ref.ts";
+import { refText } from "./ref.ts";
+
+/** Sources and environments repeat from version to version, so the last few are kept decoded. */
+const DECODED_BLOBS_MAX = 64;
+
+export interface VersionRow {
+  name: string;
+  version: number;
+  key: Buffer;
+  row: Row;
+}
+
+/** What rows are read from: the engine as it is now, or a snapshot of it. */
+export interface RowReader {
+  row(key: Uint8Array): Row | undefined;
+  rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
+}
+
+/** Finds versions in the index and makes artifacts of them. */
+export class Versions implements ValueSource {
+  readonly #core: EngineCore;
+  readonly #codecs: CodecRegistry;
+  readonly #guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>;
+  readonly #decoded = new Map<string, unknown>();
+
+  constructor(
+    core: EngineCore,
+    codecs: CodecRegistry,
+    guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>,
+  ) {
+    this.#core = core;
+    this.#codecs = codecs;
+    this.#guard = guard;
+  }
+
+  /** The row that a ref points at, deleted ones left out: one look-up for a version, and mostly for the latest too. */
+  find(ref: ParsedRef): VersionRow | undefined {
+    switch (ref.kind) {
+      case "latest":
+        return this.#latest(ref.name);
+      case "version":
+        return this.#live(ref.name, ref.version);
+      case "alias": {
+        const row = this.#core.row(aliasKey(ref.name, ref.alias));
+        return row && this.#live(ref.name, decodeAliasContent(row.inline!));
+      }
+      case "all":
+        throw new VarveError("INVALID_ARGUMENT", `${refText(ref)} stands for many versions`, {
+          hint: "only delete takes `name:all`; `versions(name)` gives them all",
+        });
+    }
+  }
+
+  #live(name: string, version: number): VersionRow | undefined {
+    const key = versionKey(name, version);
+    const row = this.#core.row(key);
+    return row && !isDeleted(row) ? { name, version, key, row } : undefined;
+  }
+
+  #latest(name: string): VersionRow | undefined {
+    const range: EnvironmentRange = versionsRange(name);
+    let found = this.#core.first(range);
+    while (found && isDeleted(found.row))
+      found = this.#core.first({ ...range, start: found.key, exclusiveStart: true });
+    return found && { name, version: parseVersionKey(found.key).version, ...found };
+  }
+
+  /** The value of a version: one positioned read of its blob, checked, decoded. */
+  async load(found: VersionRow): Promise<unknown> {
+    const unsettled = this.#core.settle(found.row);
+    if (unsettled) await unsettled;
+    const mediaType = tagMediaType(found.row) ?? (await this.#mediaType(found));
+    return this.#decode(found.row, mediaType);
+  }
+
+  async #decode(row: Row, mediaType: string): Promise<unknown> {
+    const blob = this.#core.blob(row);
+    const bytes = blob instanceof Promise ? await blob : blob;
+    return this.#codecs.forStored(mediaType).decode(bytes);
+  }
+
+  async #mediaType({ key, row }: VersionRow): Promise<string> {
+    return mediaTypeOf(row, decodeVersionContent(await this.#core.content(key, row)));
+  }
+
+  /** The artifact of a row, with the aliases that `reader` sees. */
+  async artifact(found: VersionRow, reader: RowReader = this.#core): Promise<Artifact> {
+    const { name, version, key, row } = found;
+    const unsettled = this.#core.settle(row);
+    if (unsettled) await unsettled;
+    const content = decodeVersionContent(await this.#core.content(key, row));
+    const aliases = this.aliases(name, reader);
+    return new StoredArtifact(
+      {
+        name,
+        version,
+        row,
+        content,
+        aliases: [...aliases].filter(([, target]) => target === version).map(([alias]) => alias),
+        code: content.codeIsBlob
+          ? await this.#blob<Code>(row.references[1]!)
+          : content.code && { sources: content.code },
+        environment: content.environment
+          ? await this.#blob<Environment>(Buffer.from(content.environment))
+          : {},
+      },
+      this,
+    );
+  }
+
+  /** The artifact of a version that this process has just written, and waited for. */
+  written({ name, version, row }: { name: string; version: number; row: Row }): Promise<Artifact> {
+    return this.artifact({ name, version, key: versionKey(name, version), row });
+  }
+
+  /** Alias to version, once nothing of it can be taken back by a power cut. */
+  async settledAliases(name: string): Promise<Map<string, number>> {
+    for (const { row } of this.#core.rows(aliasesRange(name))) await this.#core.settle(row);
+    return this.aliases(name);
+  }
+
+  /** Alias to version, sorted. */
+  aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
+    const rows = reader.rows(aliasesRange(name));
+    return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
+  }
+
+  value(row: Row, mediaType: string, options?: CallOptions): Promise<unknown> {
+    return this.#guard(options, () => this.#decode(row, mediaType));
+  }
+
+  bytes(row: Row, options?: CallOptions): Promise<Uint8Array> {
+    // A copy, since the bytes of a large blob may be shared by all who read it.
+    return this.#guard(options, async () => new Uint8Array(await this.#core.blob(row)));
+  }
+
+  /** A blob of the store's own, decoded; the result is a copy that its receiver may change. */
+  async #blob<T>(digest: Buffer): Promise<T> {
+    const key = digest.toString("latin1");
+    const known = this.#decoded.get(key);
+    const value = known ?? decodeValue(await this.#core.blobByDigest(digest));
+    if (known === undefined) {
+      if (this.#decoded.size >= DECODED_BLOBS_MAX) this.#decoded.clear();
+      this.#decoded.set(key, value);
+    }
+    return structuredClone(value) as T;
+  }
+}
