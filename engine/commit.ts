@@ -1,8 +1,8 @@
-import type { CommitHost } from "./commit-host.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { SharedState } from "./index/lock.ts";
 import { GroupLayout } from "./log/layout.ts";
 import type { LogPosition } from "./log/segment.ts";
+import type { LogEnd } from "./log-end.ts";
 import { Transaction } from "./transaction.ts";
 
 /** What one group takes from the queue at most. */
@@ -37,7 +37,7 @@ interface Outcome {
  * transaction of the index, one sync. There are no timers: while a group syncs, the next one gathers.
  */
 export class Committer {
-  readonly #host: CommitHost;
+  readonly #end: LogEnd;
   #queue: Item[] = [];
   #running: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
@@ -46,8 +46,8 @@ export class Committer {
   #appendedSequence = 0;
   #failure: VarveError | undefined;
 
-  constructor(host: CommitHost) {
-    this.#host = host;
+  constructor(end: LogEnd) {
+    this.#end = end;
   }
 
   submit<T>(work: Work<T>): Promise<T> {
@@ -61,7 +61,7 @@ export class Committer {
   /** Resolves when everything submitted so far is committed, and on the disk too. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
-    if (this.#appendedSequence > this.#host.durableSequence && !this.#failure)
+    if (this.#appendedSequence > this.#end.durableSequence && !this.#failure)
       await this.#sync(this.#appendedSequence);
   }
 
@@ -82,14 +82,14 @@ export class Committer {
   }
 
   async #commitPolitely(): Promise<Outcome | undefined> {
-    const host = this.#host;
+    const { lock, lockWaitMax } = this.#end;
     try {
       // A segment must not be replaced under a sync of it.
       if (this.#syncing) await this.#syncing.catch(() => {});
-      if (host.isAlone()) return host.holdSync(() => this.#commit());
-      const waiting = setInterval(() => this.#rejectOverdue(), Math.max(1, host.lockWaitMax / 10));
+      if (lock.isAlone()) return lock.holdSync(() => this.#commit());
+      const waiting = setInterval(() => this.#rejectOverdue(), Math.max(1, lockWaitMax / 10));
       try {
-        return await host.hold(() => this.#commit());
+        return await lock.hold(() => this.#commit());
       } finally {
         clearInterval(waiting);
       }
@@ -100,11 +100,11 @@ export class Committer {
   }
 
   #rejectOverdue(): void {
-    const since = Date.now() - this.#host.lockWaitMax;
+    const since = Date.now() - this.#end.lockWaitMax;
     const overdue = this.#queue.filter((item) => item.queuedAt <= since);
     if (overdue.length === 0) return;
     this.#queue = this.#queue.filter((item) => item.queuedAt > since);
-    const message = `waited ${this.#host.lockWaitMax} ms for the lock of the store, held by ${this.#host.holder()}`;
+    const message = `waited ${this.#end.lockWaitMax} ms for the lock of the store, held by ${this.#end.lock.holder()}`;
     this.#rejectAll(
       overdue,
       new VarveError("UNAVAILABLE", message, { hint: "nothing was written; try again, or end that process" }),
@@ -117,19 +117,19 @@ export class Committer {
     let state: SharedState;
     let layout: GroupLayout;
     try {
-      state = this.#host.stateForWriting();
-      layout = new GroupLayout(this.#host.catchUp(state), this.#host.salt, state.durableSequence);
+      state = this.#end.stateForWriting();
+      layout = new GroupLayout(this.#end.catchUp(state), this.#end.salt, state.durableSequence);
     } catch (error) {
       this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
       return undefined;
     }
     try {
-      const outcome = this.#host.catalog.transact(() => this.#write(items, layout));
+      const outcome = this.#end.catalog.transact(() => this.#write(items, layout));
       this.#appendedSequence = Math.max(this.#appendedSequence, outcome.end.sequence);
-      this.#host.committed(state, outcome.end);
+      this.#end.committed(state, outcome.end);
       return outcome;
     } catch (error) {
-      const doubtful = this.#host.abandoned(state, layout.start);
+      const doubtful = this.#end.abandoned(state, layout.start);
       this.#rejectAll(
         items,
         fromSystemError(error, "writing to the log", doubtful ? { outcome: "unknown" } : {}),
@@ -154,8 +154,8 @@ export class Committer {
 
   #write(items: Item[], layout: GroupLayout): Outcome {
     const outcome: Outcome = { items: [], results: [], end: layout.start };
-    const now = this.#host.now();
-    const parts = { catalog: this.#host.catalog, reader: this.#host.reader, salt: this.#host.salt, layout };
+    const now = this.#end.now();
+    const parts = { catalog: this.#end.catalog, reader: this.#end.reader, salt: this.#end.salt, layout };
     for (const item of items) {
       const ran = this.#runItem(item, new Transaction(parts, now), layout);
       if ("undone" in ran) {
@@ -167,8 +167,8 @@ export class Committer {
     }
     outcome.end = layout.end;
     if (layout.end.offset === layout.start.offset) return outcome;
-    this.#host.append(layout);
-    this.#host.catalog.setApplied(layout.end);
+    this.#end.append(layout);
+    this.#end.catalog.setApplied(layout.end);
     return outcome;
   }
 
@@ -179,28 +179,28 @@ export class Committer {
     layout: GroupLayout,
   ): { result: unknown } | { undone: unknown } {
     layout.beginBatch();
-    if (item.work.undoable) this.#host.catalog.mark();
+    if (item.work.undoable) this.#end.catalog.mark();
     try {
       const result = item.work.run(transaction);
       layout.endBatch(transaction.sequence, transaction.time);
       return { result };
     } catch (error) {
-      if (item.work.undoable) this.#host.catalog.undo();
+      if (item.work.undoable) this.#end.catalog.undo();
       else if (layout.hasRecords) throw error;
       layout.abandonBatch();
       return { undone: error };
     } finally {
-      this.#host.catalog.unmark();
+      this.#end.catalog.unmark();
     }
   }
 
   async #finish(outcome: Outcome): Promise<void> {
     const { items, results, end } = outcome;
-    const waits = items.some((item) => item.work.durable) && end.sequence > this.#host.durableSequence;
+    const waits = items.some((item) => item.work.durable) && end.sequence > this.#end.durableSequence;
     items.forEach((item, i) => {
       if (!waits || !item.work.durable) item.resolve(results[i]);
     });
-    const sync = end.sequence > this.#host.durableSequence ? this.#sync(end.sequence) : undefined;
+    const sync = end.sequence > this.#end.durableSequence ? this.#sync(end.sequence) : undefined;
     if (!waits) {
       sync?.catch(() => {});
       return;
@@ -217,7 +217,7 @@ export class Committer {
   async #sync(sequence: number): Promise<void> {
     while (this.#syncing && this.#syncingSequence < sequence) await this.#syncing;
     if (this.#failure) throw this.#failure;
-    if (this.#host.durableSequence >= sequence) return;
+    if (this.#end.durableSequence >= sequence) return;
     this.#syncing ??= this.#syncNow(this.#appendedSequence);
     await this.#syncing;
   }
@@ -225,15 +225,15 @@ export class Committer {
   async #syncNow(sequence: number): Promise<void> {
     this.#syncingSequence = sequence;
     try {
-      await this.#host.syncLog();
-      this.#host.raiseDurable(sequence);
+      await this.#end.syncLog();
+      this.#end.raiseDurable(sequence);
     } catch (error) {
       // After a failed sync the kernel may call lost pages clean: a second try would prove nothing.
       this.#failure = fromSystemError(error, "syncing the log", {
         outcome: "unknown",
         hint: "the disk failed to confirm the last writes; check it, then close and open the store",
       });
-      this.#host.syncFailed();
+      this.#end.syncFailed();
       this.#rejectAll(this.#queue.splice(0), this.#failure);
       throw this.#failure;
     } finally {

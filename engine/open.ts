@@ -106,21 +106,17 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const lock = new LockEnvironment(home.folder);
   const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {
     // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
-    await within(
-      wait,
-      lock,
-      lock.hold(() => lock.register(options.allow?.includes("pid-namespaces") ?? false)),
-    );
-    return await within(
-      wait,
-      lock,
-      lock.hold(() => new LiveIndex(home, lock)),
-    );
+    await holdWithin(wait, lock, () => lock.register(allowed));
+    return await holdWithin(wait, lock, () => new LiveIndex(home, lock));
   } catch (error) {
-    await lock.hold(() => lock.unregister()).catch(() => {});
-    await lock.close();
+    // Not waited for: the lock may still be somebody else's.
+    void lock
+      .hold(() => lock.unregister())
+      .catch(() => {})
+      .finally(() => lock.close());
     throw error;
   }
 }
@@ -131,15 +127,27 @@ async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSour
   return source;
 }
 
-async function within<T>(milliseconds: number, lock: LockEnvironment, promise: Promise<T>): Promise<T> {
+/** Runs `action` under the lock, unless that can't be had in time; then it never runs. */
+async function holdWithin<T>(milliseconds: number, lock: LockEnvironment, action: () => T): Promise<T> {
+  let started = false;
+  let gaveUp = false;
+  const held = lock.hold(() => {
+    started = true;
+    if (gaveUp) throw waitedTooLong(milliseconds, lock);
+    return action();
+  });
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(waitedTooLong(milliseconds, lock)), milliseconds);
+    timer = setTimeout(() => {
+      gaveUp = !started;
+      if (gaveUp) reject(waitedTooLong(milliseconds, lock));
+    }, milliseconds);
   });
   try {
-    return await Promise.race([promise, timeout]);
+    return await Promise.race([held, timeout]);
   } finally {
     clearTimeout(timer);
+    held.catch(() => {});
   }
 }
 

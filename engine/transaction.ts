@@ -75,8 +75,7 @@ export class Transaction {
 
   /** The first row of a range. */
   first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
-    for (const found of this.#catalog.rows({ ...range, limit: 1 })) return found;
-    return undefined;
+    return this.#catalog.first(range);
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {

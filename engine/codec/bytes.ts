@@ -2,7 +2,7 @@
 import { types } from "node:util";
 import type { Codec } from "../api.ts";
 import { VarveError } from "../errors.ts";
-import { bufferOf, hasOnlyItems, kindOf, typedArrayNameOf } from "./kinds.ts";
+import { hasOnlyItems, kindOf, memoryOf, typedArrayNameOf } from "./kinds.ts";
 import { checkBuffer } from "./leaves.ts";
 
 export const MEDIA_TYPE_BYTES = "application/octet-stream";
@@ -23,8 +23,9 @@ export function encodeBytes(value: unknown): Uint8Array {
       details: { path: "value" },
     });
   }
-  checkBuffer(bufferOf(value), "value");
-  return copyOf(value);
+  checkBuffer(memoryOf(value).buffer, "value");
+  const { buffer, offset, length } = memoryOf(value);
+  return copyOf(new Uint8Array(buffer, offset, length));
 }
 
 /** The bytes as a `Uint8Array` that shares no memory with anything, and whose `buffer` holds nothing else. */

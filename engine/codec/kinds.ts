@@ -15,8 +15,14 @@ export type Kind =
 const functionSource = Function.prototype.toString;
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const typedArrayName = getterOf(typedArrayPrototype, Symbol.toStringTag);
-const typedArrayBuffer = getterOf(typedArrayPrototype, "buffer");
-const dataViewBuffer = getterOf(DataView.prototype, "buffer");
+const typedArrayLength = getterOf(typedArrayPrototype, "length");
+const mapSize = getterOf(Map.prototype, "size");
+const setSize = getterOf(Set.prototype, "size");
+const resizable = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resizable")?.get;
+const viewGetters = {
+  typedArray: gettersOfView(typedArrayPrototype),
+  dataView: gettersOfView(DataView.prototype),
+};
 
 /** The kind of an object that is no proxy, or undefined if it is of no kind that is kept. */
 export function kindOf(value: object): Kind | undefined {
@@ -60,9 +66,31 @@ export function typedArrayNameOf(value: object): string {
   return typedArrayName.call(value) as string;
 }
 
-/** The buffer under a typed array or `DataView`, whatever its own properties say. */
-export function bufferOf(value: object): ArrayBufferLike {
-  return (types.isDataView(value) ? dataViewBuffer : typedArrayBuffer).call(value) as ArrayBufferLike;
+/** The memory that a typed array or `DataView` shows, whatever its own properties say. */
+export function memoryOf(view: object): { buffer: ArrayBufferLike; offset: number; length: number } {
+  const getters = types.isDataView(view) ? viewGetters.dataView : viewGetters.typedArray;
+  const buffer = getters.buffer.call(view) as ArrayBufferLike;
+  // A DataView of memory that was transferred away throws where a typed array is empty.
+  if (isDetached(buffer)) return { buffer, offset: 0, length: 0 };
+  return { buffer, offset: getters.offset.call(view) as number, length: getters.length.call(view) as number };
+}
+
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+export function isResizable(buffer: ArrayBuffer): boolean {
+  return resizable?.call(buffer) === true;
+}
+
+/** The number of entries of a `Map` or `Set`, whatever its own properties say. */
+export function sizeOf(value: object): number {
+  return (types.isMap(value) ? mapSize : setSize).call(value) as number;
 }
 
 /** Whether `prototype` is that of the built-in class `name`, of this realm or of another one (`node:vm`). */
@@ -88,6 +116,14 @@ export function dataProperty(owner: object, key: PropertyKey): unknown {
   return Object.getOwnPropertyDescriptor(owner, key)?.value;
 }
 
+function gettersOfView(prototype: object): Record<"buffer" | "offset" | "length", () => unknown> {
+  return {
+    buffer: getterOf(prototype, "buffer"),
+    offset: getterOf(prototype, "byteOffset"),
+    length: getterOf(prototype, "byteLength"),
+  };
+}
+
 function getterOf(prototype: object, key: PropertyKey): () => unknown {
   return Object.getOwnPropertyDescriptor(prototype, key)!.get!;
 }
@@ -105,9 +141,12 @@ const bareArrayText = withoutItems([0, 0]);
 const bareTypedArrayTexts = new Map<string, string>();
 
 /** Whether an array or typed array has no enumerable properties beside its items. Holes may hide one: look for them too. */
-export function hasOnlyItems(value: ArrayLike<unknown> & object): boolean {
-  if (value.length > LISTED_LENGTH_MAX && withoutItems(value) === bareTextOf(value)) return true;
-  return Object.keys(value).length <= value.length;
+export function hasOnlyItems(value: object): boolean {
+  const length = Array.isArray(value) ? value.length : (typedArrayLength.call(value) as number);
+  // `inspect` reads the length of typed arrays, and would call a getter that hides it.
+  const isSafe = Array.isArray(value) || !Object.hasOwn(value, "length");
+  if (length > LISTED_LENGTH_MAX && isSafe && withoutItems(value) === bareTextOf(value)) return true;
+  return Object.keys(value).length <= length;
 }
 
 /** How `inspect` shows such an array with two items and nothing else; digits apart, more items look the same. */

@@ -1,6 +1,6 @@
 /** The values that hold no others, as CBOR. Where one can't be kept, `path` says what it is called. */
 import { types } from "node:util";
-import { bufferOf, hasOnlyItems, typedArrayNameOf } from "./kinds.ts";
+import { hasOnlyItems, isDetached, isResizable, memoryOf, typedArrayNameOf } from "./kinds.ts";
 import type { Output } from "./output.ts";
 import * as profile from "./profile.ts";
 import { refusal, refusalOfObject } from "./refusal.ts";
@@ -78,9 +78,9 @@ export function writeArrayBuffer(output: Output, value: ArrayBuffer, path: strin
 
 /** The bytes under a typed array or `DataView`. */
 function bytesOf(view: ArrayBufferView, path: string): Uint8Array {
-  const buffer = bufferOf(view);
+  const { buffer, offset, length } = memoryOf(view);
   checkBuffer(buffer, path);
-  return new Uint8Array(buffer, view.byteOffset, view.byteLength);
+  return new Uint8Array(buffer, offset, length);
 }
 
 /** Refuses memory that others may change, or that comes back as something else. */
@@ -92,7 +92,7 @@ export function checkBuffer(buffer: ArrayBufferLike, path: string): void {
       "save a copy: other threads could change it meanwhile",
     );
   }
-  if ((buffer as { resizable?: boolean }).resizable) {
+  if (isResizable(buffer)) {
     throw refusal(path, "lies in a resizable ArrayBuffer", "save a copy with a fixed length");
   }
   if (isDetached(buffer)) {
@@ -101,15 +101,5 @@ export function checkBuffer(buffer: ArrayBufferLike, path: string): void {
       "lies in an ArrayBuffer that was transferred away",
       "save it before it is transferred",
     );
-  }
-}
-
-function isDetached(buffer: ArrayBuffer): boolean {
-  if (buffer.byteLength > 0) return false;
-  try {
-    new Uint8Array(buffer);
-    return false;
-  } catch {
-    return true;
   }
 }

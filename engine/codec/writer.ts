@@ -1,6 +1,6 @@
 /** Values to CBOR: one walk checks that a value can be kept and writes it. */
 import { types } from "node:util";
-import { hasOnlyItems, type Kind, kindOf } from "./kinds.ts";
+import { hasOnlyItems, type Kind, kindOf, sizeOf } from "./kinds.ts";
 import {
   writeArrayBuffer,
   writeBigInt,
@@ -216,7 +216,7 @@ function writeMap(value: Map<unknown, unknown>): void {
   enter(value);
   const level = depth - 1;
   output.head(6, profile.TAG_MAP);
-  output.head(5, value.size);
+  output.head(5, sizeOf(value));
   let index = 0;
   for (const [key, item] of mapEntries.call(value)) {
     steps[level] = { part: "key", index };
@@ -232,7 +232,7 @@ function writeSet(value: Set<unknown>): void {
   enter(value);
   const level = depth - 1;
   output.head(6, profile.TAG_SET);
-  output.head(4, value.size);
+  output.head(4, sizeOf(value));
   let index = 0;
   for (const item of setValues.call(value)) {
     steps[level] = { part: "item", index };

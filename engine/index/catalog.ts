@@ -85,6 +85,12 @@ export class Catalog {
     for (const { key, value } of this.#environment.entries(range)) yield { key, row: decodeRow(value) };
   }
 
+  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    for (const { key, value } of this.#environment.entries({ ...range, limit: 1 }))
+      return { key, row: decodeRow(value) };
+    return undefined;
+  }
+
   *blobs(): Generator<{ digest: Buffer; row: BlobRow }> {
     const range = { start: Buffer.from([BLOB_SPACE]), end: Buffer.from([BLOB_SPACE + 1]) };
     for (const { key, value } of this.#environment.entries(range)) {

@@ -50,6 +50,7 @@ export class LockEnvironment {
   readonly #inode: number;
   readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
   #heartbeat: NodeJS.Timeout | undefined;
+  #waiting = 0;
 
   constructor(home: string) {
     this.#folder = lockFolder(home);
@@ -59,8 +60,20 @@ export class LockEnvironment {
   }
 
   /** Waits for the lock on another thread. */
-  hold<T>(action: () => T): Promise<T> {
-    return this.#environment.transact(() => this.#checked(action));
+  async hold<T>(action: () => T): Promise<T> {
+    this.#waiting++;
+    try {
+      return await this.#environment.transact(() => this.#checked(action));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** Whether neither another process nor another call of this one can have the lock, so that waiting takes no time. */
+  isAlone(): boolean {
+    if (this.#waiting > 0) return false;
+    this.refresh();
+    return this.others() === 0;
   }
 
   /** Waits for the lock on this thread: only when nobody else is likely to have it. */
@@ -91,10 +104,11 @@ export class LockEnvironment {
     this.checkNamespaces(allowNamespaces);
     this.removeGone();
     this.#beat();
-    this.#heartbeat = setInterval(
-      () => void this.hold(() => this.#beat()).catch(() => {}),
-      HEARTBEAT_MILLISECONDS,
-    );
+    const beat = () => {
+      this.removeGone();
+      this.#beat();
+    };
+    this.#heartbeat = setInterval(() => void this.hold(beat).catch(() => {}), HEARTBEAT_MILLISECONDS);
     this.#heartbeat.unref();
   }
 

@@ -1,9 +1,9 @@
-import { Catalog } from "../index/catalog.ts";
+import type { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment, SharedState } from "../index/lock.ts";
 import { markClean } from "../index/mark.ts";
 import type { IndexSource } from "./index-source.ts";
 import type { Home } from "./open.ts";
-import { indexFolder, openIndex, rebuild } from "./open.ts";
+import { indexFolder, openGeneration, openIndex, rebuild } from "./open.ts";
 
 /** The index inside the home, shared with all processes. */
 export class LiveIndex implements IndexSource {
@@ -40,10 +40,15 @@ export class LiveIndex implements IndexSource {
 
   stateUnderLock(): SharedState {
     const state = this.lock.state() ?? this.#state;
-    if (state.generation !== this.#state.generation) {
-      this.#switch(new Catalog(indexFolder(this.#home.folder, state.generation)));
+    if (state.generation === this.#state.generation) {
+      this.#state = state;
+      return { ...state };
     }
-    this.#state = state;
+    const catalog = openGeneration(this.#home, state.generation);
+    if (catalog) {
+      this.#switch(catalog);
+      this.#state = state;
+    }
     return { ...state };
   }
 

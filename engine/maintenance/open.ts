@@ -56,6 +56,12 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
   return { catalog, state: { ...state, tail: later(state.tail, tail), generation, indexUnclean: true } };
 }
 
+/** Undefined when the generation was replaced in the meantime: LMDB would make an empty one in its place. */
+export function openGeneration(home: Home, generation: number): Catalog | undefined {
+  const folder = indexFolder(home.folder, generation);
+  return home.files.exists(join(folder, "data.mdb")) ? new Catalog(folder) : undefined;
+}
+
 /** In a boot that knows the store already. */
 function reopen(home: Home, state: SharedState): OpenedIndex {
   const folder = indexFolder(home.folder, state.generation);

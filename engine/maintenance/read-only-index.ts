@@ -10,7 +10,7 @@ import { LogReader } from "../log/reader.ts";
 import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
 import type { IndexSource } from "./index-source.ts";
 import type { Home } from "./open.ts";
-import { indexFolder, logFolder, readIdentity } from "./open.ts";
+import { indexFolder, logFolder, openGeneration, readIdentity } from "./open.ts";
 import { replay } from "./replay.ts";
 
 /**
@@ -91,11 +91,15 @@ export class FollowedIndex implements IndexSource {
   refresh(): SharedState {
     this.#environment.refresh();
     const state = this.#environment.state() ?? this.#state;
-    const switched = state.generation !== this.#state.generation;
-    this.#state = state;
-    if (switched) {
+    if (state.generation === this.#state.generation) {
+      this.#state = state;
+      return state;
+    }
+    const catalog = openGeneration(this.#home, state.generation);
+    if (catalog) {
       void this.#catalog.release();
-      this.#catalog = new Catalog(this.indexFolder);
+      this.#catalog = catalog;
+      this.#state = state;
     }
     return state;
   }

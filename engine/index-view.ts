@@ -1,0 +1,101 @@
+import type { Catalog } from "./index/catalog.ts";
+import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { Row } from "./index/rows.ts";
+import type { IndexSource } from "./maintenance/index-source.ts";
+import { EngineSnapshot } from "./snapshot.ts";
+
+/** Within one burst of reads that never gives the event loop a turn, others' commits are seen after this long. */
+const FRESH_MILLISECONDS = 10;
+
+/**
+ * What one process sees of the index, and how fresh that is: the read transaction is renewed at the first read of a
+ * turn of the event loop, on a miss, and after 10 ms within one turn.
+ */
+export class IndexView {
+  readonly #source: IndexSource;
+  #catalog: Catalog;
+  #durableSequence: number;
+  #tailSequence: number;
+  #freshInTurn = false;
+  #freshAt = 0;
+
+  constructor(source: IndexSource) {
+    this.#source = source;
+    this.#catalog = source.catalog;
+    this.#durableSequence = source.state.durableSequence;
+    this.#tailSequence = source.state.tail.sequence;
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  /** Every batch up to this one is known to be on the disk. */
+  get durableSequence(): number {
+    return this.#durableSequence;
+  }
+
+  /** The newest operation that this process knows of. */
+  get tailSequence(): number {
+    return this.#tailSequence;
+  }
+
+  row(key: Uint8Array): Row | undefined {
+    this.#freshen();
+    const row = this.#catalog.row(key);
+    if (row) return row;
+    this.refresh();
+    return this.#catalog.row(key);
+  }
+
+  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    this.#freshen();
+    const found = this.#catalog.first(range);
+    if (found) return found;
+    this.refresh();
+    return this.#catalog.first(range);
+  }
+
+  rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
+    this.#freshen();
+    return [...this.#catalog.rows(range)];
+  }
+
+  snapshot(): EngineSnapshot {
+    this.refresh();
+    return new EngineSnapshot(this.#catalog);
+  }
+
+  /** Later reads see what other processes have committed. */
+  refresh(): void {
+    this.#catalog.refresh();
+    const state = this.#source.refresh();
+    this.raiseDurable(state.durableSequence);
+    this.#tailSequence = state.tail.sequence;
+    this.follow();
+    this.#freshAt = performance.now();
+    if (this.#freshInTurn) return;
+    this.#freshInTurn = true;
+    setImmediate(() => {
+      this.#freshInTurn = false;
+    });
+  }
+
+  /** Goes over to the generation of the index that the source is at. */
+  follow(): void {
+    this.#catalog = this.#source.catalog;
+  }
+
+  raiseDurable(sequence: number): void {
+    if (sequence > this.#durableSequence) this.#durableSequence = sequence;
+  }
+
+  /** This process has written up to `sequence`. */
+  wrote(sequence: number): void {
+    this.#tailSequence = sequence;
+  }
+
+  #freshen(): void {
+    if (!this.#freshInTurn || performance.now() - this.#freshAt > FRESH_MILLISECONDS) this.refresh();
+  }
+}
