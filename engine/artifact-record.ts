@@ -55,6 +55,12 @@ export function parseVersionKey(key: Buffer): { name: string; version: number } 
   };
 }
 
+/** The name whose version a key is. */
+export function familyOf(key: Uint8Array): string | undefined {
+  if (key[0] !== VERSION_SPACE) return undefined;
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("utf8", 1, key.length - 5);
+}
+
 export interface KeyRange {
   start: Buffer;
   /** Exclusive. */

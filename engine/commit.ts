@@ -155,7 +155,8 @@ export class Committer {
   #write(items: Item[], layout: GroupLayout): Outcome {
     const outcome: Outcome = { items: [], results: [], end: layout.start };
     const now = this.#end.now();
-    const parts = { catalog: this.#end.catalog, reader: this.#end.reader, salt: this.#end.salt, layout };
+    const { catalog, reader, salt, families } = this.#end;
+    const parts = { catalog, reader, salt, families, layout };
     for (const item of items) {
       const ran = this.#runItem(item, new Transaction(parts, now), layout);
       if ("undone" in ran) {
@@ -187,6 +188,7 @@ export class Committer {
     } catch (error) {
       if (item.work.undoable) this.#end.catalog.undo();
       else if (layout.hasRecords) throw error;
+      this.#end.families.clear();
       layout.abandonBatch();
       return { undone: error };
     } finally {

@@ -43,7 +43,7 @@ export class EngineCore {
     this.#source = source;
     this.#settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
-    this.#view = new IndexView(source);
+    this.#view = new IndexView(source, settings.familyOf);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
     this.#committer = new Committer(this.#end);
   }
@@ -58,6 +58,11 @@ export class EngineCore {
   /** The first row of a range. */
   first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
     return this.#view.first(range);
+  }
+
+  /** The first row of a family of keys; a family asked for lately is not looked up again. */
+  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    return this.#view.firstOf(family, range);
   }
 
   /** A small range at once. */
@@ -95,7 +100,33 @@ export class EngineCore {
 
   /** The bytes of the first blob that a row refers to. */
   blob(row: Row): Buffer | Promise<Buffer> {
-    return this.reader.read(row.blob!, RecordKind.blob, row.references[0]!);
+    try {
+      const bytes = this.reader.read(row.blob!, RecordKind.blob, row.references[0]!);
+      return bytes instanceof Promise ? bytes.catch((error) => this.#otherCopy(row, error)) : bytes;
+    } catch (error) {
+      return this.#otherCopy(row, error);
+    }
+  }
+
+  /**
+   * As `blob`, but small ones may come in a buffer that the next read overwrites: for who decodes at once and keeps
+   * no view.
+   */
+  blobToDecode(row: Row): Buffer | Promise<Buffer> {
+    try {
+      return this.reader.readShared(row.blob!, RecordKind.blob, row.references[0]!) ?? this.blob(row);
+    } catch {
+      return this.blob(row);
+    }
+  }
+
+  /** A blob that was found damaged may have been written again since the row was. */
+  #otherCopy(row: Row, error: unknown): Buffer | Promise<Buffer> {
+    const known = this.catalog.blob(row.references[0]!);
+    const other =
+      known && (known.place.segment !== row.blob!.segment || known.place.offset !== row.blob!.offset);
+    if (!other) throw error;
+    return this.reader.read(known.place, RecordKind.blob, row.references[0]!);
   }
 
   /** @throws CORRUPTION when there is no such blob. */

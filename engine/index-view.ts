@@ -1,3 +1,5 @@
+import type { FamilyOf } from "./families.ts";
+import { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
@@ -19,7 +21,10 @@ export class IndexView {
   #freshInTurn = false;
   #freshAt = 0;
 
-  constructor(source: IndexSource) {
+  readonly families: Families;
+
+  constructor(source: IndexSource, familyOf: FamilyOf) {
+    this.families = new Families(familyOf);
     this.#source = source;
     this.#catalog = source.catalog;
     this.#durableSequence = source.state.durableSequence;
@@ -56,6 +61,16 @@ export class IndexView {
     return this.#catalog.first(range);
   }
 
+  /** The first row of a family, whose range is asked for only if it is not known. */
+  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    this.#freshen();
+    const known = this.families.get(family);
+    if (known) return known;
+    const found = this.first(range());
+    if (found) this.families.set(family, found);
+    return found;
+  }
+
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
     this.#freshen();
     return [...this.#catalog.rows(range)];
@@ -71,8 +86,7 @@ export class IndexView {
     this.#catalog.refresh();
     const state = this.#source.refresh();
     this.raiseDurable(state.durableSequence);
-    this.#tailSequence = state.tail.sequence;
-    this.follow();
+    this.follow(state.tail.sequence);
     this.#freshAt = performance.now();
     if (this.#freshInTurn) return;
     this.#freshInTurn = true;
@@ -81,8 +95,10 @@ export class IndexView {
     });
   }
 
-  /** Goes over to the generation of the index that the source is at. */
-  follow(): void {
+  /** Goes over to the state that the source is at. */
+  follow(tailSequence: number): void {
+    if (tailSequence !== this.#tailSequence || this.#catalog !== this.#source.catalog) this.families.clear();
+    this.#tailSequence = tailSequence;
     this.#catalog = this.#source.catalog;
   }
 

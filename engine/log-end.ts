@@ -1,4 +1,5 @@
 import { VarveError } from "./errors.ts";
+import type { Families, FamilyOf } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { LockEnvironment, SharedState } from "./index/lock.ts";
 import { markUnclean } from "./index/mark.ts";
@@ -17,6 +18,7 @@ export interface EngineSettings {
   segmentBytesMax: number;
   lockWaitMax: number;
   minFreeSpace: number;
+  familyOf: FamilyOf;
   now(): number;
 }
 
@@ -79,13 +81,17 @@ export class LogEnd {
     });
   }
 
+  get families(): Families {
+    return this.#view.families;
+  }
+
   // Under the lock
 
   /** @throws when the store can't be written to now, with the reason */
   stateForWriting(): SharedState {
     this.#checkFreeSpace();
     const state = this.#source.stateUnderLock();
-    this.#view.follow();
+    this.#view.follow(state.tail.sequence);
     if (state.syncFailed) throw afterFailedSync();
     if (!state.indexUnclean) {
       markUnclean(this.#source.indexFolder);
@@ -119,6 +125,7 @@ export class LogEnd {
     const written = this.#writer.segment === start.segment && this.#writer.size() > start.offset;
     // What was rolled or adopted on the way stays; bytes behind it must not be taken for a batch later.
     this.lock.setState({ ...state, tail: start, cutAtTail: written });
+    this.families.clear();
     return written;
   }
 

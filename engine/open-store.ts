@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
+import { familyOf } from "./artifact-record.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
 import { VarveError } from "./errors.ts";
@@ -21,7 +22,7 @@ export async function openStore(options?: StoreOptions): Promise<ArtifactStore> 
   const settings: StoreOptions = { ...readConfigFile(home), ...definedOnly(given), home };
   checkOptions(settings);
   const codecs = new CodecRegistry(settings.codecs);
-  const handle = await openCore(home, { application: "artifact", ...coreOptions(settings) });
+  const handle = await openCore(home, { application: "artifact", familyOf, ...coreOptions(settings) });
   try {
     if (!settings.readOnly) ensureConfigFile(home);
     return new EmbeddedStore(handle, {

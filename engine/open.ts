@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
+import type { FamilyOf } from "./families.ts";
 import { LockEnvironment } from "./index/lock.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
@@ -24,6 +25,8 @@ export interface OpenOptions {
   allow?: readonly ("network-file-system" | "pid-namespaces")[];
   /** The seam: tests give another. */
   files?: FileSystem;
+  /** Which keys lie together with their newest first; default: none. */
+  familyOf?: FamilyOf;
 }
 
 const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
@@ -99,6 +102,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
     lockWaitMax: options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX,
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
+    familyOf: options.familyOf ?? (() => undefined),
     now,
   });
 }

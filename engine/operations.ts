@@ -48,7 +48,7 @@ export interface FoundVersion {
 
 export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
   const { name, value } = plan;
-  const newest = transaction.first(versionsRange(name));
+  const newest = transaction.firstOf(name, () => versionsRange(name));
   const version = newest ? parseVersionKey(newest.key).version + 1 : 0;
   if (version > VERSION_MAX)
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
@@ -59,7 +59,8 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   if (plan.code) transaction.putBlob(plan.code);
   const references = plan.code ? [value.digest, plan.code.digest] : [value.digest];
   const payload = preparePayload(references, encodeVersionContent(content), plan.salt);
-  const row = transaction.put(versionKey(name, version), payload, { tag: versionTag(plan.mediaType, false) });
+  const options = { tag: versionTag(plan.mediaType, false), isNew: true };
+  const row = transaction.put(versionKey(name, version), payload, options);
   return { name, version, row, content };
 }
 
@@ -83,8 +84,7 @@ function latestVersion(
   name: string,
 ): { key: Buffer; row: Row; version: number } | undefined {
   let range: ReturnType<typeof versionsRange> & { exclusiveStart?: boolean } = versionsRange(name);
-  for (;;) {
-    const found = transaction.first(range);
+  for (let found = transaction.firstOf(name, () => range); ; found = transaction.first(range)) {
     if (!found) return undefined;
     if (!isDeleted(found.row)) return { ...found, version: parseVersionKey(found.key).version };
     range = { ...range, start: found.key, exclusiveStart: true };

@@ -93,7 +93,7 @@ export class EmbeddedStore implements ArtifactStore {
     const code = taken.code instanceof Promise ? await taken.code : taken.code;
     const plan = planSave(this.#core, name, encoded, taken, code);
     const saved = await this.#write(encoded.bytes.length, (transaction) => saveVersion(transaction, plan));
-    return this.#artifact(saved);
+    return this.#versions.saved(saved, code);
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {

@@ -1,9 +1,10 @@
+import type { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
 import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
-import type { GroupLayout } from "./log/layout.ts";
+import type { GroupLayout, RecordToWrite } from "./log/layout.ts";
 import type { LogReader } from "./log/reader.ts";
 
 /** A payload made ready outside the lock: what takes time is done, only its place is open. */
@@ -28,11 +29,13 @@ export interface PutOptions {
   tag?: number;
   /** References that do not keep their blobs alive. */
   weak?: boolean;
+  /** The caller knows that there is no row under the key. */
+  isNew?: boolean;
 }
 
 /** Blobs found already stored are read and checked up to this size before a save relies on them. */
 const CHECKED_BLOB_BYTES_MAX = 64 * 1024;
-const NO_KEY = new Uint8Array();
+const NOTHING = new Uint8Array();
 
 export function preparePayload(references: Buffer[], content: Uint8Array, salt: bigint): PreparedPayload {
   const payload = references.length === 0 ? asBuffer(content) : Buffer.concat([...references, content]);
@@ -52,19 +55,21 @@ export class Transaction {
   readonly #layout: GroupLayout;
   readonly #reader: LogReader;
   readonly #salt: bigint;
+  readonly #families: Families;
   /** The sequence number that this batch gets if it writes anything. */
   readonly sequence: number;
   /** Milliseconds since 1970; never before that of an earlier batch. */
   readonly time: number;
 
   constructor(
-    parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint },
+    parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint; families: Families },
     now: number,
   ) {
     this.#catalog = parts.catalog;
     this.#layout = parts.layout;
     this.#reader = parts.reader;
     this.#salt = parts.salt;
+    this.#families = parts.families;
     this.sequence = parts.layout.end.sequence + 1;
     this.time = Math.max(now, parts.layout.end.time);
   }
@@ -76,6 +81,15 @@ export class Transaction {
   /** The first row of a range. */
   first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
     return this.#catalog.first(range);
+  }
+
+  /** The first row of a family, whose range is asked for only if it is not known. */
+  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+    const known = this.#families.get(family);
+    if (known) return known;
+    const found = this.#catalog.first(range());
+    if (found) this.#families.set(family, found);
+    return found;
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
@@ -92,58 +106,71 @@ export class Transaction {
       .subarray(row.references.length * DIGEST_BYTES);
   }
 
-  hasBlob(digest: Uint8Array): boolean {
+  hasBlob(digest: Buffer): boolean {
     return this.#catalog.blob(digest) !== undefined;
   }
 
   /** Writes a blob, unless it is there already and sound. */
   putBlob(blob: PreparedBlob): void {
     if (this.#isStored(blob)) return;
-    const payloadChecksum = blob.salt === this.#salt ? blob.checksum : checksum(blob.bytes, this.#salt);
-    this.#write(RecordKind.blob, blob.digest, 0, false, [], blob.bytes, payloadChecksum);
+    const { digest, bytes } = blob;
+    const payloadChecksum = blob.salt === this.#salt ? blob.checksum : checksum(bytes, this.#salt);
+    this.#write(
+      {
+        kind: RecordKind.blob,
+        flags: 0,
+        tag: 0,
+        referenceCount: 0,
+        key: digest,
+        payload: bytes,
+        payloadChecksum,
+      },
+      [],
+    );
   }
 
   /** Gives the row as it is now. */
   put(key: Uint8Array, prepared: PreparedPayload, options: PutOptions = {}): Row {
     const { references, payload } = prepared;
+    const { tag = 0, weak = false, isNew = false } = options;
     const payloadChecksum = prepared.salt === this.#salt ? prepared.checksum : checksum(payload, this.#salt);
-    const row = this.#write(
-      RecordKind.put,
+    const flags = weak ? FLAG_WEAK : 0;
+    const record = {
+      kind: RecordKind.put,
+      flags,
+      tag,
+      referenceCount: references.length,
       key,
-      options.tag ?? 0,
-      options.weak ?? false,
-      references,
       payload,
       payloadChecksum,
-    );
-    return row!;
+    };
+    return this.#write(record, references, isNew)!;
   }
 
   delete(key: Uint8Array): void {
-    this.#write(RecordKind.delete, key, 0, false, [], NO_KEY, checksum(NO_KEY, this.#salt));
+    const payloadChecksum = checksum(NOTHING, this.#salt);
+    const record = {
+      kind: RecordKind.delete,
+      flags: 0,
+      tag: 0,
+      referenceCount: 0,
+      key,
+      payload: NOTHING,
+      payloadChecksum,
+    };
+    this.#write(record, []);
   }
 
-  #write(
-    kind: RecordKind,
-    key: Uint8Array,
-    tag: number,
-    weak: boolean,
-    references: Buffer[],
-    payload: Uint8Array,
-    payloadChecksum: bigint,
-  ): Row | undefined {
-    const flags = weak ? FLAG_WEAK : 0;
-    const record = { kind, flags, tag, referenceCount: references.length, key, payload, payloadChecksum };
+  #write(record: RecordToWrite, references: Buffer[], isNew = false): Row | undefined {
+    const { kind, flags, tag, key } = record;
+    const payload = asBuffer(record.payload);
     const segment = this.#layout.end.segment;
-    const offset = this.#layout.addRecord(record);
-    const content =
-      kind === RecordKind.put ? asBuffer(payload).subarray(references.length * DIGEST_BYTES) : undefined;
-    const place = { segment, offset, payloadLength: payload.length };
-    return this.#catalog.apply(
-      { kind, key, tag, weak, references, place, content },
-      this.sequence,
-      this.time,
-    );
+    const place = { segment, offset: this.#layout.addRecord(record), payloadLength: payload.length };
+    const content = kind === RecordKind.put ? payload.subarray(references.length * DIGEST_BYTES) : undefined;
+    const change = { kind, key, tag, weak: (flags & FLAG_WEAK) !== 0, references, place, content };
+    const row = this.#catalog.apply(change, this.sequence, this.time, isNew);
+    if (kind !== RecordKind.blob) this.#families.wrote(key, row);
+    return row;
   }
 
   /** A damaged copy is as good as none: the bytes in hand are written again rather than lost. */

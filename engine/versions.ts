@@ -1,6 +1,7 @@
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ValueSource } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact } from "./artifact.ts";
+import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
@@ -13,12 +14,13 @@ import {
   versionKey,
   versionsRange,
 } from "./artifact-record.ts";
-import { decodeValue } from "./codec/cbor.ts";
+import { cborCodec, decodeValue } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 
@@ -80,10 +82,10 @@ export class Versions implements ValueSource {
   }
 
   #latest(name: string): VersionRow | undefined {
-    const range: EnvironmentRange = versionsRange(name);
-    let found = this.#core.first(range);
-    while (found && isDeleted(found.row))
-      found = this.#core.first({ ...range, start: found.key, exclusiveStart: true });
+    let found = this.#core.firstOf(name, () => versionsRange(name));
+    while (found && isDeleted(found.row)) {
+      found = this.#core.first({ ...versionsRange(name), start: found.key, exclusiveStart: true });
+    }
     return found && { name, version: parseVersionKey(found.key).version, ...found };
   }
 
@@ -96,9 +98,10 @@ export class Versions implements ValueSource {
   }
 
   async #decode(row: Row, mediaType: string): Promise<unknown> {
-    const blob = this.#core.blob(row);
-    const bytes = blob instanceof Promise ? await blob : blob;
-    return this.#codecs.forStored(mediaType).decode(bytes);
+    const codec = this.#codecs.forStored(mediaType);
+    // The codec of structured values keeps no view of what it decodes, so it may read from a buffer that is used again.
+    const blob = codec === cborCodec ? this.#core.blobToDecode(row) : this.#core.blob(row);
+    return codec.decode(blob instanceof Promise ? await blob : blob);
   }
 
   async #mediaType({ key, row }: VersionRow): Promise<string> {
@@ -122,9 +125,7 @@ export class Versions implements ValueSource {
         code: content.codeIsBlob
           ? await this.#blob<Code>(row.references[1]!)
           : content.code && { sources: content.code },
-        environment: content.environment
-          ? await this.#blob<Environment>(Buffer.from(content.environment))
-          : {},
+        environment: await this.#environment(content),
       },
       this,
     );
@@ -135,10 +136,23 @@ export class Versions implements ValueSource {
     return this.artifact({ name, version, key: versionKey(name, version), row });
   }
 
+  /** The artifact of a version that was new when this process wrote it. */
+  async saved(found: FoundVersion, code: Code | undefined): Promise<Artifact> {
+    const environment = await this.#environment(found.content);
+    return new StoredArtifact(
+      { ...found, aliases: [], code: code && structuredClone(code), environment },
+      this,
+    );
+  }
+
   /** Alias to version, once nothing of it can be taken back by a power cut. */
   async settledAliases(name: string): Promise<Map<string, number>> {
     for (const { row } of this.#core.rows(aliasesRange(name))) await this.#core.settle(row);
     return this.aliases(name);
+  }
+
+  async #environment({ environment }: VersionContent): Promise<Environment> {
+    return environment ? this.#blob<Environment>(Buffer.from(environment)) : {};
   }
 
   /** Alias to version, sorted. */

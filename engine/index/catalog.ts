@@ -40,15 +40,19 @@ export interface Change {
   content: Buffer | undefined;
 }
 
-interface Undo {
-  key: Uint8Array;
-  before: Buffer | undefined;
+interface PendingBlob {
+  digest: Buffer;
+  row: BlobRow | undefined;
+  changed: boolean;
 }
 
 /** One generation of the index: rows by key, blobs by digest, and how far of the log is in it. */
 export class Catalog {
   readonly #environment: Environment;
-  #undo: Undo[] | undefined;
+  /** What takes the changes since `mark` back, the last one first. */
+  #undo: (() => void)[] | undefined;
+  /** Blob rows of the transaction under way: many records touch the same one, which is then written once. */
+  #pendingBlobs: Map<string, PendingBlob> | undefined;
 
   #holders = 1;
 
@@ -76,9 +80,22 @@ export class Catalog {
     return bytes && decodeRow(bytes);
   }
 
-  blob(digest: Uint8Array): BlobRow | undefined {
+  blob(digest: Buffer): BlobRow | undefined {
+    return this.#pendingBlobs ? this.#pendingBlob(digest).row : this.#storedBlob(digest);
+  }
+
+  #storedBlob(digest: Buffer): BlobRow | undefined {
     const bytes = this.#environment.getFast(blobKey(digest));
     return bytes && decodeBlobRow(bytes);
+  }
+
+  #pendingBlob(digest: Buffer): PendingBlob {
+    const name = digest.toString("latin1");
+    const known = this.#pendingBlobs!.get(name);
+    if (known) return known;
+    const pending = { digest: Buffer.from(digest), row: this.#storedBlob(digest), changed: false };
+    this.#pendingBlobs!.set(name, pending);
+    return pending;
   }
 
   *rows(range: EnvironmentRange): Generator<{ key: Buffer; row: Row }> {
@@ -119,7 +136,22 @@ export class Catalog {
 
   /** Runs `action`, whose writes become visible together; a throw takes them back. */
   transact<T>(action: () => T): T {
-    return this.#environment.transactSync(action);
+    return this.#environment.transactSync(() => {
+      this.#pendingBlobs = new Map();
+      try {
+        const result = action();
+        this.#writePendingBlobs(this.#pendingBlobs);
+        return result;
+      } finally {
+        this.#pendingBlobs = undefined;
+      }
+    });
+  }
+
+  #writePendingBlobs(pending: Map<string, PendingBlob>): void {
+    for (const { digest, row, changed } of pending.values()) {
+      if (changed && row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
+    }
   }
 
   /** Within `transact`: the position up to which the log is in the index after it. */
@@ -140,19 +172,19 @@ export class Catalog {
   undo(): void {
     const undo = this.#undo ?? [];
     this.#undo = undefined;
-    for (const { key, before } of undo.reverse()) {
-      if (before) this.#environment.put(key, before);
-      else this.#environment.remove(key);
-    }
+    for (const takeBack of undo.reverse()) takeBack();
   }
 
-  /** Within `transact`: what the next record of the log means to the index. Gives the row that it put. */
-  apply(change: Change, sequence: number, time: number): Row | undefined {
+  /**
+   * Within `transact`: what the next record of the log means to the index. Gives the row that it put.
+   * @param isNew the caller knows that there is no row under the key
+   */
+  apply(change: Change, sequence: number, time: number, isNew = false): Row | undefined {
     if (change.kind === RecordKind.blob) {
       this.#applyBlob(change);
       return undefined;
     }
-    const old = this.row(change.key);
+    const old = isNew ? undefined : this.row(change.key);
     const row = change.kind === RecordKind.put ? this.#rowOf(change, sequence, time) : undefined;
     if (row) this.#put(change.key, encodeRow(row));
     else if (old) this.#remove(change.key);
@@ -168,11 +200,11 @@ export class Catalog {
   }
 
   #applyBlob(change: Change): void {
-    const known = this.blob(change.key);
+    const digest = asBuffer(change.key);
+    const known = this.blob(digest);
     if (known && samePlace(known.place, change.place)) return;
     // A second copy of a blob is written when the first was found damaged: the newer one counts.
-    const referenceCount = known?.referenceCount ?? 0;
-    this.#put(blobKey(change.key), encodeBlobRow({ place: change.place, referenceCount }));
+    this.#setBlob(digest, { place: change.place, referenceCount: known?.referenceCount ?? 0 });
   }
 
   #count(old: Row | undefined, change: Change): void {
@@ -183,19 +215,37 @@ export class Catalog {
 
   #addReferences(digest: Buffer, by: number): void {
     const row = this.blob(digest);
-    if (!row) return;
-    this.#put(blobKey(digest), encodeBlobRow({ ...row, referenceCount: row.referenceCount + by }));
+    if (row) this.#setBlob(digest, { ...row, referenceCount: row.referenceCount + by });
+  }
+
+  /** A blob whose save was undone keeps no row: what it had written is not in the log either. */
+  #setBlob(digest: Buffer, row: BlobRow): void {
+    const pending = this.#pendingBlob(digest);
+    const { row: before, changed } = pending;
+    this.#undo?.push(() => Object.assign(pending, { row: before, changed }));
+    pending.row = row;
+    pending.changed = true;
   }
 
   #put(key: Uint8Array, value: Buffer): void {
-    this.#undo?.push({ key, before: this.#environment.get(key) });
+    this.#noteUndo(key);
     this.#environment.put(key, value);
   }
 
   #remove(key: Uint8Array): void {
-    this.#undo?.push({ key, before: this.#environment.get(key) });
+    this.#noteUndo(key);
     this.#environment.remove(key);
   }
+
+  #noteUndo(key: Uint8Array): void {
+    if (!this.#undo) return;
+    const before = this.#environment.get(key);
+    this.#undo.push(() => (before ? this.#environment.put(key, before) : this.#environment.remove(key)));
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function samePlace(a: RecordPlace, b: RecordPlace): boolean {
