@@ -29,9 +29,9 @@ export interface VarveErrorOptions {
 /** The only error class that Varve throws. */
 export class VarveError extends Error {
   readonly code: VarveErrorCode;
-  readonly hint?: string;
-  readonly outcome?: "unknown";
-  readonly details?: Record<string, unknown>;
+  declare readonly hint?: string;
+  declare readonly outcome?: "unknown";
+  declare readonly details?: Record<string, unknown>;
 
   constructor(code: VarveErrorCode, message: string, options: VarveErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

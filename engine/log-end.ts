@@ -106,6 +106,8 @@ export class LogEnd {
     const { reader, catalog } = this;
     const parts = { files, folder: logFolder(this.#folder), reader, writer: this.#writer, catalog };
     const position = catchUp(parts, state, this.now());
+    // Batches of a process that died before it could tell were adopted: what was cached may be older.
+    if (position.sequence !== state.tail.sequence) this.families.clear();
     return position.offset < segmentBytesMax ? position : this.#writer.roll(position, this.now());
   }
 

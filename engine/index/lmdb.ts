@@ -47,7 +47,9 @@ export class Environment {
 
   /** A view that is valid until the next call: decode it at once. */
   getFast(key: Uint8Array): Buffer | undefined {
-    return this.#database.getBinaryFast(key);
+    const reused = this.#database.getBinaryFast(key);
+    // lmdb-js gives a longer buffer whose `length` it sets; methods of Buffer do not heed that on every Node version.
+    return reused && Buffer.from(reused.buffer, reused.byteOffset, reused.length);
   }
 
   get(key: Uint8Array, snapshot?: EnvironmentSnapshot): Buffer | undefined {

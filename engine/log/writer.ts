@@ -12,6 +12,7 @@ export class LogWriter {
   readonly #identity: LogIdentity;
   #file: LogFile | undefined;
   #header: SegmentHeader | undefined;
+  #syncing: { file: LogFile; done: Promise<void> } | undefined;
 
   constructor(files: FileSystem, folder: string, identity: LogIdentity) {
     this.#files = files;
@@ -77,17 +78,15 @@ export class LogWriter {
     );
   }
 
-  /** Makes all that was appended to the open segment durable. */
-  syncAsync(): Promise<void> {
-    return this.#file!.syncAsync();
-  }
-
-  sync(): void {
-    this.#file!.sync();
+  /** Makes all that was appended to the open segment durable. The segment may be rolled meanwhile. */
+  async syncAsync(): Promise<void> {
+    const file = this.#file!;
+    this.#syncing = { file, done: file.syncAsync() };
+    await this.#syncing.done;
   }
 
   close(): void {
-    this.#file?.close();
+    this.#letGo(this.#file);
     this.#file = undefined;
     this.#header = undefined;
   }
@@ -106,8 +105,16 @@ export class LogWriter {
   }
 
   #replace(file: LogFile, header: SegmentHeader): void {
-    this.#file?.close();
+    this.#letGo(this.#file);
     this.#file = file;
     this.#header = header;
+  }
+
+  /** A file must not be closed under a sync of it: its descriptor could be another file's by then. */
+  #letGo(file: LogFile | undefined): void {
+    if (!file) return;
+    if (this.#syncing?.file !== file) return file.close();
+    const close = () => file.close();
+    this.#syncing.done.then(close, close);
   }
 }
