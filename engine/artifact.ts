@@ -122,7 +122,8 @@ export function mediaTypeOf(row: Row, content: VersionContent): string {
 }
 
 function checkedRange(range: ByteRange | undefined, size: number): { start: number; end: number } {
-  const { start = 0, end = size } = range ?? {};
+  const start = range?.start ?? 0;
+  const end = range?.end ?? Math.max(start, size);
   const sound = Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end;
   if (sound) return { start: Math.min(start, size), end: Math.min(end, size) };
   throw new VarveError("INVALID_ARGUMENT", `not a range of bytes: from ${start} to ${end}`, {

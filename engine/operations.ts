@@ -48,7 +48,7 @@ export interface FoundVersion {
 
 export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
   const { name, value } = plan;
-  const newest = transaction.firstOf(name, () => versionsRange(name));
+  const newest = transaction.firstOf(name, () => versionsRange(name), versionKey(name, 0));
   const version = newest ? parseVersionKey(newest.key).version + 1 : 0;
   if (version > VERSION_MAX)
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);

@@ -4,7 +4,8 @@ import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
 import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
-import type { GroupLayout, RecordToWrite } from "./log/layout.ts";
+import type { RecordToWrite } from "./log/format.ts";
+import type { GroupLayout } from "./log/layout.ts";
 import type { LogReader } from "./log/reader.ts";
 
 /** A payload made ready outside the lock: what takes time is done, only its place is open. */
@@ -74,6 +75,11 @@ export class Transaction {
     this.time = Math.max(now, parts.layout.end.time);
   }
 
+  /** The newest operation once this batch is committed: a batch that has written nothing takes no sequence number. */
+  get newestSequence(): number {
+    return this.#layout.hasRecords ? this.sequence : this.sequence - 1;
+  }
+
   row(key: Uint8Array): Row | undefined {
     return this.#catalog.row(key);
   }
@@ -83,10 +89,14 @@ export class Transaction {
     return this.#catalog.first(range);
   }
 
-  /** The first row of a family, whose range is asked for only if it is not known. */
-  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  /**
+   * The first row of a family, whose range is asked for only if it is not known.
+   * @param oldest a key that is there whenever the family has any row: a plain look-up costs a fraction of a cursor
+   */
+  firstOf(family: string, range: () => EnvironmentRange, oldest?: Uint8Array): { key: Buffer; row: Row } | undefined {
     const known = this.#families.get(family);
     if (known) return known;
+    if (oldest && !this.#catalog.has(oldest)) return undefined;
     const found = this.#catalog.first(range());
     if (found) this.#families.set(family, found);
     return found;

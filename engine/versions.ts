@@ -20,6 +20,7 @@ import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { ContentSource } from "./listing/candidate.ts";
 import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
@@ -41,7 +42,7 @@ export interface RowReader {
 }
 
 /** Finds versions in the index and makes artifacts of them. */
-export class Versions implements ValueSource {
+export class Versions implements ValueSource, ContentSource {
   readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
   readonly #guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>;
@@ -125,7 +126,7 @@ export class Versions implements ValueSource {
         code: content.codeIsBlob
           ? await this.#blob<Code>(row.references[1]!)
           : content.code && { sources: content.code },
-        environment: await this.#environment(content),
+        environment: await this.environmentOf(content),
       },
       this,
     );
@@ -137,12 +138,10 @@ export class Versions implements ValueSource {
   }
 
   /** The artifact of a version that was new when this process wrote it. */
-  async saved(found: FoundVersion, code: Code | undefined): Promise<Artifact> {
-    const environment = await this.#environment(found.content);
-    return new StoredArtifact(
-      { ...found, aliases: [], code: code && structuredClone(code), environment },
-      this,
-    );
+  async saved({ name, version, row, content }: FoundVersion, code: Code | undefined): Promise<Artifact> {
+    const environment = content.environment ? await this.environmentOf(content) : {};
+    const parts = { name, version, row, content, aliases: [], code: code && structuredClone(code), environment };
+    return new StoredArtifact(parts, this);
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */
@@ -151,7 +150,14 @@ export class Versions implements ValueSource {
     return this.aliases(name);
   }
 
-  async #environment({ environment }: VersionContent): Promise<Environment> {
+  /** What a version's row says besides its value. */
+  contentOf({ key, row }: VersionRow): VersionContent | Promise<VersionContent> {
+    const content = this.#core.content(key, row);
+    return content instanceof Promise ? content.then(decodeVersionContent) : decodeVersionContent(content);
+  }
+
+  /** Frozen, since all versions that were made in it share it. */
+  environmentOf({ environment }: VersionContent): Environment | Promise<Environment> {
     return environment ? this.#blob<Environment>(Buffer.from(environment)) : {};
   }
 
@@ -170,15 +176,22 @@ export class Versions implements ValueSource {
     return this.#guard(options, async () => new Uint8Array(await this.#core.blob(row)));
   }
 
-  /** A blob of the store's own, decoded; the result is a copy that its receiver may change. */
-  async #blob<T>(digest: Buffer): Promise<T> {
-    const key = digest.toString("latin1");
-    const known = this.#decoded.get(key);
-    const value = known ?? decodeValue(await this.#core.blobByDigest(digest));
-    if (known === undefined) {
-      if (this.#decoded.size >= DECODED_BLOBS_MAX) this.#decoded.clear();
-      this.#decoded.set(key, value);
-    }
-    return structuredClone(value) as T;
+  /** A blob of the store's own, decoded and frozen. */
+  #blob<T>(digest: Buffer): T | Promise<T> {
+    const known = this.#decoded.get(digest.toString("latin1"));
+    return known === undefined ? this.#readBlob<T>(digest) : (known as T);
   }
+
+  async #readBlob<T>(digest: Buffer): Promise<T> {
+    const value = deepFreeze(decodeValue(await this.#core.blobByDigest(digest)));
+    if (this.#decoded.size >= DECODED_BLOBS_MAX) this.#decoded.clear();
+    this.#decoded.set(digest.toString("latin1"), value);
+    return value as T;
+  }
+}
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
 }

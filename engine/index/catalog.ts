@@ -17,6 +17,7 @@ import {
 } from "./rows.ts";
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
+const NO_DIGEST = new Uint8Array();
 
 /** Payloads up to this size are kept in the row too, so that reading them needs no look into the log. */
 export const INLINE_BYTES_MAX = 256;
@@ -75,6 +76,10 @@ export class Catalog {
     return bytes && decodeRow(bytes);
   }
 
+  has(key: Uint8Array): boolean {
+    return this.#environment.getFast(key) !== undefined;
+  }
+
   rowAt(key: Uint8Array, snapshot: EnvironmentSnapshot): Row | undefined {
     const bytes = this.#environment.get(key, snapshot);
     return bytes && decodeRow(bytes);
@@ -108,8 +113,9 @@ export class Catalog {
     return undefined;
   }
 
-  *blobs(): Generator<{ digest: Buffer; row: BlobRow }> {
-    const range = { start: Buffer.from([BLOB_SPACE]), end: Buffer.from([BLOB_SPACE + 1]) };
+  /** All blobs by digest, or those whose digest is not before `from`. */
+  *blobs(from: Uint8Array = NO_DIGEST): Generator<{ digest: Buffer; row: BlobRow }> {
+    const range = { start: blobKey(from), end: Buffer.from([BLOB_SPACE + 1]) };
     for (const { key, value } of this.#environment.entries(range)) {
       yield { digest: key.subarray(1), row: decodeBlobRow(value) };
     }

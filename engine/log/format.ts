@@ -82,6 +82,23 @@ export function readUint53(from: Buffer, at: number): number {
   return from.readUInt32LE(at) + from.readUInt32LE(at + 4) * 0x1_0000_0000;
 }
 
+// Typed arrays over the same eight bytes: Buffer's own methods for 64-bit numbers do their work in BigInt steps.
+const wide = new BigUint64Array(1);
+const halves = new Uint32Array(wide.buffer);
+const [LOW, HIGH] = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? [0, 1] : [1, 0];
+
+export function writeUint64(into: Buffer, value: bigint, at: number): void {
+  wide[0] = value;
+  into.writeUInt32LE(halves[LOW]!, at);
+  into.writeUInt32LE(halves[HIGH]!, at + 4);
+}
+
+export function readUint64(from: Buffer, at: number): bigint {
+  halves[LOW] = from.readUInt32LE(at);
+  halves[HIGH] = from.readUInt32LE(at + 4);
+  return wide[0]!;
+}
+
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   SEGMENT_MAGIC.copy(bytes, 0);
@@ -90,13 +107,13 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   bytes.writeUInt32LE(header.generation, 16);
   bytes.writeUInt32LE(header.previousNumber, 20);
   writeUint53(bytes, header.previousEnd, 24);
-  bytes.writeBigUInt64LE(header.previousChain, 32);
+  writeUint64(bytes, header.previousChain, 32);
   writeUint53(bytes, header.previousSequence, 40);
-  bytes.writeBigUInt64LE(header.salt, 48);
+  writeUint64(bytes, header.salt, 48);
   bytes.write(header.storeId, 56, 16, "hex");
   writeUint53(bytes, header.createdAt, 72);
   bytes.write(header.application, 80, 8, "latin1");
-  bytes.writeBigUInt64LE(checksum(bytes.subarray(0, 120), 0n), 120);
+  writeUint64(bytes, checksum(bytes.subarray(0, 120), 0n), 120);
   return bytes;
 }
 
@@ -109,7 +126,7 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
     });
   if (bytes.length < SEGMENT_HEADER_BYTES) throw damaged("is too short to be a log segment");
   if (!bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) throw damaged("is not a log segment of Varve");
-  if (checksum(bytes.subarray(0, 120), 0n) !== bytes.readBigUInt64LE(120))
+  if (checksum(bytes.subarray(0, 120), 0n) !== readUint64(bytes, 120))
     throw damaged("has a damaged header");
   const formatVersion = bytes.readUInt16LE(8);
   if (formatVersion > FORMAT_VERSION) {
@@ -128,9 +145,9 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
     generation: bytes.readUInt32LE(16),
     previousNumber: bytes.readUInt32LE(20),
     previousEnd: readUint53(bytes, 24),
-    previousChain: bytes.readBigUInt64LE(32),
+    previousChain: readUint64(bytes, 32),
     previousSequence: readUint53(bytes, 40),
-    salt: bytes.readBigUInt64LE(48),
+    salt: readUint64(bytes, 48),
     storeId: bytes.toString("hex", 56, 72),
     createdAt: readUint53(bytes, 72),
     application: bytes.toString("latin1", 80, 88),
@@ -149,47 +166,55 @@ export function writeBatchHeader(
   writeUint53(into, header.sequence, at + 8);
   writeUint53(into, header.time, at + 16);
   writeUint53(into, header.length, at + 24);
-  into.writeBigUInt64LE(header.previousChain, at + 32);
+  writeUint64(into, header.previousChain, at + 32);
   writeUint53(into, header.durableSequence, at + 40);
-  into.writeBigUInt64LE(header.recordsChecksum, at + 48);
+  writeUint64(into, header.recordsChecksum, at + 48);
   const chain = checksum(into.subarray(at, at + 56), salt);
-  into.writeBigUInt64LE(chain, at + 56);
+  writeUint64(into, chain, at + 56);
   return chain;
 }
 
 /** The batch header at `at`, or undefined if there is no valid one. */
 export function readBatchHeader(from: Buffer, at: number, salt: bigint): BatchHeader | undefined {
   if (at + BATCH_HEADER_BYTES > from.length || from.readUInt32LE(at) !== BATCH_MAGIC) return undefined;
-  const chain = from.readBigUInt64LE(at + 56);
+  const chain = readUint64(from, at + 56);
   if (checksum(from.subarray(at, at + 56), salt) !== chain) return undefined;
   return {
     count: from.readUInt32LE(at + 4),
     sequence: readUint53(from, at + 8),
     time: readUint53(from, at + 16),
     length: readUint53(from, at + 24),
-    previousChain: from.readBigUInt64LE(at + 32),
+    previousChain: readUint64(from, at + 32),
     durableSequence: readUint53(from, at + 40),
-    recordsChecksum: from.readBigUInt64LE(at + 48),
+    recordsChecksum: readUint64(from, at + 48),
     chain,
   };
 }
 
+/** What a record's header says, as its writer has it. */
+export interface RecordToWrite {
+  kind: RecordKind;
+  flags: number;
+  tag: number;
+  referenceCount: number;
+  key: Uint8Array;
+  payload: Uint8Array;
+  /** XXH64 of the payload with the segment's salt. */
+  payloadChecksum: bigint;
+}
+
 /** Writes the header of a record whose key already stands behind it, and gives the header's checksum. */
-export function writeRecordHeader(
-  into: Buffer,
-  at: number,
-  header: Omit<RecordHeader, "checksum">,
-  salt: bigint,
-): bigint {
-  into[at + 8] = header.kind;
-  into[at + 9] = header.flags;
-  into[at + 10] = header.tag;
-  into[at + 11] = header.referenceCount;
-  into.writeUInt32LE(header.keyLength, at + 12);
-  writeUint53(into, header.payloadLength, at + 16);
-  into.writeBigUInt64LE(header.payloadChecksum, at + 24);
-  const sum = checksum(into.subarray(at + 8, at + RECORD_HEADER_BYTES + header.keyLength), salt);
-  into.writeBigUInt64LE(sum, at);
+export function writeRecordHeader(into: Buffer, at: number, record: RecordToWrite, salt: bigint): bigint {
+  const keyLength = record.key.length;
+  into[at + 8] = record.kind;
+  into[at + 9] = record.flags;
+  into[at + 10] = record.tag;
+  into[at + 11] = record.referenceCount;
+  into.writeUInt32LE(keyLength, at + 12);
+  writeUint53(into, record.payload.length, at + 16);
+  writeUint64(into, record.payloadChecksum, at + 24);
+  const sum = checksum(into.subarray(at + 8, at + RECORD_HEADER_BYTES + keyLength), salt);
+  writeUint64(into, sum, at);
   return sum;
 }
 
@@ -199,7 +224,7 @@ export function readRecordHeader(from: Buffer, at: number, salt: bigint): Record
   const keyLength = from.readUInt32LE(at + 12);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
   if (keyLength > KEY_BYTES_MAX || keyEnd > from.length) return undefined;
-  const sum = from.readBigUInt64LE(at);
+  const sum = readUint64(from, at);
   if (checksum(from.subarray(at + 8, keyEnd), salt) !== sum) return undefined;
   const kind = from[at + 8] as RecordKind;
   if (kind < RecordKind.blob || kind > RecordKind.delete) return undefined;
@@ -210,7 +235,7 @@ export function readRecordHeader(from: Buffer, at: number, salt: bigint): Record
     referenceCount: from[at + 11]!,
     keyLength,
     payloadLength: readUint53(from, at + 16),
-    payloadChecksum: from.readBigUInt64LE(at + 24),
+    payloadChecksum: readUint64(from, at + 24),
     checksum: sum,
   };
 }

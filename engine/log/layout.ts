@@ -7,24 +7,15 @@ import {
   recordBytes,
   writeBatchHeader,
   writeRecordHeader,
+  writeUint64,
 } from "./format.ts";
+import type { RecordToWrite } from "./format.ts";
 import type { LogPosition } from "./segment.ts";
 
 /** Payloads from this size on are handed to the file as they are, not copied into the group's buffer. */
 const COPIED_PAYLOAD_BYTES_MAX = 64 * 1024;
 const BUFFER_BYTES = 256 * 1024;
 const PADDING = Buffer.alloc(ALIGNMENT_BYTES);
-
-export interface RecordToWrite {
-  kind: RecordKind;
-  flags: number;
-  tag: number;
-  referenceCount: number;
-  key: Uint8Array;
-  payload: Uint8Array;
-  /** XXH64 of the payload with the segment's salt. */
-  payloadChecksum: bigint;
-}
 
 interface Mark {
   pieces: number;
@@ -100,19 +91,12 @@ export class GroupLayout {
     this.#reserve(copied ? total : head);
     const at = this.#used;
     this.#buffer.set(key, at + RECORD_HEADER_BYTES);
-    this.#noteRecord(
-      writeRecordHeader(
-        this.#buffer,
-        at,
-        { ...record, keyLength: key.length, payloadLength: payload.length },
-        this.#salt,
-      ),
-    );
+    this.#noteRecord(writeRecordHeader(this.#buffer, at, record, this.#salt));
     this.#used += head;
     const padding = total - head - payload.length;
     if (copied) {
       this.#buffer.set(payload, this.#used);
-      this.#buffer.fill(0, this.#used + payload.length, at + total);
+      for (let end = this.#used + payload.length; end < at + total; end++) this.#buffer[end] = 0;
       this.#used = at + total;
     } else {
       this.#flush();
@@ -166,7 +150,7 @@ export class GroupLayout {
         Buffer.alloc(this.#recordChecksums.length),
       ]);
     }
-    this.#recordChecksums.writeBigUInt64LE(sum, this.#count * 8);
+    writeUint64(this.#recordChecksums, sum, this.#count * 8);
     this.#count++;
   }
 
