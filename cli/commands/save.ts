@@ -1,0 +1,91 @@
+import type { ArtifactStore, CallOptions, CodeInput, SaveOptions } from "../../engine/main.ts";
+import { artifactDocument } from "../artifact-text.ts";
+import { type Context, withStore } from "../context.ts";
+import { usageError } from "../errors.ts";
+import { parseForms } from "../json-forms.ts";
+import { metadataFrom, optional, tagsFrom, wholeNumberFrom } from "../pairs.ts";
+import { printable } from "../printable.ts";
+import { readStdin, readText } from "../reading.ts";
+import { defineVerb, type OptionValues } from "../verb.ts";
+
+const options = {
+  value: { kind: "text", describe: 'the value as JSON, with forms such as {"$bigint":"1"}' },
+  "value-file": { kind: "text", describe: "a file with the value as JSON, or - for stdin" },
+  code: { kind: "list", describe: "files with the code that made it" },
+  input: { kind: "list", describe: "refs of the artifacts that it was made from" },
+  tag: { kind: "list", describe: "tags, as key=value" },
+  meta: { kind: "list", describe: "metadata, as key=JSON" },
+  "media-type": { kind: "text", describe: "the media type of the file" },
+  "if-version": { kind: "text", describe: 'save only if this is the latest version, or "absent"' },
+} as const;
+
+type Options = OptionValues<typeof options>;
+
+/** Saves what was named, which is one of a file, stdin and a value. Read before the store is opened: a mistake makes no store. */
+type Saving = (
+  store: ArtifactStore,
+  name: string,
+  saveOptions: SaveOptions,
+) => ReturnType<ArtifactStore["save"]>;
+
+async function savingOf(file: string | undefined, given: Options, context: Context): Promise<Saving> {
+  const { value, "value-file": valueFile, "media-type": mediaType } = given;
+  if ([file, value, valueFile].filter((each) => each !== undefined).length !== 1) {
+    throw usageError("give one of <file>, --value and --value-file");
+  }
+  if (file === undefined && mediaType !== undefined) throw usageError("--media-type is for files and stdin");
+  if (file === "-") {
+    const bytes = await readStdin(context.io);
+    return (store, name, saveOptions) => store.save(name, bytes, saveOptions);
+  }
+  if (file !== undefined) return (store, name, saveOptions) => store.saveFile(name, file, saveOptions);
+  const parsed =
+    value === undefined
+      ? parseForms(await readText(valueFile!, context.io), valueFile === "-" ? "stdin" : valueFile!)
+      : parseForms(value, "--value");
+  return (store, name, saveOptions) => store.save(name, parsed, saveOptions);
+}
+
+function codeFrom(files: string[]): CodeInput | undefined {
+  return files.length === 0 ? undefined : { files };
+}
+
+function ifVersionFrom(text: string | undefined): number | "absent" | undefined {
+  return text === undefined || text === "absent" ? text : wholeNumberFrom(text, "if-version", 0);
+}
+
+function saveOptionsFrom(given: Options): SaveOptions {
+  return {
+    inputs: given.input,
+    tags: tagsFrom(given.tag),
+    metadata: metadataFrom(given.meta),
+    ...optional("code", codeFrom(given.code)),
+    ...optional("mediaType", given["media-type"]),
+    ...optional("ifVersion", ifVersionFrom(given["if-version"])),
+  };
+}
+
+export default defineVerb({
+  name: "save",
+  required: ["name"],
+  optional: ["file"],
+  options,
+  about:
+    "Keeps a file's bytes (- for stdin) or a value, and prints the ref of the new version. Makes the store if there is none. " +
+    "Options that take several values take all words up to the next option.",
+  examples: [
+    ["varve save iris/data iris.csv --tag stage=raw", "a file"],
+    ["varve save iris/model --value '{\"k\": 3}' --input iris/data:0 --code train.ts", "a value"],
+    ["varve get iris/model | varve save iris/copy --value-file -", "the same value again"],
+  ],
+  async run({ given: { name, file }, options: given }, context) {
+    const saveOptions = saveOptionsFrom(given);
+    const saving = await savingOf(file, given, context);
+    const save = (store: ArtifactStore, call: CallOptions) =>
+      saving(store, name, { ...saveOptions, ...call });
+    const artifact = await withStore(context, "create", save);
+    if (context.json) await context.output.document(artifactDocument(artifact));
+    else await context.output.line(printable(artifact.ref));
+    return undefined;
+  },
+});

@@ -1,0 +1,64 @@
+import type { Artifact, Code, Environment } from "../../engine/main.ts";
+import { artifactDocument, sizeText, timeText } from "../artifact-text.ts";
+import { paint } from "../color.ts";
+import { type Context, withStore } from "../context.ts";
+import { optional } from "../pairs.ts";
+import { preview } from "../preview.ts";
+import { jsonText, printable } from "../printable.ts";
+import { defineVerb } from "../verb.ts";
+
+function codeText(code: Code | undefined): string | undefined {
+  return code?.sources
+    .map(({ file, text }) => `${file ?? "inline"} (${text.split("\n").length} lines)`)
+    .join(", ");
+}
+
+function environmentText({ node, platform, script, user, git }: Environment): string {
+  const commit = git && `commit ${git.commit}${git.dirty ? " with changes" : ""}`;
+  const parts = [node && `Node.js ${node}`, platform, script, user && `by ${user}`, commit];
+  return parts.filter((part) => part !== undefined).join(", ");
+}
+
+/** Label and text of each fact that the artifact has. */
+function factsOf(artifact: Artifact): [string, string][] {
+  const tags = Object.entries(artifact.tags).map(([key, value]) => `${key}=${value}`);
+  const facts: [string, string | undefined][] = [
+    ["created", `${timeText(artifact.createdAt)} UTC`],
+    ["digest", artifact.digest],
+    ["type", artifact.mediaType],
+    ["size", sizeText(artifact.size)],
+    ["backend", artifact.backend],
+    ["aliases", artifact.aliases.join(", ")],
+    ["tags", tags.join(", ")],
+    ["metadata", Object.keys(artifact.metadata).length > 0 ? jsonText(artifact.metadata) : undefined],
+    ["inputs", artifact.inputs.join(", ")],
+    ["code", codeText(artifact.code)],
+    ["made with", environmentText(artifact.environment)],
+  ];
+  return facts.filter((fact): fact is [string, string] => Boolean(fact[1]));
+}
+
+async function writeFacts(artifact: Artifact, { output, color }: Context): Promise<void> {
+  await output.line(paint(printable(artifact.ref), "bold", color));
+  for (const [label, text] of factsOf(artifact)) {
+    await output.line(`  ${paint(label.padEnd(10), "dim", color)} ${printable(text)}`);
+  }
+}
+
+export default defineVerb({
+  name: "show",
+  required: ["ref"],
+  about: "With --json all facts and the code, without a preview.",
+  examples: [["varve show iris/model@production", "facts, and the beginning of the value"]],
+  async run({ given: { ref } }, context) {
+    await withStore(context, "read", async (store, call) => {
+      const artifact = await store.get(ref, call);
+      if (context.json) {
+        return context.output.document({ ...artifactDocument(artifact), ...optional("code", artifact.code) });
+      }
+      await writeFacts(artifact, context);
+      await context.output.line(`\n${await preview(artifact, call)}`);
+    });
+    return undefined;
+  },
+});

@@ -1,0 +1,37 @@
+/** One line on stderr that tells how far a long call is; on a terminal only. */
+
+import type { CallOptions, Progress } from "../engine/main.ts";
+import type { Context } from "./context.ts";
+
+const QUIET_MILLISECONDS = 1_000;
+const REDRAW_MILLISECONDS = 100;
+const CLEAR_LINE = "\r\u001b[2K";
+
+/** Runs a call with the options that let it be interrupted and followed. */
+export async function withProgress<T>(
+  context: Context,
+  call: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const { signal, stderr } = context.io;
+  if (!context.progress) return call({ signal });
+  let drawnAt = performance.now() + QUIET_MILLISECONDS - REDRAW_MILLISECONDS;
+  let isDrawn = false;
+  const onProgress = (progress: Progress): void => {
+    const now = performance.now();
+    if (now - drawnAt < REDRAW_MILLISECONDS) return;
+    drawnAt = now;
+    isDrawn = true;
+    stderr.write(CLEAR_LINE + progressText(progress));
+  };
+  try {
+    return await call({ signal, onProgress });
+  } finally {
+    if (isDrawn) stderr.write(CLEAR_LINE);
+  }
+}
+
+function progressText({ phase, done, total, unit }: Progress): string {
+  const count = `${done.toLocaleString("en")} ${unit}`;
+  if (!total) return `${phase}: ${count}`;
+  return `${phase}: ${Math.floor((done / total) * 100)} % (${count})`;
+}

@@ -1,0 +1,148 @@
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CommandLine, documentsOf, errorOf } from "../helpers/command-line.ts";
+
+const test = suite<{ line: CommandLine }>("varve init, verify, stats and rebuild");
+
+test.before.each(async (context) => {
+  context.line = await CommandLine.inNewFolder();
+});
+test.after.each(({ line }) => line.remove());
+
+test("init makes .varve in the folder, with its configuration file, for its owner only", async ({ line }) => {
+  const outcome = await line.varve(["init"], { env: { VARVE_HOME: "" } });
+  assert.is(outcome.stdout, `made a store in ${line.home}\n`);
+  assert.is(readFileSync(join(line.home, "config.json"), "utf8"), "{}\n");
+  assert.is(statSync(line.home).mode & 0o777, 0o700);
+  assert.is((await line.varve(["list"])).exitCode, 0);
+});
+
+test("init takes a folder, --home or VARVE_HOME, and leaves a store that is there as it is", async ({
+  line,
+}) => {
+  const other = join(line.folder, "other");
+  await line.varve(["init", other]);
+  assert.ok(existsSync(join(other, ".varve", "config.json")));
+  const [named] = documentsOf(await line.varve(["--home", other, "init", "--json"]));
+  assert.is(named.home, other);
+  assert.is(named.created, true);
+  await line.varve(["init"]);
+  await line.varve(["save", "a", "--value", "1"]);
+  await line.varve(["config", "set", "max_size", "5"]);
+  const again = await line.varve(["init", "--json"]);
+  assert.is(documentsOf(again)[0].created, false);
+  assert.is((await line.varve(["get", "a"])).stdout, "1\n");
+  assert.is((await line.varve(["config", "get", "max_size"])).stdout, "5\n");
+  assert.is((await line.varve(["init", other, "--home", other])).exitCode, 2);
+});
+
+test("a reading verb never makes a store: it exits with 3 and hints at init", async ({ line }) => {
+  const verbs = [
+    "list",
+    "get a",
+    "show a",
+    "history a",
+    "code a",
+    "verify",
+    "stats",
+    "rebuild",
+    "undelete a:0",
+  ];
+  for (const words of [
+    ...verbs,
+    "alias a b",
+    "annotate a --tag k=v",
+    "delete a:0 --yes",
+    "delete a:0 --dry-run",
+  ]) {
+    const outcome = await line.varve([...words.split(" "), "--json"]);
+    assert.is(outcome.exitCode, 3, words);
+    assert.is(outcome.stdout, "");
+    assert.is(errorOf(outcome).code, "NOT_FOUND");
+    assert.match(errorOf(outcome).hint!, /varve init/);
+    assert.not(existsSync(line.home), words);
+  }
+});
+
+test("verify is content with a sound store", async ({ line }) => {
+  await line.varve(["save", "a", "--value", "1"]);
+  const { stdout, exitCode } = await line.varve(["verify", "--full"]);
+  assert.match(stdout, /^ok: /);
+  assert.is(exitCode, 0);
+  const [report] = documentsOf(await line.varve(["verify", "--json"]));
+  assert.is(report.ok, true);
+  assert.equal(report.problems, []);
+});
+
+test("verify finds a changed byte, names it and exits with 5; get of that value too, others still load", async ({
+  line,
+}) => {
+  await line.varve(["save", "good", "-"], { stdin: "good ".repeat(1_000) });
+  await line.varve(["save", "damaged", "-"], { stdin: "needle in the haystack ".repeat(100) });
+  await line.varve(["save", "later", "--value", "1"]);
+  damage(line, "needle");
+  const { stdout, exitCode } = await line.varve(["verify", "--full"]);
+  assert.is(exitCode, 5);
+  assert.match(stdout, /^\d+ problems?: /m);
+  const verified = await line.varve(["verify", "--json"]);
+  const [report] = documentsOf(verified);
+  assert.is(verified.exitCode, 5);
+  assert.is(report.ok, false);
+  assert.ok(report.problems.length > 0);
+  const damaged = await line.varve(["get", "damaged", "--json"]);
+  assert.is(damaged.exitCode, 5);
+  assert.is(errorOf(damaged).code, "CORRUPTION");
+  assert.is((await line.varve(["get", "good"])).exitCode, 0);
+});
+
+function damage({ home }: CommandLine, text: string): void {
+  const folder = join(home, "log");
+  for (const name of readdirSync(folder)) {
+    const bytes = readFileSync(join(folder, name));
+    const place = bytes.indexOf(text);
+    if (place < 0) continue;
+    bytes[place]! ^= 1;
+    writeFileSync(join(folder, name), bytes);
+    return;
+  }
+  throw new Error("the text is not in the log");
+}
+
+test("stats counts what is stored", async ({ line }) => {
+  await line.varve(["save", "a", "--value", "1"]);
+  const [before] = documentsOf(await line.varve(["stats", "--json"]));
+  await line.varve(["save", "a", "--value", "1"]);
+  const [stats] = documentsOf(await line.varve(["stats", "--json"]));
+  assert.is(stats.names, 1);
+  assert.is(stats.versions, 2);
+  assert.is(stats.blobs, before.blobs);
+  assert.is(stats.valueBytes, 2 * before.valueBytes);
+  assert.match((await line.varve(["stats"])).stdout, /^names +1\nversions +2\n/);
+});
+
+test("rebuild makes the index again, and says so on stderr only", async ({ line }) => {
+  await line.varve(["save", "a", "--value", "1"]);
+  const { stdout, stderr, exitCode } = await line.varve(["rebuild"]);
+  assert.is(stdout, "");
+  assert.match(stderr, /index/);
+  assert.is(exitCode, 0);
+  assert.is((await line.varve(["get", "a"])).stdout, "1\n");
+  assert.equal(documentsOf(await line.varve(["rebuild", "--json"])), [{ rebuilt: true }]);
+});
+
+test("a mistake in the configuration file stops every verb, and names file and item", async ({ line }) => {
+  await line.varve(["init"]);
+  const file = join(line.home, "config.json");
+  writeFileSync(file, '{"max_sise": 1}');
+  const unknown = await line.varve(["list", "--json"]);
+  assert.is(unknown.exitCode, 1);
+  assert.is(errorOf(unknown).code, "CONFIG");
+  assert.ok(errorOf(unknown).message.includes(file));
+  assert.match(errorOf(unknown).message, /max_sise/);
+  appendFileSync(file, "{");
+  assert.is(errorOf(await line.varve(["save", "a", "--value", "1", "--json"])).code, "CONFIG");
+});
+
+test.run();
