@@ -55,6 +55,10 @@ export interface StoreOptions {
   codecs?: Codec[];
   logger?: Logger;
   clock?: () => Date;
+  /**
+   * What is kept of the environment beside Node version, platform, script and user; default `["git", "packages"]`.
+   * `false`: nothing.
+   */
   environment?: false | EnvironmentPart[];
   /** Milliseconds that a call waits for another process's lock before `UNAVAILABLE`; default 5,000. */
   lockWaitMax?: number;
@@ -64,18 +68,31 @@ export interface StoreOptions {
 
 export type EnvironmentPart = "git" | "packages" | "command" | "diff";
 
-/** Where and with what an artifact was made. Every part is absent when it could not be told. */
+/**
+ * Where and with what an artifact was made: the process that saved it, taken when it opened the store. Every part is
+ * absent when it could not be told. Frozen: artifacts share it.
+ */
 export interface Environment {
+  /** Such as `v20.19.0`. */
   node?: string;
   /** Operating system and architecture, such as `linux-x64`. */
   platform?: string;
+  /** The path of the program that Node was started with. */
   script?: string;
   user?: string;
-  git?: { commit: string; dirty: boolean; branch?: string };
-  /** Direct dependencies and their installed versions. */
+  /**
+   * The checkout that the working directory is in. `dirty`: a file that git tracks differs from the commit; absent in
+   * what was saved before git had answered, for which opening waits 50 ms at most.
+   */
+  git?: { commit: string; dirty?: boolean; branch?: string };
+  /** What the nearest `package.json` at or above the working directory depends on directly, and the installed versions. */
   packages?: Record<string, string>;
+  /** The command line of the process, its options for Node included. */
   command?: string[];
+  /** `git diff HEAD`, whole lines of it up to 1 MiB. */
   diff?: string;
+  /** There was more of `diff`. */
+  diffTruncated?: true;
 }
 
 /** The code that made an artifact: its sources as they were when it was saved. */
@@ -164,19 +181,94 @@ export interface SaveOptions extends CallOptions {
   ifVersion?: number | "absent";
 }
 
+/** Operators on a metadata value; several must all hold. But for `exists`, each holds only for a value of its operand's type. */
+export interface MetadataOperators {
+  eq?: Json;
+  ne?: Json;
+  /** Numbers by size, texts by UTF-16 code units. */
+  gt?: number | string;
+  gte?: number | string;
+  lt?: number | string;
+  lte?: number | string;
+  /** Equal to one of these. */
+  in?: Json[];
+  /** Whether there is such a key at all. */
+  exists?: boolean;
+}
+
+/** All that is given must hold. It is asked of the latest version of each name, or of every one with `allVersions`. */
 export interface ListFilter extends CallOptions {
   /** A glob over names: `*` within a level, `**` across. */
   name?: string;
   /** Tags that must have these values. */
   tags?: Record<string, string>;
+  /**
+   * By key of the metadata, or path (`model.depth`) where there is no such key at the top: a value to be equal to (an
+   * object with `eq`), or operators.
+   */
+  metadata?: Record<string, Json | MetadataOperators>;
+  /** Such as `metadata.accuracy >= 0.9 and tags.stage = 'dev'`; the language is in `engine/where/README.md`. */
+  where?: string;
+  /** Saved at or after. */
+  since?: Date;
+  /** Saved at or before. */
+  until?: Date;
+  /** Exactly this one. */
+  mediaType?: string;
+  /** Bytes of the value, inclusive. */
+  minSize?: number;
+  maxSize?: number;
+  /** `sha256:` and hexadecimal digits that the digest begins with; the digits alone will do. */
+  digest?: string;
+  /** The user, as the environment told it. */
+  createdBy?: string;
   /** Every version instead of the latest of each name. */
   allVersions?: boolean;
-  /** Deleted versions instead of live ones. */
+  /** Deleted versions, all of them, instead of live ones. */
   deleted?: boolean;
+  /**
+   * `name` (default): in order of names, versions newest first. `createdAt`: oldest first. `size`: smallest first. Equal
+   * ones are in order of names. By time and size the whole index is read before the first is given.
+   */
+  sort?: "name" | "createdAt" | "size";
+  /** Exactly the other way round. */
   reverse?: boolean;
   limit?: number;
-  /** Go on after this artifact: a ref as `list` gave it. */
+  /** Go on after this artifact: the ref of the last one listed, with any sort. It may have been deleted since. */
   after?: string;
+}
+
+export interface LineageOptions extends CallOptions {
+  /** `up`: what it was made from. `down`: what was made from it. Default both. */
+  direction?: "up" | "down" | "both";
+  /** Levels to follow; default all. */
+  depth?: number;
+}
+
+export interface LineageNode {
+  readonly ref: string;
+  readonly name: string;
+  readonly version: number;
+  /** Steps from the artifact that was asked for (0): negative for what it was made from, positive for what was made from it. */
+  readonly level: number;
+  /** Absent when the version's record is gone. */
+  readonly digest?: string;
+  /** Deleted versions stay part of the lineage. */
+  readonly deleted: boolean;
+}
+
+/** `to` was made from `from`; both are refs of nodes. */
+export interface LineageEdge {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface LineageGraph {
+  /** The artifact that was asked for is the first; then what it was made from, then what was made from it, level by level. */
+  readonly nodes: LineageNode[];
+  readonly edges: LineageEdge[];
+  /** False when there was more than 100,000 nodes can hold: ask for less depth. */
+  readonly complete: boolean;
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -275,12 +367,14 @@ export interface StoreView extends AsyncDisposable {
   /** `get` and `value` in one step. */
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T>;
   has(ref: Ref, options?: CallOptions): Promise<boolean>;
-  /** In order of names, versions newest first (both turned round by `reverse`). */
+  /** What a filter lets through, in its order; without one the latest version of each name, in order of names. */
   list(filter?: ListFilter): AsyncIterable<Artifact>;
   /** Live versions, oldest first. */
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact>;
   /** Alias to version. */
   aliases(name: string, options?: CallOptions): Promise<Record<string, number>>;
+  /** What an artifact was made from, and what was made from it. */
+  lineage(ref: Ref, options?: LineageOptions): Promise<LineageGraph>;
   stats(options?: CallOptions): Promise<StoreStats>;
   /** Waits for running calls; idempotent. */
   close(): Promise<void>;

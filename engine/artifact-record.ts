@@ -7,10 +7,15 @@ import type { Row } from "./index/rows.ts";
 
 const VERSION_SPACE = 0x61; // "a"
 const ALIAS_SPACE = 0x6c; // "l"
+const EDGE_SPACE = 0x64; // "d"
+const ENVIRONMENT_SPACE = 0x65; // "e"
 
 const TAG_CBOR = 1;
 const TAG_BYTES = 2;
 const TAG_OTHER = 3;
+const TAG_CODEC = 0x0f;
+/** The content has `created`. */
+const TAG_REWRITTEN = 0x40;
 const TAG_DELETED = 0x80;
 
 /** What a version's row says besides its value. Every field is left out when it is empty. */
@@ -61,6 +66,11 @@ export function familyOf(key: Uint8Array): string | undefined {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("utf8", 1, key.length - 5);
 }
 
+export interface VersionName {
+  name: string;
+  version: number;
+}
+
 export interface KeyRange {
   start: Buffer;
   /** Exclusive. */
@@ -98,6 +108,31 @@ export function allAliasesRange(): KeyRange {
   return { start: Buffer.from([ALIAS_SPACE]), end: Buffer.from([ALIAS_SPACE + 1]) };
 }
 
+/** That a version was made from another; such rows have no content. */
+export function edgeKey(input: VersionName, consumer: VersionName): Buffer {
+  const key = Buffer.concat([edgesRange(input).start, nameKey(EDGE_SPACE, consumer.name, 4).subarray(1)]);
+  key.writeUInt32BE(consumer.version, key.length - 4);
+  return key;
+}
+
+/** The consumer at the end of an edge's key. */
+export function parseEdgeKey(key: Buffer): VersionName {
+  const consumer = key.indexOf(0) + 5;
+  return { name: key.toString("utf8", consumer, key.length - 5), version: key.readUInt32BE(key.length - 4) };
+}
+
+/** Everything that was made from a version. */
+export function edgesRange(input: VersionName): KeyRange {
+  const start = nameKey(EDGE_SPACE, input.name, 4);
+  start.writeUInt32BE(input.version, start.length - 4);
+  // Names begin with a higher byte than zero, and never with 0xff.
+  return { start, end: Buffer.concat([start, Buffer.from([0xff])]) };
+}
+
+export function environmentKey(digest: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([ENVIRONMENT_SPACE]), digest]);
+}
+
 /** The first key behind all that begin with `prefix`, which does not end in 0xff. */
 function after(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
@@ -116,25 +151,49 @@ export function decodeAliasContent(content: Buffer): number {
 }
 
 export function encodeVersionContent(content: VersionContent): Uint8Array {
-  return Object.keys(content).length === 0 ? new Uint8Array() : encodeValue(content);
+  const keys = Object.keys(content);
+  if (keys.length === 0) return new Uint8Array();
+  if (keys.length === 1 && content.environment) return encodedEnvironment(content.environment);
+  return encodeValue(content);
+}
+
+let lastEnvironment: { digest: Uint8Array; encoded: Uint8Array } | undefined;
+
+/** Most saves of a process differ in nothing but the value. */
+function encodedEnvironment(digest: Uint8Array): Uint8Array {
+  if (lastEnvironment?.digest !== digest) {
+    lastEnvironment = { digest, encoded: Buffer.from(encodeValue({ environment: digest })) };
+  }
+  return lastEnvironment.encoded;
 }
 
 export function decodeVersionContent(bytes: Buffer): VersionContent {
   return bytes.length === 0 ? {} : (decodeValue(bytes) as VersionContent);
 }
 
-export function versionTag(mediaType: string, deleted: boolean): number {
+export interface VersionState {
+  deleted: boolean;
+  /** The row was written again after the save. */
+  rewritten: boolean;
+}
+
+export function versionTag(mediaType: string, { deleted, rewritten }: VersionState): number {
   const codec =
     mediaType === MEDIA_TYPE_CBOR ? TAG_CBOR : mediaType === MEDIA_TYPE_BYTES ? TAG_BYTES : TAG_OTHER;
-  return codec | (deleted ? TAG_DELETED : 0);
+  return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0);
 }
 
 export function isDeleted(row: Row): boolean {
   return (row.tag & TAG_DELETED) !== 0;
 }
 
+/** Whether the content tells when the version was saved, because the row's own time is a later one. */
+export function isRewritten(row: Row): boolean {
+  return (row.tag & TAG_REWRITTEN) !== 0;
+}
+
 /** The media type that the tag tells; undefined when the content does. */
 export function tagMediaType(row: Row): string | undefined {
-  const codec = row.tag & ~TAG_DELETED;
+  const codec = row.tag & TAG_CODEC;
   return codec === TAG_CBOR ? MEDIA_TYPE_CBOR : codec === TAG_BYTES ? MEDIA_TYPE_BYTES : undefined;
 }

@@ -2,6 +2,7 @@ import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pend
 import { versionKey } from "./artifact-record.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
+import type { PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { FoundVersion } from "./operations.ts";
@@ -31,15 +32,19 @@ type Operation = (transaction: Transaction, saved: FoundVersion[]) => void;
 export class QueuedBatch implements Batch {
   readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
+  readonly #environment: SavedEnvironment | undefined;
   /** Each is ready at once, but for saves whose code is still being read from files. */
   readonly #operations: (Operation | Promise<Operation>)[] = [];
   #open = true;
   /** About how much it will write. */
   bytes = 0;
+  /** Those that its saves name: more may become known while it is filled. */
+  readonly environments = new Set<PreparedEnvironment>();
 
-  constructor(core: EngineCore, codecs: CodecRegistry) {
+  constructor(core: EngineCore, codecs: CodecRegistry, environment: SavedEnvironment | undefined) {
     this.#core = core;
     this.#codecs = codecs;
+    this.#environment = environment;
   }
 
   save(name: string, value: unknown, options: BatchSaveOptions = {}): Pending {
@@ -48,9 +53,11 @@ export class QueuedBatch implements Batch {
     const encoded = takeValue(this.#codecs, value, options);
     this.bytes += encoded.bytes.length;
     const pending = new PendingSave(name, this);
+    const environment = this.#environment?.prepared();
+    if (environment) this.environments.add(environment);
     const code = taken.code;
     const operation = (resolved: Awaited<typeof code>): Operation => {
-      const plan = planSave(this.#core, name, encoded, taken, resolved);
+      const plan = planSave(this.#core, name, encoded, taken, resolved, environment);
       return (transaction, saved) => {
         const found = saveVersion(transaction, plan);
         pending.version = found.version;

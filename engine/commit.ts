@@ -118,7 +118,12 @@ export class Committer {
     let layout: GroupLayout;
     try {
       state = this.#end.stateForWriting();
-      layout = new GroupLayout(this.#end.catchUp(state), this.#end.salt, state.durableSequence);
+      const start = this.#end.catchUp(state);
+      layout = new GroupLayout(
+        start,
+        this.#end.salt,
+        Math.max(state.durableSequence, this.#end.durableSequence),
+      );
     } catch (error) {
       this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
       return undefined;

@@ -16,7 +16,7 @@ const PATTERN_CHARACTERS_MAX = 2_048;
 const STAR = "*";
 /** Any characters across levels. */
 const GLOBSTAR = "**";
-/** Whole levels, or none: in `a/**​/b`, what stands between `a/` and `b`. */
+// Whole levels, or none: what may stand between `a/` and `b` in `a/**/b`.
 const LEVELS = "**/";
 
 /**
@@ -116,5 +116,7 @@ function stay(place: number, places: number[], marks: Uint32Array, mark: number)
 }
 
 function printed(pattern: unknown): string {
-  return typeof pattern === "string" ? JSON.stringify(pattern.slice(0, 100)) : String(pattern);
+  return typeof pattern === "string"
+    ? JSON.stringify(pattern.slice(0, 100))
+    : `a value of type ${typeof pattern}`;
 }

@@ -90,7 +90,8 @@ export class IndexView {
     this.#freshAt = performance.now();
     if (this.#freshInTurn) return;
     this.#freshInTurn = true;
-    setImmediate(() => {
+    // After the promises of this turn, but before the next callback: what that one learned elsewhere must be seen here.
+    process.nextTick(() => {
       this.#freshInTurn = false;
     });
   }

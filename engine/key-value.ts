@@ -127,7 +127,7 @@ class KeyValueEngine implements Engine {
         bytes,
         (transaction) => {
           for (const step of steps) step(transaction);
-          return { sequence: transaction.sequence };
+          return { sequence: transaction.newestSequence };
         },
         true,
       );

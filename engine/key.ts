@@ -109,6 +109,8 @@ export function prefixRange(prefix: string | Uint8Array | readonly (string | num
 } {
   // Without the end mark, what follows may be more of the same string, or another element.
   const start = encodeKey(prefix).subarray(0, -1);
+  // Behind a whole string an escaped zero would be more of that string: only an end or a type may follow.
+  if (Array.isArray(prefix)) return { start, end: Buffer.concat([start, Uint8Array.of(ESCAPED_ZERO)]) };
   const end = Buffer.from(start);
   let last = end.length - 1;
   while (end[last] === 0xff) last--;

@@ -1,130 +1,190 @@
 import type { Artifact, ListFilter } from "./api.ts";
+import type { KeyRange } from "./artifact-record.ts";
 import { isDeleted, namesRange, parseVersionKey, versionKey, versionsRange } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
-import { parseGlob } from "./glob.ts";
-import type { EnvironmentRange } from "./index/lmdb.ts";
-import { checkVersion, parseRef } from "./ref.ts";
+import type { TakenFilter } from "./filter.ts";
+import { passes, takeFilter } from "./filter.ts";
+import type { Catalog } from "./index/catalog.ts";
+import { Candidate, Needs } from "./listing/candidate.ts";
+import type { Entry } from "./listing/smallest.ts";
+import { compareEntries, Smallest } from "./listing/smallest.ts";
+import { VersionWalk } from "./listing/walk.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { VersionRow, Versions } from "./versions.ts";
 
 /** A listing reads from one state of the store for so long; then it goes on in a newer one, so that the index can reuse pages. */
 const SNAPSHOT_MILLISECONDS_MAX = 60_000;
+/** Pages of rows between two turns of the event loop. */
+const PAGES_PER_TURN = 8;
+/** What a list sorted by time or size keeps of versions at most (a number and a key each): more takes another pass over the rows. */
+const SORTED_ENTRIES_MAX = 32_768;
 
-/** The artifacts that a filter lets through, in order, without reading those behind the limit or outside the names. */
+/**
+ * The artifacts that a filter lets through, in order. By name it reads no further than it must. By time or size it goes
+ * over all rows, keeping as many small entries as the limit says, at most twice 32,768; a longer list takes one pass for
+ * each 32,768 artifacts.
+ */
 export async function* listArtifacts(
   core: EngineCore,
   versions: Versions,
   filter: ListFilter,
 ): AsyncGenerator<Artifact> {
-  const limit = checkedLimit(filter.limit);
-  const rows = new RowWalk(core, filter);
-  let given = 0;
+  const listing = new Listing(core, versions, takeFilter(filter), filter.signal);
   try {
-    while (given < limit) {
-      const found = rows.next();
-      if (!found) return;
-      const artifact = await versions.artifact(found, rows.snapshot);
-      if (!hasTags(artifact, filter.tags)) continue;
-      given++;
-      yield artifact;
-    }
+    yield* listing.artifacts();
   } finally {
-    rows.close();
+    listing.close();
   }
 }
 
-function hasTags(artifact: Artifact, wanted: Record<string, string> = {}): boolean {
-  return Object.entries(wanted).every(
-    ([key, value]) => Object.hasOwn(artifact.tags, key) && artifact.tags[key] === value,
-  );
-}
-
-function checkedLimit(limit: number | undefined): number {
-  if (limit === undefined) return Number.POSITIVE_INFINITY;
-  if (Number.isInteger(limit) && limit >= 0) return limit;
-  throw new VarveError("INVALID_ARGUMENT", `not a limit: ${limit}`, { hint: "give a whole number" });
-}
-
-/** Goes over the versions of the names of a filter, name by name: the latest of each, or every one. */
-class RowWalk {
+class Listing {
   readonly #core: EngineCore;
-  readonly #filter: ListFilter;
-  readonly #matches: (name: string) => boolean;
-  #range: EnvironmentRange;
-  #snapshot: EngineSnapshot | undefined;
-  /** Rows of the name that the walk is at, still to be given. */
-  #pending: VersionRow[] = [];
+  readonly #versions: Versions;
+  readonly #filter: TakenFilter;
+  readonly #signal: AbortSignal | undefined;
+  #current: EngineSnapshot | undefined;
 
-  constructor(core: EngineCore, filter: ListFilter) {
-    const glob = parseGlob(filter.name ?? "**");
+  constructor(core: EngineCore, versions: Versions, filter: TakenFilter, signal: AbortSignal | undefined) {
     this.#core = core;
+    this.#versions = versions;
     this.#filter = filter;
-    this.#matches = glob.matches;
-    const { start, end } = namesRange(glob.prefix);
-    this.#range = filter.reverse ? { start: end, end: start, reverse: true } : { start, end };
-    if (filter.after !== undefined) this.#goBehind(filter.after);
+    this.#signal = signal;
   }
 
-  get snapshot(): EngineSnapshot {
-    if (this.#snapshot && performance.now() - this.#snapshot.openedAt > SNAPSHOT_MILLISECONDS_MAX)
-      this.close();
-    this.#snapshot ??= this.#core.snapshot();
-    return this.#snapshot;
-  }
-
-  next(): VersionRow | undefined {
-    while (this.#pending.length === 0) {
-      const [first] = this.snapshot.rows({ ...this.#range, limit: 1 });
-      if (!first) return undefined;
-      const { name } = parseVersionKey(first.key);
-      this.#pending = this.#matches(name) ? this.#wanted(name) : [];
-      this.#range = { ...this.#range, start: this.#edge(name) };
-    }
-    return this.#pending.shift();
+  async *artifacts(): AsyncGenerator<Artifact> {
+    const { sort, limit, digest, mode } = this.#filter;
+    if (limit === 0) return;
+    const snapshot = this.#snapshot();
+    // A deleted version may have outlived its bytes.
+    if (digest !== undefined && mode !== "deleted" && !hasBlob(this.#core.catalog, digest)) return;
+    if (sort === "name") yield* this.#byName();
+    else yield* this.#sorted(snapshot);
   }
 
   close(): void {
-    this.#snapshot?.close();
-    this.#snapshot = undefined;
+    this.#current?.close();
+    this.#current = undefined;
   }
 
-  /** Goes on behind an artifact that was listed before. */
-  #goBehind(cursor: string): void {
-    const ref = parseRef(cursor);
-    if (ref.kind !== "version") {
-      throw new VarveError("INVALID_ARGUMENT", `not a place in a list: ${JSON.stringify(cursor)}`, {
-        hint: "`after` is the ref of the last artifact that was listed, with its version",
-      });
-    }
-    checkVersion(ref.version);
-    if (this.#filter.allVersions || this.#filter.deleted) {
-      const rest = this.#matches(ref.name) ? this.#wanted(ref.name) : [];
-      const behind = (version: number) =>
-        this.#filter.reverse ? version > ref.version : version < ref.version;
-      this.#pending = rest.filter(({ version }) => behind(version));
-    }
-    this.#range = { ...this.#range, start: this.#edge(ref.name) };
-  }
-
-  /** The first key behind all versions of a name, in the direction of the walk. */
-  #edge(name: string): Buffer {
-    const { start, end } = versionsRange(name);
-    return this.#filter.reverse ? start : end;
-  }
-
-  #wanted(name: string): VersionRow[] {
-    const { allVersions, deleted, reverse } = this.#filter;
-    const wanted: VersionRow[] = [];
-    for (const page of this.snapshot.pages(versionsRange(name))) {
-      for (const { key, row } of page) {
-        if (isDeleted(row) !== (deleted ?? false)) continue;
-        wanted.push({ ...parseVersionKey(key), key, row });
-        if (!allVersions && !deleted) return wanted;
+  async *#byName(): AsyncGenerator<Artifact> {
+    let left = this.#filter.limit;
+    for await (const page of this.#pages(this.#walk(this.#filter.after))) {
+      for (const candidate of page) {
+        if (!(await this.#passes(candidate))) continue;
+        yield await this.#versions.artifact(candidate.found, this.#snapshot());
+        if (--left === 0) return;
       }
     }
-    return reverse ? wanted.reverse() : wanted;
   }
+
+  async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<Artifact> {
+    let left = this.#filter.limit;
+    let position = await this.#position(snapshot);
+    while (left > 0) {
+      const count = Math.min(left, SORTED_ENTRIES_MAX);
+      const entries = await this.#first(count, position);
+      for (const { key } of entries) {
+        const found = await this.#stillWanted(key);
+        if (found) yield await this.#versions.artifact(found, this.#snapshot());
+      }
+      if (entries.length < count) return;
+      position = entries.at(-1);
+      left -= entries.length;
+    }
+  }
+
+  /** The first entries behind a position, in the order of the list. */
+  async #first(count: number, position: Entry | undefined): Promise<Entry[]> {
+    const compare = this.#filter.reverse ? (a: Entry, b: Entry) => compareEntries(b, a) : compareEntries;
+    const first = new Smallest(count, compare);
+    for await (const page of this.#pages(this.#walk())) {
+      for (const candidate of page) {
+        const reading = this.#filter.sort === "createdAt" && candidate.ready(Needs.created);
+        if (reading) await reading;
+        const entry = this.#entry(candidate);
+        if (position && compare(entry, position) <= 0) continue;
+        if (first.wants(entry) && (await this.#passes(candidate))) first.add(entry);
+      }
+    }
+    return first.sorted();
+  }
+
+  /** `ready(Needs.created)` was waited for. */
+  #entry(candidate: Candidate): Entry {
+    const value = this.#filter.sort === "size" ? candidate.size : candidate.createdAt;
+    return { value, key: candidate.found.key };
+  }
+
+  /** Where a sorted list goes on: rows stay after deletes, and neither time nor size of a version ever changes. */
+  async #position(snapshot: EngineSnapshot): Promise<Entry | undefined> {
+    const { after } = this.#filter;
+    if (!after) return undefined;
+    const key = versionKey(after.name, after.version);
+    const row = snapshot.row(key);
+    if (row) {
+      const candidate = new Candidate({ ...after, key, row }, this.#versions);
+      await candidate.ready(Needs.created);
+      return this.#entry(candidate);
+    }
+    throw new VarveError(
+      "INVALID_ARGUMENT",
+      `there never was a ${after.name}:${after.version} to go on after`,
+      {
+        hint: "`after` is the ref of the last artifact that was listed",
+        details: { ref: `${after.name}:${after.version}` },
+      },
+    );
+  }
+
+  /** The version of an entry, looked at again since the snapshot may be a newer one. */
+  async #stillWanted(key: Buffer): Promise<VersionRow | undefined> {
+    const row = this.#snapshot().row(key);
+    if (!row || isDeleted(row) !== (this.#filter.mode === "deleted")) return undefined;
+    const found = { ...parseVersionKey(key), key, row };
+    return (await this.#passes(new Candidate(found, this.#versions))) ? found : undefined;
+  }
+
+  #passes(candidate: Candidate): boolean | Promise<boolean> {
+    return passes(this.#filter.conditions, candidate);
+  }
+
+  /** The versions whose names match, whatever else they are. */
+  async *#pages(walk: VersionWalk): AsyncGenerator<Candidate[]> {
+    const { matches } = this.#filter.glob;
+    for (let pages = 1; ; pages++) {
+      const page = walk.page(this.#snapshot());
+      if (!page) return;
+      const named = page.filter(({ name }) => matches(name));
+      if (named.length > 0) yield named.map((found) => new Candidate(found, this.#versions));
+      if (pages % PAGES_PER_TURN === 0) await this.#turn();
+    }
+  }
+
+  #walk(after?: TakenFilter["after"]): VersionWalk {
+    const { glob, mode, reverse, sort } = this.#filter;
+    const range: KeyRange = glob.exact ? versionsRange(glob.prefix) : namesRange(glob.prefix);
+    return new VersionWalk({ range, mode, reverse: reverse && sort === "name", after });
+  }
+
+  #snapshot(): EngineSnapshot {
+    if (this.#current && performance.now() - this.#current.openedAt > SNAPSHOT_MILLISECONDS_MAX) this.close();
+    this.#current ??= this.#core.snapshot();
+    return this.#current;
+  }
+
+  async #turn(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#signal?.aborted)
+      throw new VarveError("ABORTED", "the call was aborted", { cause: this.#signal.reason });
+  }
+}
+
+/** Whether there is a blob whose digest begins with these digits: if not, no version needs to be looked at. */
+function hasBlob(catalog: Catalog, digits: string): boolean {
+  const from = Buffer.from(digits.padEnd(digits.length + (digits.length % 2), "0"), "hex");
+  for (const { digest } of catalog.blobs(from)) return digest.toString("hex").startsWith(digits);
+  return false;
 }
 
 /** The live versions of one name, oldest first. */

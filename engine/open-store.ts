@@ -4,6 +4,7 @@ import type { ArtifactStore, StoreOptions } from "./api.ts";
 import { familyOf } from "./artifact-record.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
+import { TakenEnvironment, takeParts } from "./environment/take.ts";
 import { VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
 import { openCore } from "./open.ts";
@@ -22,16 +23,25 @@ export async function openStore(options?: StoreOptions): Promise<ArtifactStore> 
   const settings: StoreOptions = { ...readConfigFile(home), ...definedOnly(given), home };
   checkOptions(settings);
   const codecs = new CodecRegistry(settings.codecs);
-  const handle = await openCore(home, { application: "artifact", familyOf, ...coreOptions(settings) });
+  const parts = takeParts(settings.environment);
+  const environment = settings.readOnly || !parts ? undefined : new TakenEnvironment(parts);
+  const opening = openCore(home, { application: "artifact", familyOf, ...coreOptions(settings) });
+  const handle = await opening.catch((error: unknown) => {
+    environment?.stop();
+    throw error;
+  });
   try {
     if (!settings.readOnly) ensureConfigFile(home);
+    await environment?.opened;
     return new EmbeddedStore(handle, {
       home: handle.core.folder,
       readOnly: settings.readOnly ?? false,
       durable: settings.durability !== "buffered",
       codecs,
+      environment,
     });
   } catch (error) {
+    environment?.stop();
     await handle.release();
     throw error;
   }

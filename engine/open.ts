@@ -10,7 +10,7 @@ import { nodeFileSystem } from "./log/file.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
 import type { Home } from "./maintenance/open.ts";
-import { logFolder } from "./maintenance/open.ts";
+import { checkApplication, logFolder } from "./maintenance/open.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
@@ -62,7 +62,7 @@ export interface CoreHandle {
 
 /** Opens a home, or joins those in this process that have it open already, by whatever path. */
 export async function openCore(folder: string, options: OpenOptions): Promise<CoreHandle> {
-  const real = prepareFolder(resolve(folder), options);
+  const real = preparedFolder(resolve(folder), options);
   const key = `${real}\0${options.readOnly ? "read-only" : "writable"}`;
   let shared = openCores.get(key);
   if (!shared) {
@@ -72,10 +72,19 @@ export async function openCore(folder: string, options: OpenOptions): Promise<Co
   shared.handles++;
   try {
     const core = await shared.core;
+    checkApplication(core.identity, options.application, real);
     return { core, release: () => release(key, shared) };
   } catch (error) {
-    if (openCores.get(key) === shared) openCores.delete(key);
+    await release(key, shared).catch(() => {});
     throw fromSystemError(error, `opening ${real}`);
+  }
+}
+
+function preparedFolder(folder: string, options: OpenOptions): string {
+  try {
+    return prepareFolder(folder, options);
+  } catch (error) {
+    throw fromSystemError(error, `opening ${folder}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Annotation, DeleteOptions, DeleteReport, JsonObject } from "./api.ts";
-import type { VersionContent } from "./artifact-record.ts";
+import type { VersionContent, VersionName } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
@@ -15,8 +15,11 @@ import {
   versionsRange,
   versionTag,
 } from "./artifact-record.ts";
+import type { PreparedEnvironment } from "./environment/stored.ts";
+import { putEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
+import { putEdges } from "./lineage/edges.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText, VERSION_MAX } from "./ref.ts";
 import type { PreparedBlob, Transaction } from "./transaction.ts";
@@ -32,6 +35,8 @@ export interface SavePlan {
   /** Code too long to stand in the row. */
   code: PreparedBlob | undefined;
   content: VersionContent;
+  /** The environment that the content names. */
+  environment: PreparedEnvironment | undefined;
   /** Resolved under the lock; each must exist. */
   inputs: readonly (() => ParsedRef)[];
   ifVersion: number | "absent" | undefined;
@@ -54,18 +59,24 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
   if (plan.ifVersion !== undefined) checkLatest(transaction, name, plan.ifVersion);
   const inputs = plan.inputs.map((input) => resolveInput(transaction, input()));
-  const content = inputs.length > 0 ? { ...plan.content, inputs } : plan.content;
+  const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
+  if (plan.environment) putEnvironment(transaction, plan.environment);
+  putEdges(transaction, inputs, { name, version });
   transaction.putBlob(value);
   if (plan.code) transaction.putBlob(plan.code);
   const references = plan.code ? [value.digest, plan.code.digest] : [value.digest];
   const payload = preparePayload(references, encodeVersionContent(content), plan.salt);
-  const options = { tag: versionTag(plan.mediaType, false), isNew: true };
+  const options = { tag: versionTag(plan.mediaType, { deleted: false, rewritten: false }), isNew: true };
   const row = transaction.put(versionKey(name, version), payload, options);
   return { name, version, row, content };
 }
 
-function resolveInput(transaction: Transaction, ref: ParsedRef): string {
+function resolveInput(transaction: Transaction, ref: ParsedRef): VersionName {
   const { name, version } = findVersion(transaction, ref);
+  return { name, version };
+}
+
+function versionText({ name, version }: VersionName): string {
   return `${name}:${version}`;
 }
 
@@ -140,7 +151,7 @@ function rewrite(
   const full = { ...content, created };
   const mediaType = tagMediaType(row) ?? content.mediaType ?? "";
   const payload = preparePayload(row.references, encodeVersionContent(full), 0n);
-  const options = { tag: versionTag(mediaType, deleted), weak: deleted };
+  const options = { tag: versionTag(mediaType, { deleted, rewritten: true }), weak: deleted };
   return { name, version, row: transaction.put(versionKey(name, version), payload, options), content: full };
 }
 

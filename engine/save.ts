@@ -6,6 +6,7 @@ import { encodeValue } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { MEDIA_TYPE_BYTES, MEDIA_TYPE_CBOR } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
+import type { PreparedEnvironment } from "./environment/stored.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import { copyMetadata, copyTags } from "./metadata.ts";
 import type { SavePlan } from "./operations.ts";
@@ -147,8 +148,10 @@ export function planSave(
   value: EncodedValue,
   taken: TakenOptions,
   code: Code | undefined,
+  environment: PreparedEnvironment | undefined,
 ): SavePlan {
   const content = { ...taken.content };
+  if (environment) content.environment = environment.blob.digest;
   if (value.mediaType !== MEDIA_TYPE_CBOR && value.mediaType !== MEDIA_TYPE_BYTES)
     content.mediaType = value.mediaType;
   const codeBlob = code && placeCode(core, code, content);
@@ -158,6 +161,7 @@ export function planSave(
     mediaType: value.mediaType,
     code: codeBlob,
     content,
+    environment,
     inputs: taken.inputs,
     ifVersion: taken.ifVersion,
     salt: core.salt,

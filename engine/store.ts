@@ -6,6 +6,8 @@ import type {
   CallOptions,
   DeleteOptions,
   DeleteReport,
+  LineageGraph,
+  LineageOptions,
   ListFilter,
   Ref,
   SaveOptions,
@@ -17,7 +19,10 @@ import { QueuedBatch } from "./batch.ts";
 import { CallGuard } from "./call-guard.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
+import { SavedEnvironment } from "./environment/stored.ts";
+import type { TakenEnvironment } from "./environment/take.ts";
 import { VarveError } from "./errors.ts";
+import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
@@ -44,6 +49,8 @@ export interface StoreSettings {
   readOnly: boolean;
   durable: boolean;
   codecs: CodecRegistry;
+  /** What saves are made in; absent when they are to say nothing of it. */
+  environment?: TakenEnvironment | undefined;
 }
 
 /** An artifact store on the embedded engine. `save` and `load` are the two paths of the README, read top to bottom. */
@@ -54,6 +61,7 @@ export class EmbeddedStore implements ArtifactStore {
   readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
   readonly #versions: Versions;
+  readonly #environment: SavedEnvironment | undefined;
   readonly #durable: boolean;
   readonly #calls = new CallGuard("store");
 
@@ -67,6 +75,11 @@ export class EmbeddedStore implements ArtifactStore {
     this.#versions = new Versions(this.#core, this.#codecs, (options, action) =>
       this.#calls.run(options, action),
     );
+    this.#environment =
+      settings.environment &&
+      new SavedEnvironment(settings.environment, this.#core, (digest, environment) =>
+        this.#versions.remember(digest, environment),
+      );
   }
 
   get id(): string {
@@ -91,8 +104,10 @@ export class EmbeddedStore implements ArtifactStore {
   /** The write path behind the codec: digest and checksum here, the rest in one batch under the lock. */
   async #commitSave(name: string, encoded: EncodedValue, taken: TakenOptions): Promise<Artifact> {
     const code = taken.code instanceof Promise ? await taken.code : taken.code;
-    const plan = planSave(this.#core, name, encoded, taken, code);
+    const environment = this.#environment?.prepared();
+    const plan = planSave(this.#core, name, encoded, taken, code, environment);
     const saved = await this.#write(encoded.bytes.length, (transaction) => saveVersion(transaction, plan));
+    if (environment) environment.stored = true;
     return this.#versions.saved(saved, code);
   }
 
@@ -144,6 +159,15 @@ export class EmbeddedStore implements ArtifactStore {
     });
   }
 
+  lineage(ref: Ref, options: LineageOptions = {}): Promise<LineageGraph> {
+    return this.#calls.run(options, async () => {
+      const parsed = parseRef(ref);
+      const found = this.#versions.find(parsed);
+      if (!found) throw notFound(parsed);
+      return lineageOf(this.#core, this.#versions, found, options);
+    });
+  }
+
   delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
     return this.#calls.run(options, async () => {
       const parsed = parseRefToDelete(ref);
@@ -189,7 +213,7 @@ export class EmbeddedStore implements ArtifactStore {
 
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
     return this.#calls.run(options, async () => {
-      const batch = new QueuedBatch(this.#core, this.#codecs);
+      const batch = new QueuedBatch(this.#core, this.#codecs, this.#environment);
       try {
         await fn(batch);
       } catch (error) {
@@ -198,6 +222,7 @@ export class EmbeddedStore implements ArtifactStore {
       }
       const run = await batch.end();
       const saved = await this.#write(batch.bytes, run, true);
+      for (const environment of batch.environments) environment.stored = true;
       return Promise.all(saved.map((found) => this.#artifact(found)));
     });
   }
@@ -218,6 +243,7 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   async close(): Promise<void> {
+    this.#environment?.stop();
     await this.#calls.close(() => this.#handle.release());
   }
 

@@ -140,7 +140,15 @@ export class Versions implements ValueSource, ContentSource {
   /** The artifact of a version that was new when this process wrote it. */
   async saved({ name, version, row, content }: FoundVersion, code: Code | undefined): Promise<Artifact> {
     const environment = content.environment ? await this.environmentOf(content) : {};
-    const parts = { name, version, row, content, aliases: [], code: code && structuredClone(code), environment };
+    const parts = {
+      name,
+      version,
+      row,
+      content,
+      aliases: [],
+      code: code && structuredClone(code),
+      environment,
+    };
     return new StoredArtifact(parts, this);
   }
 
@@ -174,6 +182,11 @@ export class Versions implements ValueSource, ContentSource {
   bytes(row: Row, options?: CallOptions): Promise<Uint8Array> {
     // A copy, since the bytes of a large blob may be shared by all who read it.
     return this.#guard(options, async () => new Uint8Array(await this.#core.blob(row)));
+  }
+
+  /** An environment that is known without being read; frozen. */
+  remember(digest: Buffer, environment: Environment): void {
+    this.#decoded.set(digest.toString("latin1"), environment);
   }
 
   /** A blob of the store's own, decoded and frozen. */

@@ -153,7 +153,8 @@ function* scanSegment(
       const later = findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
       const wasDurable =
         cut !== undefined ||
-        Math.max(durableSequence, later?.header.durableSequence ?? 0) > position.sequence;
+        durableSequence > position.sequence ||
+        isSaidDurable(window, segment, later, position.sequence);
       if (!wasDurable) return { position, torn: true };
       yield { problem: damagedBatch(segment, position.offset) };
       if (!later) return { position, torn: true };
@@ -164,6 +165,19 @@ function* scanSegment(
   } finally {
     segment.busy--;
   }
+}
+
+/** Whether `later` or a batch behind it says that what comes after `sequence` was on the disk. */
+function isSaidDurable(
+  window: Window,
+  segment: OpenSegment,
+  later: ScannedBatch | undefined,
+  sequence: number,
+): boolean {
+  for (let batch = later; batch; batch = findBatch(window, segment, batch.end.offset, batch.end.sequence)) {
+    if (batch.header.durableSequence > sequence) return true;
+  }
+  return false;
 }
 
 function follows(header: BatchHeader, position: LogPosition): boolean {

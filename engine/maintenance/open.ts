@@ -177,7 +177,8 @@ function createLog(home: Home, folder: string): LogIdentity {
   return identity;
 }
 
-function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
+/** @throws INVALID_ARGUMENT for a log that keeps something else */
+export function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
   if (identity.application === wanted) return;
   const kind = (name: string) => (name === "artifact" ? "an artifact store" : "a key-value engine");
   throw new VarveError(

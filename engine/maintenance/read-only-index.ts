@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
@@ -27,7 +27,8 @@ export async function openReadOnlyIndex(
 }
 
 async function openFollowed(home: Home, allowNamespaces: boolean): Promise<FollowedIndex | undefined> {
-  if (!isWritable(lockFolder(home.folder))) return undefined;
+  const hasLocks = existsSync(join(home.folder, "lock"));
+  if (!hasLocks || !isWritable(lockFolder(home.folder))) return undefined;
   const environment = new LockEnvironment(home.folder);
   try {
     const state = environment.state();
@@ -133,7 +134,7 @@ export class PrivateIndex implements IndexSource {
   readonly #home: Home;
   readonly #reader: LogReader;
   #state: SharedState;
-  #logBytes = -1;
+  #logEnd = "";
 
   constructor(home: Home, identity: SharedState["identity"]) {
     this.#home = home;
@@ -149,7 +150,12 @@ export class PrivateIndex implements IndexSource {
       cutAtTail: false,
       syncFailed: false,
     };
-    this.refresh();
+    try {
+      this.refresh();
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
   }
 
   get state(): SharedState {
@@ -159,11 +165,11 @@ export class PrivateIndex implements IndexSource {
   refresh(): SharedState {
     const folder = logFolder(this.#home.folder);
     const numbers = listSegments(this.#home.files, folder);
-    const bytes = this.#bytesOf(numbers);
-    if (bytes === this.#logBytes) return this.#state;
+    const end = this.#endOf(numbers);
+    if (end === this.#logEnd) return this.#state;
     const { position, problems } = replay(this.#reader, numbers, this.catalog, this.#state.tail);
     for (const problem of problems) this.#home.onProblem(problem);
-    this.#logBytes = bytes;
+    this.#logEnd = end;
     this.#settle(position.segment);
     this.#state = { ...this.#state, tail: position, durableSequence: position.sequence };
     return this.#state;
@@ -174,10 +180,9 @@ export class PrivateIndex implements IndexSource {
   }
 
   /** Changes whenever the log has grown. */
-  #bytesOf(numbers: readonly number[]): number {
-    return (
-      numbers.length + this.#home.files.sizeOf(segmentPath(logFolder(this.#home.folder), numbers.at(-1) ?? 0))
-    );
+  #endOf(numbers: readonly number[]): string {
+    const newest = numbers.at(-1) ?? 0;
+    return `${newest} ${this.#home.files.sizeOf(segmentPath(logFolder(this.#home.folder), newest))}`;
   }
 
   /** What is read must be on the disk; on one that can't be written to it is. */

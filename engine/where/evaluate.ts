@@ -27,7 +27,7 @@ export function holds(expression: Expression, facts: Facts): boolean {
     case "not":
       return !holds(expression.part, facts);
     default:
-      return conditionHolds(expression, valueOf(expression.field, facts));
+      return conditionHolds(expression, fieldValue(expression.field, facts));
   }
 }
 
@@ -64,7 +64,7 @@ function compares(actual: Json, operator: ComparisonOperator, value: Json): bool
   }
 }
 
-function valueOf({ name, keys }: Field, facts: Facts): Json | undefined {
+function fieldValue({ name, keys }: Field, facts: Facts): Json | undefined {
   let value: Json | undefined = facts[name];
   for (const key of keys) value = memberOf(value, key);
   return value;

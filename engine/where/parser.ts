@@ -75,7 +75,10 @@ class Parser {
 
   #nested(rule: () => Expression): Expression {
     if (++this.#depth > WHERE_DEPTH_MAX) {
-      throw this.#problem(this.#token, `more than ${WHERE_DEPTH_MAX} parentheses and \`not\` inside one another`);
+      throw this.#problem(
+        this.#token,
+        `more than ${WHERE_DEPTH_MAX} parentheses and \`not\` inside one another`,
+      );
     }
     this.#at++;
     const expression = rule();
@@ -115,7 +118,8 @@ class Parser {
   #glob(field: Field): Expression {
     const token = this.#token;
     const type = FIELD_TYPES[field.name];
-    if (type === "number" || type === "time") throw this.#problem(token, `${field.name} is no text, which glob is for`);
+    if (type === "number" || type === "time")
+      throw this.#problem(token, `${field.name} is no text, which glob is for`);
     if (token.kind !== "string" || token.value === "") throw this.#expected("a pattern in quotes");
     this.#at++;
     try {
@@ -136,7 +140,10 @@ class Parser {
       field.keys.push(this.#key());
     }
     if (keysMax > 0 && field.keys.length === 0) {
-      throw this.#expected(`\`.\` and a key of ${field.name}`, `such as ${field.name}.stage or ${field.name}."an odd key"`);
+      throw this.#expected(
+        `\`.\` and a key of ${field.name}`,
+        `such as ${field.name}.stage or ${field.name}."an odd key"`,
+      );
     }
     return field;
   }
@@ -144,7 +151,10 @@ class Parser {
   #key(): string {
     const token = this.#token;
     if (token.kind !== "word" && token.kind !== "string") {
-      throw this.#expected("a key", "keys with spaces, points or a digit in front need quotes: metadata.\"2024\"");
+      throw this.#expected(
+        "a key",
+        'keys with spaces, points or a digit in front need quotes: metadata."2024"',
+      );
     }
     this.#at++;
     return token.value as string;
@@ -165,7 +175,8 @@ class Parser {
     const actual = typeof value;
     if (type === "time" && actual === "string") return this.#time(token);
     const fits = type === "any" || actual === { text: "string", number: "number", time: "string" }[type];
-    if (!fits) throw this.#problem(token, `expected ${TYPE_WORDS[type]}, found ${token.text}`, TYPE_HINTS[type]);
+    if (!fits)
+      throw this.#problem(token, `expected ${TYPE_WORDS[type]}, found ${token.text}`, TYPE_HINTS[type]);
     return value;
   }
 

@@ -85,9 +85,9 @@ function stringAt(text: string, position: number, quote: string): Token {
     }
     if (character === quote) return { kind: "string", text: text.slice(position, at + 1), value, position };
     if (character === "\\") {
-      const escape = escapeAt(text, at);
-      value += escape.value;
-      at += escape.length;
+      const escaped = escapeAt(text, at);
+      value += escaped.value;
+      at += escaped.length;
     } else {
       value += character;
       at++;
@@ -99,7 +99,9 @@ function escapeAt(text: string, position: number): { value: string; length: numb
   const kind = text[position + 1] ?? "";
   const simple = Object.hasOwn(ESCAPES, kind) ? ESCAPES[kind] : undefined;
   if (simple !== undefined) return { value: simple, length: 2 };
-  const unicode = /^u(?:([0-9a-fA-F]{4})|\{([0-9a-fA-F]{1,6})\})/.exec(text.slice(position + 1, position + 10));
+  const unicode = /^u(?:([0-9a-fA-F]{4})|\{([0-9a-fA-F]{1,6})\})/.exec(
+    text.slice(position + 1, position + 10),
+  );
   const code = unicode && Number.parseInt(unicode[1] ?? unicode[2]!, 16);
   if (unicode && code! <= 0x10ffff) {
     return { value: String.fromCodePoint(code!), length: 1 + unicode[0].length };

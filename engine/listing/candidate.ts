@@ -1,0 +1,112 @@
+import type { Environment, JsonObject } from "../api.ts";
+import { mediaTypeOf } from "../artifact.ts";
+import type { VersionContent } from "../artifact-record.ts";
+import { isRewritten, tagMediaType } from "../artifact-record.ts";
+import { digestText } from "../blob/digest.ts";
+import type { VersionRow } from "../versions.ts";
+import type { Facts } from "../where/evaluate.ts";
+import type { FieldName } from "../where/expression.ts";
+
+/** What must be read before a question about a version can be answered, cheapest first. */
+export const Needs = {
+  /** The row in the index. */
+  row: 0,
+  /** The row, unless the version was written again after its save. */
+  created: 1,
+  /** The row, unless the value is neither CBOR nor plain bytes. */
+  mediaType: 2,
+  /** The content: inline in the row up to 256 bytes, else in the log. */
+  content: 3,
+  environment: 4,
+} as const;
+export type Needs = (typeof Needs)[keyof typeof Needs];
+
+export const FIELD_NEEDS: Record<FieldName, Needs> = {
+  name: Needs.row,
+  version: Needs.row,
+  size: Needs.row,
+  digest: Needs.row,
+  createdAt: Needs.created,
+  sequence: Needs.created,
+  mediaType: Needs.mediaType,
+  tags: Needs.content,
+  metadata: Needs.content,
+  createdBy: Needs.environment,
+};
+
+/** Where the content and the environment of a version are read. */
+export interface ContentSource {
+  contentOf(found: VersionRow): VersionContent | Promise<VersionContent>;
+  environmentOf(content: VersionContent): Environment | Promise<Environment>;
+}
+
+/** A version that a filter looks at, of which no more is read than the filter asks for. */
+export class Candidate implements Facts {
+  readonly found: VersionRow;
+  readonly #source: ContentSource;
+  #content: VersionContent | undefined;
+  #environment: Environment | undefined;
+
+  constructor(found: VersionRow, source: ContentSource) {
+    this.found = found;
+    this.#source = source;
+  }
+
+  /** Reads what is needed and not there yet: undefined when that took no waiting. */
+  ready(needs: Needs): Promise<void> | undefined {
+    if (!this.#lacks(needs)) return undefined;
+    return this.#read(needs);
+  }
+
+  #lacks(needs: Needs): boolean {
+    if (needs === Needs.environment) return this.#environment === undefined;
+    if (this.#content || needs === Needs.row) return false;
+    if (needs === Needs.created) return isRewritten(this.found.row);
+    return needs === Needs.content || tagMediaType(this.found.row) === undefined;
+  }
+
+  async #read(needs: Needs): Promise<void> {
+    this.#content ??= await this.#source.contentOf(this.found);
+    if (needs === Needs.environment) this.#environment = await this.#source.environmentOf(this.#content);
+  }
+
+  get name(): string {
+    return this.found.name;
+  }
+
+  get version(): number {
+    return this.found.version;
+  }
+
+  get size(): number {
+    return this.found.row.blob?.payloadLength ?? 0;
+  }
+
+  get digest(): string {
+    return digestText(this.found.row.references[0]!);
+  }
+
+  get createdAt(): number {
+    return (this.#content?.created ?? this.found.row).time;
+  }
+
+  get sequence(): number {
+    return (this.#content?.created ?? this.found.row).sequence;
+  }
+
+  get mediaType(): string {
+    return mediaTypeOf(this.found.row, this.#content ?? {});
+  }
+
+  get tags(): Record<string, string> {
+    return this.#content?.tags ?? {};
+  }
+
+  get metadata(): JsonObject {
+    return this.#content?.metadata ?? {};
+  }
+
+  get createdBy(): string | undefined {
+    return this.#environment?.user;
+  }
+}
