@@ -1,0 +1,81 @@
+/** The package as a user has it: built, in a folder's `node_modules`, with `varve` as a command. */
+
+import { execFile } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { root } from "./documents.ts";
+
+const execFileAsync = promisify(execFile);
+
+export interface Ran {
+  exitCode: number;
+  /** What it wrote to stdout and stderr. */
+  output: string;
+}
+
+export class InstalledPackage {
+  readonly #folder = mkdtempSync(join(tmpdir(), "varve-docs-"));
+  /** Where the user works: below the folder that the package is installed in. */
+  #work = this.#folder;
+
+  private constructor() {}
+
+  static async install(): Promise<InstalledPackage> {
+    const installed = new InstalledPackage();
+    await installed.#build();
+    return installed;
+  }
+
+  async #build(): Promise<void> {
+    const home = join(this.#folder, "node_modules", "varve");
+    mkdirSync(home, { recursive: true });
+    cpSync(join(root, "package.json"), join(home, "package.json"));
+    symlinkSync(join(root, "node_modules"), join(home, "node_modules"));
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    const project = join(root, "tsconfig.build.json");
+    await execFileAsync(process.execPath, [compiler, "-p", project, "--outDir", join(home, "dist")]).catch(
+      ({ stdout }) => {
+        throw new Error(`the package does not build:\n${stdout}`);
+      },
+    );
+    const command = join(this.#folder, "varve");
+    writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${home}/dist/cli/main.js" "$@"\n`);
+    chmodSync(command, 0o755);
+  }
+
+  /** Goes on in an empty folder. */
+  enter(name: string): void {
+    this.#work = join(this.#folder, name);
+    mkdirSync(this.#work);
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.#work, name), text);
+  }
+
+  node(...words: string[]): Promise<Ran> {
+    return this.#run(process.execPath, words);
+  }
+
+  /** A line for the shell, with both streams as a terminal would show them. */
+  shell(line: string): Promise<Ran> {
+    return this.#run("/bin/sh", ["-c", `{ ${line}\n} 2>&1`]);
+  }
+
+  async #run(file: string, words: string[]): Promise<Ran> {
+    const env = { HOME: this.#folder, PATH: `${this.#folder}:${process.env.PATH}` };
+    try {
+      const { stdout, stderr } = await execFileAsync(file, words, { cwd: this.#work, env });
+      return { exitCode: 0, output: stdout + stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { exitCode: code, output: stdout + stderr };
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

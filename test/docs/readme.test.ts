@@ -1,0 +1,70 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { fencesOf, readDocument, tableBelow } from "./documents.ts";
+import { InstalledPackage } from "./installed-package.ts";
+import { masked, runTour, stepsOf } from "./tour.ts";
+
+const readme = readDocument("README.md");
+const fences = fencesOf(readme);
+const test = suite("README");
+let installed: InstalledPackage;
+
+test.before(async () => {
+  installed = await InstalledPackage.install();
+});
+test.after(() => installed?.remove());
+
+test("each program prints what stands below it, from the installed package", async () => {
+  installed.enter("programs");
+  const programs = fences.filter(({ language }) => language === "js");
+  assert.is(programs.length, 2);
+  for (const { name, text } of programs) {
+    installed.write(name, text);
+    const expected = fences.find((fence) => fence.language === "text" && fence.name === name)!.text;
+    assert.equal(await installed.node(name), { exitCode: 0, output: expected });
+  }
+  const again = await installed.node("first.mjs");
+  assert.match(again.output, /^line\/model:1 /, "a second run saves a second version");
+});
+
+test("each command of the tour prints what stands below it", async () => {
+  const tours = fences.filter(({ language }) => language === "console");
+  assert.is(tours.length, 1);
+  const steps = stepsOf(tours[0]!.text);
+  assert.ok(steps.length > 10);
+  const mask = ({ command, output }: { command: string; output: string }) =>
+    `$ ${command}\n${masked(output)}`;
+  assert.is((await runTour(steps, installed)).map(mask).join(""), steps.map(mask).join(""));
+});
+
+test("the table of values says what the codec's document says", () => {
+  const ofCodec = tableBelow(readDocument("engine/codec/README.md"), "## Kept or refused");
+  assert.equal(tableBelow(readme, "## What is kept, what is refused"), ofCodec);
+});
+
+test("the table of errors has every code", () => {
+  const codes = [...readDocument("engine/errors.ts").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(
+    ([, code]) => code,
+  );
+  const told = tableBelow(readme, "## Errors").map(([code]) => code!.replaceAll("`", ""));
+  assert.equal(told, codes);
+});
+
+test("commands for npm are those of package.json", () => {
+  const { scripts, name, version } = JSON.parse(readDocument("package.json"));
+  const documents = [...fences, ...fencesOf(readDocument("CONTRIBUTING.md"))];
+  const lines = documents
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ text }) => text.trim().split("\n"));
+  assert.ok(lines.length > 3);
+  for (const command of lines.flatMap((line) => line.replace(/ +#.*/, "").split(" && "))) {
+    const script = /^npm (?:run )?(test|[a-z]+)( -- .*)?$/.exec(command)?.[1];
+    const known =
+      command === "npm ci" ||
+      command === `npm i /path/to/${name}-${version}.tgz` ||
+      (script !== undefined && Object.hasOwn(scripts, script));
+    assert.ok(known, `unknown command in a document: ${command}`);
+  }
+});
+
+test.run();

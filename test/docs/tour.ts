@@ -1,0 +1,46 @@
+/** Blocks of commands with what they print: `$ command`, then its output. */
+
+import type { InstalledPackage } from "./installed-package.ts";
+
+export interface Step {
+  command: string;
+  output: string;
+}
+
+export function stepsOf(text: string): Step[] {
+  return text
+    .split(/^\$ /m)
+    .slice(1)
+    .map((step) => {
+      const end = step.indexOf("\n");
+      return { command: step.slice(0, end), output: step.slice(end + 1) };
+    });
+}
+
+/** What differs from run to run and from machine to machine: times, folders, the environment and what it takes. */
+export function masked(output: string): string {
+  return output
+    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
+    .replace(/\/\S*\/penguins\//g, "<folder>/")
+    .replace(/^( {2}made with +).*$/gm, "$1<environment>")
+    .replace(/^(blobs|needed blobs|log|index)( +).*$/gm, "$1$2<size>")
+    .replace(/^(ok: .* blobs, ).*$/gm, "$1<size>");
+}
+
+/** The same for readers: as it might be with them. */
+export function anonymous(output: string): string {
+  return output
+    .replace(/\/\S*\/penguins\//g, "/home/me/penguins/")
+    .replace(/^( {2}made with +Node\.js \S+ linux-x64,?).*$/gm, "$1 by me");
+}
+
+/** Runs the commands one after the other in an empty folder. */
+export async function runTour(steps: readonly Step[], installed: InstalledPackage): Promise<Step[]> {
+  installed.enter("penguins");
+  const ran: Step[] = [];
+  for (const { command } of steps) {
+    const { output } = await installed.shell(command);
+    ran.push({ command, output });
+  }
+  return ran;
+}
