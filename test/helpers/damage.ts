@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Segments of a home, the first first. */
+export function segmentsOf(home: string): string[] {
+  const folder = join(home, "log");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".varve"))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+export function flipByte(file: string, offset: number): void {
+  const bytes = readFileSync(file);
+  bytes[offset]! ^= 0xff;
+  writeFileSync(file, bytes);
+}
+
+/** Flips a byte inside the first place where `needle` is found. */
+export function damageText(file: string, needle: string | Uint8Array): void {
+  const at = readFileSync(file).indexOf(needle);
+  if (at < 0) throw new Error(`not found in ${file}`);
+  flipByte(file, at + 2);
+}
+
+export function cutFile(file: string, size: number): void {
+  truncateSync(file, size);
+}
+
+export function sizeOf(file: string): number {
+  return readFileSync(file).length;
+}

@@ -1,0 +1,282 @@
+import assert from "node:assert";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Artifact, ArtifactStore, Pending } from "../../engine/api.ts";
+import { encodeValue } from "../../engine/codec/cbor.ts";
+import { VarveError } from "../../engine/errors.ts";
+import {
+  aliasTarget,
+  blobOf,
+  facts,
+  isArtifact,
+  isVersion,
+  queue,
+  resolved,
+  saveOptions,
+  text,
+} from "./store-calls.ts";
+import type { Call, Change, PendingIndex, SaveCall } from "./store-commands.ts";
+import { NAMES } from "./store-commands.ts";
+import type { ModelRef, ModelSave, ModelVersion } from "./store-model.ts";
+import { StoreModel } from "./store-model.ts";
+import type { Outcome } from "./support.ts";
+import { assertSame, collect, modelOutcome, newFolder, outcomeOf, Refused } from "./support.ts";
+
+/** Calls a store and the model alike, and compares what they come to. */
+export class StoreRun {
+  readonly #model = new StoreModel();
+  readonly #reopen: (store: ArtifactStore | undefined, clock: () => Date) => Promise<ArtifactStore>;
+  readonly #values = new Map<string, unknown>();
+  #store!: ArtifactStore;
+  #now = 500;
+
+  constructor(reopen: (store: ArtifactStore | undefined, clock: () => Date) => Promise<ArtifactStore>) {
+    this.#reopen = reopen;
+  }
+
+  async run(calls: readonly Call[]): Promise<void> {
+    await this.#open();
+    for (const call of calls) await this.#call(call);
+    await this.#checkAll();
+    await this.#store.rebuildIndex();
+    await this.#checkAll();
+    await this.#open();
+    await this.#checkAll();
+  }
+
+  async #open(): Promise<void> {
+    this.#store = await this.#reopen(this.#store, () => new Date(this.#now));
+  }
+
+  async #call(call: Call): Promise<void> {
+    switch (call.type) {
+      case "change":
+        return this.#change(call.change);
+      case "batch":
+        return this.#batch(call.changes, call.throws);
+      case "undelete": {
+        const expected = this.#commit(() => this.#versionFacts(this.#model.undelete(call.ref)));
+        return same(await outcomeOf(async () => facts(await this.#store.undelete(text(call.ref)))), expected);
+      }
+      case "read":
+        return this.#read(call.ref);
+      case "list": {
+        const expected = this.#model.list(call.filter).slice(0, call.leaveAfter);
+        const listed = await collect(this.#store.list(call.filter), call.leaveAfter);
+        return assert.deepStrictEqual(listed.map(facts), this.#allFacts(expected));
+      }
+      case "names":
+        return this.#checkName(call.name);
+      case "clock":
+        this.#now = call.now;
+        return;
+      case "stats":
+        return this.#checkStats();
+      case "verify":
+        return this.#verify();
+      case "reopen":
+        return this.#open();
+      case "rebuild":
+        return this.#store.rebuildIndex();
+    }
+  }
+
+  async #change(change: Change): Promise<void> {
+    const expected = this.#commit(() => {
+      const result = this.#applyToModel(change, []);
+      return isVersion(result) ? this.#versionFacts(result) : result;
+    });
+    const outcome = await outcomeOf(async () => {
+      const result = await this.#applyToStore(change);
+      return isArtifact(result) ? facts(result) : result;
+    });
+    same(outcome, expected);
+  }
+
+  #applyToStore(change: Change): Promise<unknown> {
+    const store = this.#store;
+    switch (change.type) {
+      case "save":
+        return this.#save(change);
+      case "delete":
+        return store.delete(text(change.ref as ModelRef), { aliases: change.aliases });
+      case "setAlias":
+        return store.setAlias(change.name, change.alias, change.version as number);
+      case "deleteAlias":
+        return store.deleteAlias(change.name, change.alias);
+      case "annotate":
+        return store.annotate(text(change.ref as ModelRef), change);
+    }
+  }
+
+  #save(change: SaveCall): Promise<Artifact> {
+    const options = saveOptions(
+      change,
+      change.inputs.map((ref) => text(ref as ModelRef)),
+    );
+    if (!change.viaFile || !(change.value instanceof Uint8Array))
+      return this.#store.save(change.name, change.value, options);
+    const path = join(newFolder(), "value");
+    writeFileSync(path, change.value);
+    return this.#store.saveFile(change.name, path, options);
+  }
+
+  async #batch(changes: Change[], throws: boolean): Promise<void> {
+    const expected = this.#commit(() => {
+      const saved: ModelVersion[] = [];
+      // What can be told at once is refused before anything runs.
+      if (
+        changes.some(
+          (change) => change.type === "delete" && "kind" in change.ref && change.ref.kind === "bare",
+        )
+      )
+        throw new Refused("INVALID_ARGUMENT");
+      if (throws) throw new Refused("NOT_SUPPORTED");
+      for (const change of changes) this.#applyToModel(change, saved);
+      return saved.map((version) => this.#versionFacts(version));
+    });
+    const outcome = await outcomeOf(async () => {
+      const saved = await this.#store.batch(async (batch) => {
+        const pending: Pending[] = [];
+        for (const change of changes) queue(batch, change, pending);
+        await Promise.resolve();
+        if (throws) throw new VarveError("NOT_SUPPORTED", "the function of the batch gave up");
+      });
+      return saved.map(facts);
+    });
+    same(outcome, expected);
+  }
+
+  /** `saved`: what the batch has saved so far, which pending saves stand for. */
+  #applyToModel(change: Change, saved: ModelVersion[]): unknown {
+    const model = this.#model;
+    const refOf = (ref: ModelRef | PendingIndex) => resolved(ref, saved);
+    switch (change.type) {
+      case "save": {
+        const version = model.save({ ...this.#modelSave(change), inputs: change.inputs.map(refOf) });
+        saved.push(version);
+        return version;
+      }
+      case "delete":
+        return model.delete(refOf(change.ref), change.aliases);
+      case "setAlias": {
+        const { name, version } = aliasTarget(change, saved);
+        return model.setAlias(name, change.alias, version);
+      }
+      case "deleteAlias":
+        return model.deleteAlias(change.name, change.alias);
+      case "annotate":
+        return model.annotate(refOf(change.ref), change.tags, change.metadata);
+    }
+  }
+
+  #modelSave({
+    name,
+    value,
+    mediaType,
+    code,
+    tags,
+    metadata,
+    ifVersion,
+  }: SaveCall): Omit<ModelSave, "inputs"> {
+    const isBytes = value instanceof Uint8Array;
+    const blob = blobOf(isBytes ? value : encodeValue(value));
+    this.#values.set(`${blob.digest} ${isBytes}`, isBytes ? new Uint8Array(value) : value);
+    const bytesType = mediaType ?? "application/octet-stream";
+    const codeBlob =
+      code && code.length > 512 ? blobOf(encodeValue({ sources: [{ text: code }] })) : undefined;
+    return {
+      name,
+      value: { ...blob, mediaType: isBytes ? bytesType : "application/cbor" },
+      codeBlob,
+      code,
+      tags,
+      metadata,
+      ifVersion,
+    };
+  }
+
+  #commit(run: () => unknown): Outcome {
+    return modelOutcome(() => this.#model.commit(this.#now, run));
+  }
+
+  async #read(ref: ModelRef): Promise<void> {
+    const store = this.#store;
+    const get = modelOutcome(() => this.#versionFacts(this.#model.live(ref)));
+    same(await outcomeOf(async () => facts(await store.get(text(ref)))), get);
+    const found = modelOutcome(() => this.#model.find(ref) !== undefined);
+    same(await outcomeOf(() => store.has(text(ref))), found);
+    same(await outcomeOf(async () => (await store.find(text(ref))) !== undefined), found);
+    const loaded = await outcomeOf(() => store.load(text(ref)));
+    if ("code" in get) return same(loaded, get);
+    assert.ok("result" in loaded, `load of ${text(ref)} was refused`);
+    const version = this.#model.live(ref);
+    const value = this.#valueOf(version);
+    assertSame(loaded.result, value, `load of ${text(ref)}`);
+    const artifact = await store.get(text(ref));
+    assertSame(await artifact.value(), value, `value of ${text(ref)}`);
+    assert.strictEqual(blobOf(await artifact.bytes()).digest, version.digest);
+  }
+
+  async #checkAll(): Promise<void> {
+    for (const name of NAMES) await this.#checkName(name);
+    for (const filter of [{}, { allVersions: true }, { deleted: true }]) {
+      const listed = await collect(this.#store.list(filter));
+      assert.deepStrictEqual(listed.map(facts), this.#allFacts(this.#model.list(filter)));
+    }
+    for (const { name, version } of this.#model.list({ allVersions: true }))
+      await this.#read({ name, kind: "version", version });
+    await this.#checkStats();
+    await this.#verify();
+  }
+
+  async #checkName(name: string): Promise<void> {
+    const versions = await collect(this.#store.versions(name));
+    assert.deepStrictEqual(versions.map(facts), this.#allFacts(this.#model.versions(name)));
+    assert.deepStrictEqual({ ...(await this.#store.aliases(name)) }, this.#model.aliases(name));
+  }
+
+  async #checkStats(): Promise<void> {
+    const { segments, logBytes, indexBytes, ...stats } = await this.#store.stats();
+    assert.ok(segments > 0 && logBytes > 0 && indexBytes > 0);
+    assert.deepStrictEqual(stats, this.#model.stats());
+  }
+
+  async #verify(): Promise<void> {
+    const { ok, problems } = await this.#store.verify({ full: true });
+    assert.deepStrictEqual({ ok, problems }, { ok: true, problems: [] });
+  }
+
+  #valueOf({ digest, mediaType }: ModelVersion): unknown {
+    return this.#values.get(`${digest} ${mediaType !== "application/cbor"}`);
+  }
+
+  #allFacts(versions: ModelVersion[]) {
+    return versions.map((version) => this.#versionFacts(version));
+  }
+
+  #versionFacts(version: ModelVersion) {
+    const { name, digest, mediaType, size, sequence, inputs, deleted, code } = version;
+    return {
+      ref: `${name}:${version.version}`,
+      name,
+      version: version.version,
+      digest,
+      mediaType,
+      size,
+      createdAt: new Date(version.createdAt),
+      sequence,
+      backend: "varve",
+      code: code === undefined ? undefined : { sources: [{ text: code }] },
+      inputs,
+      tags: Object.fromEntries(version.tags),
+      metadata: Object.fromEntries(version.metadata),
+      aliases: this.#model.aliasesOf(version),
+      deleted,
+    };
+  }
+}
+
+function same(actual: Outcome, expected: Outcome): void {
+  assert.deepStrictEqual(actual, expected);
+}

@@ -1,0 +1,319 @@
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { ArtifactStore } from "../../engine/api.ts";
+import { encodeSegmentHeader, decodeSegmentHeader } from "../../engine/log/format.ts";
+import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
+import { failureWithHint } from "../helpers/errors.ts";
+import { copyHome, newFolder } from "../helpers/folders.ts";
+import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+
+const test = suite("damage");
+test.after.each(closeAll);
+
+const marked = (n: number) => `MARK-${String(n).padStart(4, "0")}-${"x".repeat(400)}`;
+
+/** Ten artifacts `n/0` … `n/9`, by default in one segment; closed in order. */
+async function filledHome(segmentBytesMax?: number): Promise<string> {
+  const home = newFolder();
+  const store = await openSeamStore(home, segmentBytesMax === undefined ? {} : { segmentBytesMax });
+  for (let n = 0; n < 10; n++) await store.save(`n/${n}`, marked(n));
+  await store.close();
+  return home;
+}
+
+/** Everything but the given ones loads rightly, the given ones are CORRUPTION, and saving goes on. */
+async function usableBut(store: ArtifactStore, damaged: number[]): Promise<void> {
+  for (let n = 0; n < 10; n++) {
+    if (damaged.includes(n)) await failureWithHint(store.load(`n/${n}`), "CORRUPTION");
+    else assert.is(await store.load(`n/${n}`), marked(n), `n/${n}`);
+  }
+  const { version } = await store.save("later", "fine");
+  assert.is(await store.load(`later:${version}`), "fine");
+}
+
+test("a flipped byte in a value is CORRUPTION with its place, and all others load", async () => {
+  const home = await filledHome();
+  damageText(segmentsOf(home)[0]!, "MARK-0004");
+  const store = await openTestStore(home);
+  const error = await failureWithHint(store.load("n/4"), "CORRUPTION");
+  assert.is(error.details?.segment, 1);
+  assert.type(error.details?.offset, "number");
+  assert.match(error.message, `${error.details?.offset}`);
+  await usableBut(store, [4]);
+  assert.is((await store.get("n/4")).name, "n/4", "its facts are still known");
+  for (const call of [(await store.get("n/4")).value(), (await store.get("n/4")).bytes()]) {
+    await failureWithHint(call, "CORRUPTION");
+  }
+});
+
+test("verify finds a damaged value once, names the artifact, and rebuilding keeps it found", async () => {
+  const home = await filledHome();
+  damageText(segmentsOf(home)[0]!, "MARK-0004");
+  const store = await openTestStore(home);
+  for (let round = 0; round < 2; round++) {
+    const report = await store.verify({ full: true });
+    assert.is(report.ok, false);
+    assert.is(report.problems.length, 1);
+    assert.equal(report.problems[0]!.refs, ["n/4:0"]);
+    assert.is(report.problems[0]!.segment, 1);
+    await usableBut(store, [4]);
+    await store.rebuildIndex();
+  }
+});
+
+test("saving a damaged value again heals it, for older versions too", async () => {
+  const home = await filledHome();
+  damageText(segmentsOf(home)[0]!, "MARK-0004");
+  const store = await openTestStore(home);
+  await store.save("again", marked(4));
+  assert.is(await store.load("again"), marked(4));
+  assert.is(await store.load("n/4"), marked(4));
+  await store.rebuildIndex();
+  assert.is(await store.load("again"), marked(4));
+  assert.is(await store.load("n/4"), marked(4));
+});
+
+test("a damaged header of a record is CORRUPTION for that artifact only, while the index is there", async () => {
+  const home = await filledHome();
+  const segment = segmentsOf(home)[0]!;
+  // The blob's header ends with the digest, right before the value.
+  flipByte(segment, readFileSync(segment).indexOf("MARK-0004") - 10);
+  await usableBut(await openTestStore(home), [4]);
+});
+
+test("a damaged batch in the middle is told by verify, and a rebuild loses no other", async () => {
+  const home = await filledHome();
+  const segment = segmentsOf(home)[0]!;
+  flipByte(segment, readFileSync(segment).indexOf("MARK-0004") - 10);
+  const store = await openTestStore(home);
+  const before = await store.verify();
+  assert.is(before.ok, false);
+  assert.ok(before.problems.some(({ kind }) => kind === "batch" || kind === "record"));
+  await store.rebuildIndex();
+  for (let n = 0; n < 10; n++) {
+    if (n === 4) await failureWithHint(store.load("n/4"), "NOT_FOUND");
+    else assert.is(await store.load(`n/${n}`), marked(n));
+  }
+  assert.is((await store.verify()).ok, false, "the log is still damaged");
+  assert.is((await store.save("n/5", "new")).version, 1);
+  await store.close();
+  const copy = await openTestStore(copyHome(home));
+  assert.is(await copy.load("n/5"), "new");
+  assert.is(await copy.load("n/9"), marked(9));
+});
+
+test("a truncated segment loses what was cut, tells so, and the rest goes on", async () => {
+  const home = await filledHome(1500);
+  const segments = segmentsOf(home);
+  assert.ok(segments.length >= 3);
+  const first = segments[0]!;
+  cutFile(first, sizeOf(first) - 100);
+  const store = await openTestStore(home);
+  const lost: number[] = [];
+  for (let n = 0; n < 10; n++) {
+    const value = await store.load(`n/${n}`).catch((error) => error.code);
+    if (value !== marked(n)) {
+      assert.is(value, "CORRUPTION");
+      lost.push(n);
+    }
+  }
+  assert.is(lost.length, 0 + (lost.length > 0 ? 1 : 0), `only the last of the segment: ${lost}`);
+  assert.is((await store.verify()).ok, false);
+  await store.save("later", 1);
+  await store.close();
+  const copy = await openTestStore(copyHome(home));
+  assert.is(await copy.load("later"), 1);
+  for (let n = 3; n < 10; n++) assert.is(await copy.load(`n/${n}`), marked(n));
+});
+
+test("a truncated newest segment is never overwritten, and its loss is told", async () => {
+  const home = await filledHome();
+  const [segment] = segmentsOf(home);
+  cutFile(segment!, sizeOf(segment!) - 100);
+  const before = readFileSync(segment!);
+  const store = await openTestStore(home);
+  await failureWithHint(store.load("n/9"), "CORRUPTION").catch(async () => {
+    // The last bytes may be those of the record behind the value.
+    assert.is(await store.load("n/9"), marked(9));
+  });
+  assert.is((await store.verify()).ok, false);
+  assert.is((await store.save("later", 1)).version, 0);
+  assert.is(await store.load("later"), 1);
+  for (let n = 0; n < 9; n++) assert.is(await store.load(`n/${n}`), marked(n));
+  assert.equal(readFileSync(segment!), before);
+  await store.close();
+  const again = await openTestStore(home);
+  assert.is(await again.load("later"), 1);
+  await again.rebuildIndex();
+  assert.is(await again.load("later"), 1);
+  assert.is(await again.load("n/8"), marked(8));
+});
+
+test("a missing segment is CORRUPTION for what lay in it, and the rest goes on", async () => {
+  const home = await filledHome(1500);
+  const segments = segmentsOf(home);
+  const kept = join(newFolder(), "kept");
+  renameSync(segments[1]!, kept);
+  const store = await openTestStore(home);
+  const lost: number[] = [];
+  for (let n = 0; n < 10; n++) {
+    const value = await store.load(`n/${n}`).catch((error) => error.code);
+    if (value === "CORRUPTION") lost.push(n);
+    else assert.is(value, marked(n));
+  }
+  assert.ok(lost.length > 0 && lost.length < 6, `${lost}`);
+  assert.is((await store.verify()).ok, false);
+  assert.is((await store.save("later", 1)).version, 0);
+  await store.close();
+  const copy = await openTestStore(copyHome(home));
+  for (let n = 0; n < 10; n++) if (!lost.includes(n)) assert.is(await copy.load(`n/${n}`), marked(n));
+  await copy.close();
+  renameSync(kept, segments[1]!);
+  const whole = await openTestStore(home);
+  for (let n = 0; n < 10; n++) assert.is(await whole.load(`n/${n}`), marked(n));
+  assert.ok((await whole.verify()).ok);
+});
+
+test("a missing newest segment is told, and a new one takes the next number", async () => {
+  const home = await filledHome(1500);
+  const last = segmentsOf(home).at(-1)!;
+  rmSync(last);
+  const store = await openTestStore(home);
+  assert.is((await store.verify()).ok, false);
+  await store.save("later", 1);
+  assert.is(await store.load("later"), 1);
+  assert.is(await store.load("n/0"), marked(0));
+});
+
+test("a foreign file in the log is reported and left alone", async () => {
+  const home = await filledHome();
+  const other = await filledHome();
+  const foreign = join(home, "log", "0000000002.varve");
+  copyFileSync(segmentsOf(other)[0]!, foreign);
+  const bytes = readFileSync(foreign);
+  const store = await openTestStore(home);
+  await usableBut(store, []);
+  assert.is((await store.verify()).ok, false);
+  assert.equal(readFileSync(foreign), bytes);
+  await store.close();
+  const copy = await openTestStore(copyHome(home));
+  await usableBut(copy, []);
+  await copy.close();
+  const again = await openTestStore(home);
+  await again.rebuildIndex();
+  await usableBut(again, []);
+});
+
+test("a segment of the same store under a wrong number is not taken for one of the log", async () => {
+  const home = await filledHome();
+  copyFileSync(segmentsOf(home)[0]!, join(home, "log", "0000000002.varve"));
+  const store = await openTestStore(home);
+  await store.rebuildIndex();
+  await usableBut(store, []);
+  assert.is((await store.stats()).versions, 11);
+});
+
+test("something that only looks like a segment by its name is reported", async () => {
+  const home = await filledHome();
+  writeFileSync(join(home, "log", "0000000007.varve"), "notes");
+  writeFileSync(join(home, "log", "notes.varve"), "notes");
+  const store = await openTestStore(home);
+  await usableBut(store, []);
+  const report = await store.verify();
+  assert.is(report.ok, false);
+  await store.close();
+  await usableBut(await openTestStore(copyHome(home)), []);
+});
+
+test("a segment of a newer format is NOT_SUPPORTED, and nothing is changed", async () => {
+  const home = copyHome(await filledHome());
+  const segment = segmentsOf(home)[0]!;
+  const bytes = readFileSync(segment);
+  const header = decodeSegmentHeader(bytes, segment);
+  encodeSegmentHeader({ ...header, formatVersion: header.formatVersion + 1 }).copy(bytes, 0);
+  writeFileSync(segment, bytes);
+  for (const readOnly of [false, true]) {
+    const error = await failureWithHint(openTestStore(home, { readOnly }), "NOT_SUPPORTED");
+    assert.match(error.message, "newer");
+  }
+  assert.equal(readFileSync(segment), bytes);
+});
+
+test("a log without any readable header is CORRUPTION, and nothing new is begun over it", async () => {
+  const home = copyHome(await filledHome());
+  const segment = segmentsOf(home)[0]!;
+  flipByte(segment, 3);
+  const bytes = readFileSync(segment);
+  for (const readOnly of [false, true]) await failureWithHint(openTestStore(home, { readOnly }), "CORRUPTION");
+  assert.equal(readFileSync(segment), bytes);
+  assert.is(segmentsOf(home).length, 1);
+});
+
+test("a damaged header of one of several segments hides only what is in it", async () => {
+  const home = copyHome(await filledHome(1500));
+  const segments = segmentsOf(home);
+  flipByte(segments[1]!, 20);
+  const store = await openTestStore(home);
+  assert.is(await store.load("n/0"), marked(0));
+  assert.is(await store.load("n/9"), marked(9));
+  assert.is((await store.verify()).ok, false);
+  await store.save("later", 1);
+  assert.is(await store.load("later"), 1);
+});
+
+test("a first segment whose header is damaged does not make the store another one", async () => {
+  const home = copyHome(await filledHome(1500));
+  const { id } = await openTestStore(home);
+  await closeAllBut(home);
+  flipByte(segmentsOf(home)[0]!, 20);
+  const store = await openTestStore(copyHome(home));
+  assert.is(store.id, id);
+  assert.is(await store.load("n/9"), marked(9));
+});
+
+/** Closes the store of `home`, keeping its folder. */
+async function closeAllBut(home: string): Promise<void> {
+  const store = await openTestStore(home);
+  await store.close();
+}
+
+test("whatever byte of a log is flipped, no wrong value is ever given", async () => {
+  const home = newFolder();
+  const store = await openSeamStore(home, { segmentBytesMax: 1200 });
+  for (let n = 0; n < 6; n++) await store.save(`n/${n % 3}`, { n, text: "t".repeat(50 * n) });
+  await store.setAlias("n/0", "x", 0);
+  await store.delete("n/1:0");
+  await store.close();
+  const right = new Map<string, unknown>();
+  const whole = await openTestStore(copyHome(home));
+  for await (const artifact of whole.list({ allVersions: true })) right.set(artifact.ref, await artifact.value());
+  for (const segment of segmentsOf(home)) {
+    const intact = readFileSync(segment);
+    for (let at = 1; at < intact.length; at += 37) {
+      flipByte(segment, at);
+      const copy = copyHome(home);
+      try {
+        const damaged = await openTestStore(copy, { readOnly: true });
+        for (const [ref, value] of right) {
+          const got = await damaged.load(ref).catch((error) => {
+            assert.ok(["CORRUPTION", "NOT_FOUND"].includes(error.code), `${at}: ${error.code}`);
+            return value;
+          });
+          assert.equal(got, value, `${segment} ${at}`);
+        }
+        await damaged.close();
+      } catch (error) {
+        const { code } = error as { code: string };
+        if (!["CORRUPTION", "NOT_SUPPORTED", "INVALID_ARGUMENT"].includes(code)) throw error;
+      } finally {
+        writeFileSync(segment, intact);
+        rmSync(dirname(copy), { recursive: true });
+      }
+    }
+  }
+  assert.ok(existsSync(home));
+});
+
+test.run();
