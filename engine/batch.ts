@@ -28,6 +28,20 @@ class PendingSave implements Pending {
 
 type Operation = (transaction: Transaction, saved: FoundVersion[]) => void;
 
+export type BatchRun = (transaction: Transaction) => FoundVersion[];
+
+function runOf(operations: readonly Operation[]): BatchRun {
+  return (transaction) => {
+    const saved: FoundVersion[] = [];
+    for (const operation of operations) operation(transaction, saved);
+    // Later operations of the batch may have changed what was saved.
+    return saved.map((found) => {
+      const row = transaction.row(versionKey(found.name, found.version)) ?? found.row;
+      return { ...found, row };
+    });
+  };
+}
+
 /** Queues operations, their values taken at the call, to be run under the lock in order. */
 export class QueuedBatch implements Batch {
   readonly #core: EngineCore;
@@ -98,19 +112,12 @@ export class QueuedBatch implements Batch {
     this.#queue((transaction) => void deleteVersions(transaction, target(), options));
   }
 
-  /** Ends the queueing and gives what to run under the lock, once all code is read. */
-  async end(): Promise<(transaction: Transaction) => FoundVersion[]> {
+  /** Ends the queueing and gives what to run under the lock: at once, unless code is still being read from files. */
+  end(): BatchRun | Promise<BatchRun> {
     this.#open = false;
-    const operations = await Promise.all(this.#operations);
-    return (transaction) => {
-      const saved: FoundVersion[] = [];
-      for (const operation of operations) operation(transaction, saved);
-      // Later operations of the batch may have changed what was saved.
-      return saved.map((found) => ({
-        ...found,
-        row: transaction.row(versionKey(found.name, found.version)) ?? found.row,
-      }));
-    };
+    const waiting = this.#operations.some((operation) => operation instanceof Promise);
+    if (waiting) return Promise.all(this.#operations).then((operations) => runOf(operations));
+    return runOf(this.#operations as Operation[]);
   }
 
   /** Ends the queueing without doing anything. */

@@ -17,6 +17,8 @@ export interface Work<T> {
   durable: boolean;
   /** Whether `run` may throw after it has written something. */
   undoable?: boolean;
+  /** Whether it may use the space below `minFreeSpace`: it helps to make room. */
+  reserve?: boolean;
 }
 
 interface Item {
@@ -39,6 +41,8 @@ interface Outcome {
 export class Committer {
   readonly #end: LogEnd;
   #queue: Item[] = [];
+  /** The items of the group under way. */
+  #taken: Item[] = [];
   #running: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   /** The newest batch that the sync under way covers. */
@@ -83,9 +87,8 @@ export class Committer {
 
   async #commitPolitely(): Promise<Outcome | undefined> {
     const { lock, lockWaitMax } = this.#end;
+    this.#taken = [];
     try {
-      // A segment must not be replaced under a sync of it.
-      if (this.#syncing) await this.#syncing.catch(() => {});
       if (lock.isAlone()) return lock.holdSync(() => this.#commit());
       const waiting = setInterval(() => this.#rejectOverdue(), Math.max(1, lockWaitMax / 10));
       try {
@@ -94,6 +97,11 @@ export class Committer {
         clearInterval(waiting);
       }
     } catch (error) {
+      // Items that a group had taken may be in the log already: the lock's own commit failed behind them.
+      this.#rejectAll(
+        this.#taken,
+        fromSystemError(error, "giving the lock of the store back", { outcome: "unknown" }),
+      );
       this.#rejectAll(this.#queue.splice(0), fromSystemError(error, "taking the lock of the store"));
       return undefined;
     }
@@ -114,6 +122,7 @@ export class Committer {
   /** Under the lock. Never throws: a failure is told to the items of the group, and the lock's rows stay right. */
   #commit(): Outcome | undefined {
     const items = this.#take();
+    this.#taken = items;
     let state: SharedState;
     let layout: GroupLayout;
     try {
@@ -134,7 +143,8 @@ export class Committer {
       this.#end.committed(state, outcome.end);
       return outcome;
     } catch (error) {
-      const doubtful = this.#end.abandoned(state, layout.start);
+      const foreign = error instanceof VarveError && error.outcome === "unknown";
+      const doubtful = this.#end.abandoned(state, layout.start, foreign);
       this.#rejectAll(
         items,
         fromSystemError(error, "writing to the log", doubtful ? { outcome: "unknown" } : {}),
@@ -187,6 +197,7 @@ export class Committer {
     layout.beginBatch();
     if (item.work.undoable) this.#end.catalog.mark();
     try {
+      if (!item.work.reserve) this.#end.checkFreeSpace();
       const result = item.work.run(transaction);
       layout.endBatch(transaction.sequence, transaction.time);
       return { result };

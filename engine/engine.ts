@@ -100,8 +100,9 @@ export class EngineCore {
 
   /** The bytes of the first blob that a row refers to. */
   blob(row: Row): Buffer | Promise<Buffer> {
+    if (!row.blob) throw damagedRow(row);
     try {
-      const bytes = this.reader.read(row.blob!, RecordKind.blob, row.references[0]!);
+      const bytes = this.reader.read(row.blob, RecordKind.blob, row.references[0]!);
       return bytes instanceof Promise ? bytes.catch((error) => this.#otherCopy(row, error)) : bytes;
     } catch (error) {
       return this.#otherCopy(row, error);
@@ -113,8 +114,9 @@ export class EngineCore {
    * no view.
    */
   blobToDecode(row: Row): Buffer | Promise<Buffer> {
+    if (!row.blob) throw damagedRow(row);
     try {
-      return this.reader.readShared(row.blob!, RecordKind.blob, row.references[0]!) ?? this.blob(row);
+      return this.reader.readShared(row.blob, RecordKind.blob, row.references[0]!) ?? this.blob(row);
     } catch {
       return this.blob(row);
     }
@@ -178,10 +180,15 @@ export class EngineCore {
     await this.#committer.idle();
     this.refresh();
     const { reader, catalog } = this;
-    return verifyLog(
-      { files: this.#settings.files, folder: logFolder(this.folder), reader, catalog },
-      options,
-    );
+    catalog.retain();
+    try {
+      return await verifyLog(
+        { files: this.#settings.files, folder: logFolder(this.folder), reader, catalog },
+        options,
+      );
+    } finally {
+      await catalog.release();
+    }
   }
 
   /** Makes the index anew from the log and switches to it. */
@@ -196,6 +203,7 @@ export class EngineCore {
     try {
       await this.#committer.idle();
     } finally {
+      await this.#view.close();
       await this.#source.close(this.#view.durableSequence);
       this.#end.close();
       this.reader.close();
@@ -211,4 +219,12 @@ export class EngineCore {
     await this.reader.segment(row.place.segment).file.syncAsync();
     this.#view.raiseDurable(row.sequence);
   }
+}
+
+/** The record that the row was made from is damaged, so nobody knows which blob it meant. */
+function damagedRow({ place: { segment, offset } }: Row): VarveError {
+  return new VarveError("CORRUPTION", `damaged record at offset ${offset} of segment ${segment}`, {
+    hint: "`varve verify` lists all damage; other artifacts stay readable",
+    details: { segment, offset },
+  });
 }

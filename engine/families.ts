@@ -16,10 +16,11 @@ export type FamilyOf = (key: Uint8Array) => string | undefined;
  * index takes a cursor, six times a plain look-up. What others write empties it; what this process writes keeps it right.
  */
 export class Families {
-  readonly #familyOf: FamilyOf;
+  readonly #familyOf: FamilyOf | undefined;
   readonly #first = new Map<string, FamilyRow>();
 
-  constructor(familyOf: FamilyOf) {
+  /** @param familyOf without it nothing is kept, since nobody could tell what a write makes stale */
+  constructor(familyOf: FamilyOf | undefined) {
     this.#familyOf = familyOf;
   }
 
@@ -28,6 +29,7 @@ export class Families {
   }
 
   set(family: string, first: FamilyRow): void {
+    if (!this.#familyOf) return;
     if (this.#first.size >= FAMILIES_MAX) this.#first.clear();
     this.#first.set(family, first);
   }
@@ -35,7 +37,7 @@ export class Families {
   /** A row was written, or (without one) removed. */
   wrote(key: Uint8Array, row: Row | undefined): void {
     if (this.#first.size === 0) return;
-    const family = this.#familyOf(key);
+    const family = this.#familyOf?.(key);
     const known = family === undefined ? undefined : this.#first.get(family);
     if (!known) return;
     const order = Buffer.compare(key, known.key);

@@ -23,10 +23,12 @@ export class IndexView {
 
   readonly families: Families;
 
-  constructor(source: IndexSource, familyOf: FamilyOf) {
+  constructor(source: IndexSource, familyOf: FamilyOf | undefined) {
     this.families = new Families(familyOf);
     this.#source = source;
     this.#catalog = source.catalog;
+    // Its own hold: the source may go over to another generation while this one is still read.
+    this.#catalog.retain();
     this.#durableSequence = source.state.durableSequence;
     this.#tailSequence = source.state.tail.sequence;
   }
@@ -100,7 +102,15 @@ export class IndexView {
   follow(tailSequence: number): void {
     if (tailSequence !== this.#tailSequence || this.#catalog !== this.#source.catalog) this.families.clear();
     this.#tailSequence = tailSequence;
+    if (this.#catalog === this.#source.catalog) return;
+    void this.#catalog.release();
     this.#catalog = this.#source.catalog;
+    this.#catalog.retain();
+  }
+
+  /** Lets go of the index. */
+  close(): Promise<void> {
+    return this.#catalog.release();
   }
 
   raiseDurable(sequence: number): void {

@@ -18,7 +18,7 @@ export interface EngineSettings {
   segmentBytesMax: number;
   lockWaitMax: number;
   minFreeSpace: number;
-  familyOf: FamilyOf;
+  familyOf: FamilyOf | undefined;
   now(): number;
 }
 
@@ -89,7 +89,6 @@ export class LogEnd {
 
   /** @throws when the store can't be written to now, with the reason */
   stateForWriting(): SharedState {
-    this.#checkFreeSpace();
     const state = this.#source.stateUnderLock();
     this.#view.follow(state.tail.sequence);
     if (state.syncFailed) throw afterFailedSync();
@@ -122,11 +121,14 @@ export class LogEnd {
     this.#view.wrote(end.sequence);
   }
 
-  /** The group failed. Gives whether bytes of it may have reached the log. */
-  abandoned(state: SharedState, start: LogPosition): boolean {
+  /**
+   * The group failed. Gives whether bytes of it may have reached the log.
+   * @param foreign the bytes may be another writer's, who was told that they are safe
+   */
+  abandoned(state: SharedState, start: LogPosition, foreign: boolean): boolean {
     const written = this.#writer.segment === start.segment && this.#writer.size() > start.offset;
     // What was rolled or adopted on the way stays; bytes behind it must not be taken for a batch later.
-    this.lock.setState({ ...state, tail: start, cutAtTail: written });
+    this.lock.setState({ ...state, tail: start, cutAtTail: written && !foreign });
     this.families.clear();
     return written;
   }
@@ -150,7 +152,8 @@ export class LogEnd {
     this.#writer.close();
   }
 
-  #checkFreeSpace(): void {
+  /** @throws NO_SPACE below `minFreeSpace` */
+  checkFreeSpace(): void {
     const now = performance.now();
     if (now - this.#freeBytesAt > FREE_SPACE_MILLISECONDS) {
       this.#freeBytes = this.#settings.files.freeBytes(this.#folder);

@@ -111,7 +111,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
     lockWaitMax: options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX,
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
-    familyOf: options.familyOf ?? (() => undefined),
+    familyOf: options.familyOf,
     now,
   });
 }

@@ -31,7 +31,6 @@ import {
   annotateVersion,
   deleteAlias,
   deleteVersions,
-  notFound,
   saveVersion,
   setAlias,
   undeleteVersion,
@@ -113,17 +112,15 @@ export class EmbeddedStore implements ArtifactStore {
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
     return this.#calls.run(options, async () => {
-      const parsed = parseRef(ref);
-      const found = this.#versions.find(parsed);
-      if (!found) throw notFound(parsed);
+      const found = this.#versions.require(parseRef(ref));
       return (await this.#versions.load(found)) as T;
     });
   }
 
-  async get(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    const found = await this.find(ref, options);
-    if (!found) throw notFound(parseRef(ref));
-    return found;
+  get(ref: Ref, options?: CallOptions): Promise<Artifact> {
+    return this.#calls.run(options, async () =>
+      this.#versions.artifact(this.#versions.require(parseRef(ref))),
+    );
   }
 
   find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
@@ -136,7 +133,7 @@ export class EmbeddedStore implements ArtifactStore {
   has(ref: Ref, options?: CallOptions): Promise<boolean> {
     return this.#calls.run(options, async () => {
       const found = this.#versions.find(parseRef(ref));
-      await (found && this.#core.settle(found.row));
+      await (found && this.#versions.settle(found));
       return found !== undefined;
     });
   }
@@ -161,9 +158,7 @@ export class EmbeddedStore implements ArtifactStore {
 
   lineage(ref: Ref, options: LineageOptions = {}): Promise<LineageGraph> {
     return this.#calls.run(options, async () => {
-      const parsed = parseRef(ref);
-      const found = this.#versions.find(parsed);
-      if (!found) throw notFound(parsed);
+      const found = this.#versions.require(parseRef(ref));
       return lineageOf(this.#core, this.#versions, found, options);
     });
   }
@@ -171,7 +166,7 @@ export class EmbeddedStore implements ArtifactStore {
   delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
     return this.#calls.run(options, async () => {
       const parsed = parseRefToDelete(ref);
-      return this.#write(0, (transaction) => deleteVersions(transaction, parsed, options), true);
+      return this.#write(0, (transaction) => deleteVersions(transaction, parsed, options), true, true);
     });
   }
 
@@ -215,13 +210,15 @@ export class EmbeddedStore implements ArtifactStore {
     return this.#calls.run(options, async () => {
       const batch = new QueuedBatch(this.#core, this.#codecs, this.#environment);
       try {
-        await fn(batch);
+        // Not awaited when there is nothing to wait for, so that batches and saves apply in the order of their calls.
+        const filled = fn(batch);
+        if (typeof filled?.then === "function") await filled;
       } catch (error) {
         batch.abandon();
         throw error;
       }
-      const run = await batch.end();
-      const saved = await this.#write(batch.bytes, run, true);
+      const run = batch.end();
+      const saved = await this.#write(batch.bytes, run instanceof Promise ? await run : run, true);
       for (const environment of batch.environments) environment.stored = true;
       return Promise.all(saved.map((found) => this.#artifact(found)));
     });

@@ -3,8 +3,8 @@ import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
-import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
 import type { RecordToWrite } from "./log/format.ts";
+import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
 import type { GroupLayout } from "./log/layout.ts";
 import type { LogReader } from "./log/reader.ts";
 
@@ -93,7 +93,11 @@ export class Transaction {
    * The first row of a family, whose range is asked for only if it is not known.
    * @param oldest a key that is there whenever the family has any row: a plain look-up costs a fraction of a cursor
    */
-  firstOf(family: string, range: () => EnvironmentRange, oldest?: Uint8Array): { key: Buffer; row: Row } | undefined {
+  firstOf(
+    family: string,
+    range: () => EnvironmentRange,
+    oldest?: Uint8Array,
+  ): { key: Buffer; row: Row } | undefined {
     const known = this.#families.get(family);
     if (known) return known;
     if (oldest && !this.#catalog.has(oldest)) return undefined;

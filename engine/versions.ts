@@ -22,6 +22,7 @@ import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { ContentSource } from "./listing/candidate.ts";
 import type { FoundVersion } from "./operations.ts";
+import { notFound } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 
@@ -33,6 +34,8 @@ export interface VersionRow {
   version: number;
   key: Buffer;
   row: Row;
+  /** Of the alias that it was found by. */
+  alias?: Row;
 }
 
 /** What rows are read from: the engine as it is now, or a snapshot of it. */
@@ -66,14 +69,25 @@ export class Versions implements ValueSource, ContentSource {
       case "version":
         return this.#live(ref.name, ref.version);
       case "alias": {
-        const row = this.#core.row(aliasKey(ref.name, ref.alias));
-        return row && this.#live(ref.name, decodeAliasContent(row.inline!));
+        const alias = this.#core.row(aliasKey(ref.name, ref.alias));
+        const found = alias && this.#live(ref.name, decodeAliasContent(alias.inline!));
+        return found && { ...found, alias };
       }
       case "all":
         throw new VarveError("INVALID_ARGUMENT", `${refText(ref)} stands for many versions`, {
           hint: "only delete takes `name:all`; `versions(name)` gives them all",
         });
     }
+  }
+
+  /** @throws NOT_FOUND, with the hint that fits when the version was deleted. */
+  require(ref: ParsedRef): VersionRow {
+    const found = this.find(ref);
+    if (found) return found;
+    throw notFound(
+      ref,
+      ref.kind === "version" && this.#core.row(versionKey(ref.name, ref.version)) !== undefined,
+    );
   }
 
   #live(name: string, version: number): VersionRow | undefined {
@@ -90,9 +104,14 @@ export class Versions implements ValueSource, ContentSource {
     return found && { name, version: parseVersionKey(found.key).version, ...found };
   }
 
+  /** Undefined when a power cut can take nothing of what was found back, else a promise for that. */
+  settle({ row, alias }: VersionRow): Promise<void> | undefined {
+    return this.#core.settle(alias && alias.sequence > row.sequence ? alias : row);
+  }
+
   /** The value of a version: one positioned read of its blob, checked, decoded. */
   async load(found: VersionRow): Promise<unknown> {
-    const unsettled = this.#core.settle(found.row);
+    const unsettled = this.settle(found);
     if (unsettled) await unsettled;
     const mediaType = tagMediaType(found.row) ?? (await this.#mediaType(found));
     return this.#decode(found.row, mediaType);
@@ -111,11 +130,15 @@ export class Versions implements ValueSource, ContentSource {
 
   /** The artifact of a row, with the aliases that `reader` sees. */
   async artifact(found: VersionRow, reader: RowReader = this.#core): Promise<Artifact> {
-    const { name, version, key, row } = found;
-    const unsettled = this.#core.settle(row);
+    const { name } = found;
+    const unsettled = this.settle(found);
     if (unsettled) await unsettled;
+    const aliases = await this.settledAliases(name, reader);
+    return this.#artifact(found, aliases);
+  }
+
+  async #artifact({ name, version, key, row }: VersionRow, aliases: Map<string, number>): Promise<Artifact> {
     const content = decodeVersionContent(await this.#core.content(key, row));
-    const aliases = this.aliases(name, reader);
     return new StoredArtifact(
       {
         name,
@@ -124,7 +147,7 @@ export class Versions implements ValueSource, ContentSource {
         content,
         aliases: [...aliases].filter(([, target]) => target === version).map(([alias]) => alias),
         code: content.codeIsBlob
-          ? await this.#blob<Code>(row.references[1]!)
+          ? structuredClone(await this.#blob<Code>(row.references[1]!))
           : content.code && { sources: content.code },
         environment: await this.environmentOf(content),
       },
@@ -132,9 +155,9 @@ export class Versions implements ValueSource, ContentSource {
     );
   }
 
-  /** The artifact of a version that this process has just written, and waited for. */
+  /** The artifact of a version that this process has just written, and waited for as long as it wanted. */
   written({ name, version, row }: { name: string; version: number; row: Row }): Promise<Artifact> {
-    return this.artifact({ name, version, key: versionKey(name, version), row });
+    return this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name));
   }
 
   /** The artifact of a version that was new when this process wrote it. */
@@ -153,9 +176,13 @@ export class Versions implements ValueSource, ContentSource {
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */
-  async settledAliases(name: string): Promise<Map<string, number>> {
-    for (const { row } of this.#core.rows(aliasesRange(name))) await this.#core.settle(row);
-    return this.aliases(name);
+  async settledAliases(name: string, reader: RowReader = this.#core): Promise<Map<string, number>> {
+    const rows = reader.rows(aliasesRange(name));
+    for (const { row } of rows) {
+      const unsettled = this.#core.settle(row);
+      if (unsettled) await unsettled;
+    }
+    return aliasVersions(rows);
   }
 
   /** What a version's row says besides its value. */
@@ -171,8 +198,7 @@ export class Versions implements ValueSource, ContentSource {
 
   /** Alias to version, sorted. */
   aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
-    const rows = reader.rows(aliasesRange(name));
-    return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
+    return aliasVersions(reader.rows(aliasesRange(name)));
   }
 
   value(row: Row, mediaType: string, options?: CallOptions): Promise<unknown> {
@@ -207,4 +233,8 @@ function deepFreeze(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   for (const member of Object.values(value)) deepFreeze(member);
   return Object.freeze(value);
+}
+
+function aliasVersions(rows: { key: Buffer; row: Row }[]): Map<string, number> {
+  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
 }

@@ -41,10 +41,13 @@ export class TakenEnvironment {
     this.#parts = parts;
     this.#folder = folder;
     this.#current = inOrder(processParts(parts));
-    const files = this.#readPackages().catch(leaveOut);
-    const git = this.#askGit().catch(leaveOut);
-    this.complete = Promise.all([files, git]).then(() => {});
-    this.opened = Promise.all([files, atMost(OPENING_MILLISECONDS_MAX, git)]).then(() => {});
+    const packages = this.#readPackages().catch(leaveOut);
+    const asksCheckout = parts.includes("git") || parts.includes("diff");
+    const checkout = asksCheckout ? findCheckout(folder) : Promise.resolve(undefined);
+    const head = checkout.then((found) => found && this.#readHead(found)).catch(leaveOut);
+    const answer = checkout.then((found) => found && this.#askGit(found, head)).catch(leaveOut);
+    this.complete = Promise.all([packages, head, answer]).then(() => {});
+    this.opened = Promise.all([packages, head, atMost(OPENING_MILLISECONDS_MAX, answer)]).then(() => {});
   }
 
   /** What is known now: another object when more is. */
@@ -63,25 +66,28 @@ export class TakenEnvironment {
     if (packages) this.#add({ packages });
   }
 
-  async #askGit(): Promise<void> {
-    const asksGit = this.#parts.includes("git");
-    const asksDiff = this.#parts.includes("diff");
-    const checkout = asksGit || asksDiff ? await findCheckout(this.#folder) : undefined;
-    if (!checkout) return;
-    await Promise.all([asksGit && this.#readGit(checkout), asksDiff && this.#readDiff(checkout)]);
-  }
-
-  async #readGit(checkout: Checkout): Promise<void> {
-    const asking = isDirty(checkout, this.#stop.signal);
+  async #readHead(checkout: Checkout): Promise<void> {
+    if (!this.#parts.includes("git")) return;
     const head = await readHead(checkout);
-    if (!head) return;
-    this.#add({ git: head });
-    const dirty = await asking;
-    if (dirty !== undefined) this.#add({ git: { ...head, dirty } });
+    if (head) this.#add({ git: head });
   }
 
-  async #readDiff(checkout: Checkout): Promise<void> {
-    const diff = await readDiff(checkout, this.#stop.signal);
+  async #askGit(checkout: Checkout, head: Promise<void>): Promise<void> {
+    const { signal } = this.#stop;
+    const dirty = this.#parts.includes("git") ? isDirty(checkout, signal) : undefined;
+    const diff = this.#parts.includes("diff") ? readDiff(checkout, signal) : undefined;
+    await Promise.all([this.#addDirty(dirty, head), this.#addDiff(diff)]);
+  }
+
+  async #addDirty(answer: ReturnType<typeof isDirty> | undefined, head: Promise<void>): Promise<void> {
+    const dirty = await answer;
+    await head;
+    const { git } = this.#current;
+    if (git && dirty !== undefined) this.#add({ git: { ...git, dirty } });
+  }
+
+  async #addDiff(answer: ReturnType<typeof readDiff> | undefined): Promise<void> {
+    const diff = await answer;
     if (diff) this.#add({ diff: diff.text, ...(diff.truncated && { diffTruncated: true }) });
   }
 

@@ -36,6 +36,11 @@ export function isTrusted(folder: string): boolean {
   return mark.clean !== undefined || mark.bootId === currentBootId();
 }
 
+/** What was on the disk when an index was closed in order: to be asked even where the index itself is not trusted. */
+export function knownDurable(folder: string): number {
+  return readMark(folder)?.clean?.sequence ?? 0;
+}
+
 /** Says that from now on only this boot's operating system knows the index. */
 export function markUnclean(folder: string): void {
   writeMark(folder, undefined);

@@ -126,8 +126,7 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
     });
   if (bytes.length < SEGMENT_HEADER_BYTES) throw damaged("is too short to be a log segment");
   if (!bytes.subarray(0, 8).equals(SEGMENT_MAGIC)) throw damaged("is not a log segment of Varve");
-  if (checksum(bytes.subarray(0, 120), 0n) !== readUint64(bytes, 120))
-    throw damaged("has a damaged header");
+  if (checksum(bytes.subarray(0, 120), 0n) !== readUint64(bytes, 120)) throw damaged("has a damaged header");
   const formatVersion = bytes.readUInt16LE(8);
   if (formatVersion > FORMAT_VERSION) {
     throw new VarveError(

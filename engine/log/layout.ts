@@ -1,4 +1,5 @@
 import { checksum } from "./checksum.ts";
+import type { RecordToWrite } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
@@ -9,7 +10,6 @@ import {
   writeRecordHeader,
   writeUint64,
 } from "./format.ts";
-import type { RecordToWrite } from "./format.ts";
 import type { LogPosition } from "./segment.ts";
 
 /** Payloads from this size on are handed to the file as they are, not copied into the group's buffer. */

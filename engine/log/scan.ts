@@ -145,18 +145,20 @@ function* scanSegment(
       yield { problem: shortSegment(segment, end, cut) };
     while (position.offset < end) {
       const batch = readBatch(window, segment, position.offset);
-      if (batch && follows(batch.header, position)) {
-        yield { batch };
-        position = batch.end;
+      const next = batch && follows(batch.header, position) ? batch : undefined;
+      if (next && isSound(next)) {
+        yield { batch: next };
+        position = next.end;
         continue;
       }
-      const later = findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
+      const later = next ?? findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
       const wasDurable =
         cut !== undefined ||
         durableSequence > position.sequence ||
         isSaidDurable(window, segment, later, position.sequence);
       if (!wasDurable) return { position, torn: true };
-      yield { problem: damagedBatch(segment, position.offset) };
+      // Of a batch whose headers are whole, only the payloads that fail are lost; they are told by who applies it.
+      if (!next) yield { problem: damagedBatch(segment, position.offset) };
       if (!later) return { position, torn: true };
       yield { batch: later };
       position = later.end;
@@ -178,6 +180,10 @@ function isSaidDurable(
     if (batch.header.durableSequence > sequence) return true;
   }
   return false;
+}
+
+function isSound(batch: ScannedBatch): boolean {
+  return batch.records.every((record) => record.sound);
 }
 
 function follows(header: BatchHeader, position: LogPosition): boolean {

@@ -6,6 +6,7 @@ import type { SegmentHeader } from "./format.ts";
 import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
 
 const SEGMENT_NAME = /^(\d{10})\.varve$/;
+const UNFINISHED_NAME = /^new-[0-9a-f]{12}\.tmp$/;
 
 /** A point in the log: the end of a batch, and what the next one must name. */
 export interface LogPosition {
@@ -81,6 +82,11 @@ export function createSegment(
   files.publish(temporary, segmentPath(folder, number));
   files.syncFolder(folder);
   return header;
+}
+
+/** Removes what processes left that died while making a segment. Only while nobody makes one. */
+export function removeUnfinishedSegments(files: FileSystem, folder: string): void {
+  for (const name of files.list(folder)) if (UNFINISHED_NAME.test(name)) files.remove(join(folder, name));
 }
 
 /** @throws CORRUPTION for a damaged or foreign file, NOT_SUPPORTED for a newer format. */

@@ -113,8 +113,8 @@ export class LogWriter {
   /** A file must not be closed under a sync of it: its descriptor could be another file's by then. */
   #letGo(file: LogFile | undefined): void {
     if (!file) return;
-    if (this.#syncing?.file !== file) return file.close();
     const close = () => file.close();
-    this.#syncing.done.then(close, close);
+    if (this.#syncing?.file === file) this.#syncing.done.then(close, close);
+    else close();
   }
 }

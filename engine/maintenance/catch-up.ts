@@ -27,25 +27,27 @@ export function catchUp(parts: LogParts, state: SharedState, now: number): LogPo
   const { tail } = state;
   if (!opened(writer, tail) || writer.size() < tail.offset || state.cutAtTail) return writer.roll(tail, now);
   if (writer.size() === tail.offset && !writer.hasSuccessor()) {
-    bringUp(parts, catalog.applied() ?? tail, tail);
+    bringUp(parts, catalog.applied() ?? tail, state);
     return tail;
   }
-  return adopt(parts, catalog.applied() ?? tail, now);
+  return adopt(parts, catalog.applied() ?? tail, state, now);
 }
 
 /** The index may be behind: its own last transaction can be lost with the process that made it. */
-function bringUp(parts: LogParts, applied: LogPosition, tail: LogPosition): void {
-  if (applied.sequence < tail.sequence) replayFrom(parts, applied);
+function bringUp(parts: LogParts, applied: LogPosition, state: SharedState): void {
+  if (applied.sequence < state.tail.sequence) replayFrom(parts, applied, state);
 }
 
-function adopt(parts: LogParts, applied: LogPosition, now: number): LogPosition {
-  const { position, torn } = replayFrom(parts, applied);
+function adopt(parts: LogParts, applied: LogPosition, state: SharedState, now: number): LogPosition {
+  const { position, torn } = replayFrom(parts, applied, state);
   if (torn || !opened(parts.writer, position)) return parts.writer.roll(position, now);
   return position;
 }
 
-function replayFrom(parts: LogParts, from: LogPosition) {
-  return replay(parts.reader, listSegments(parts.files, parts.folder), parts.catalog, from);
+function replayFrom(parts: LogParts, from: LogPosition, { durableSequence }: SharedState) {
+  return replay(parts.reader, listSegments(parts.files, parts.folder), parts.catalog, from, {
+    durableSequence,
+  });
 }
 
 /** Whether the segment at the tail can be appended to; a missing or damaged one cannot. */

@@ -4,12 +4,19 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment, SharedState } from "../index/lock.ts";
-import { isTrusted, markUnclean } from "../index/mark.ts";
+import { isTrusted, knownDurable, markUnclean } from "../index/mark.ts";
 import type { FileSystem } from "../log/file.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogProblem } from "../log/scan.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
-import { createSegment, LOG_START, listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
+import {
+  createSegment,
+  LOG_START,
+  listSegments,
+  readSegmentHeader,
+  removeUnfinishedSegments,
+  segmentPath,
+} from "../log/segment.ts";
 import { replay } from "./replay.ts";
 
 export interface Home {
@@ -73,11 +80,15 @@ function reopen(home: Home, state: SharedState): OpenedIndex {
 }
 
 function derive(home: Home): OpenedIndex {
+  removeUnfinishedSegments(home.files, logFolder(home.folder));
   const identity = findIdentity(home);
   const state: SharedState = {
     identity,
     tail: LOG_START,
-    durableSequence: 0,
+    durableSequence: Math.max(
+      0,
+      ...listGenerations(home.folder).map((n) => knownDurable(indexFolder(home.folder, n))),
+    ),
     generation: 0,
     indexUnclean: true,
     cutAtTail: false,
@@ -105,7 +116,7 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
   }
   const behind = goesOn(home, applied);
   if (behind) markUnclean(folder);
-  const tail = behind ? replayLog(home, state.identity, catalog, applied, 0) : applied;
+  const tail = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
   return { catalog, state: { ...state, tail, generation, indexUnclean: behind } };
 }
 

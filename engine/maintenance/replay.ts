@@ -67,10 +67,8 @@ function applySome(
 function applyBatch(catalog: Catalog, batch: ScannedBatch, problems: LogProblem[]): void {
   for (const record of batch.records) {
     if (!record.sound) problems.push(damagedPayload(record));
-    // A put whose payload is damaged can't say what it refers to; a blob's row still says where the damage is.
-    if (record.sound || record.payload === undefined) {
-      catalog.apply(changeOf(record), batch.header.sequence, batch.header.time);
-    }
+    // A damaged record keeps its row: what it stood for must fail to load, not give way to what was before it.
+    catalog.apply(changeOf(record), batch.header.sequence, batch.header.time);
   }
 }
 
@@ -85,7 +83,9 @@ export function damagedPayload(record: ScannedRecord): LogProblem {
 }
 
 function changeOf(record: ScannedRecord): Change {
-  const { header, key, segment, offset, payload } = record;
+  const { header, key, segment, offset } = record;
+  // What the payload of a damaged record says is not believed; its key and tag have a checksum of their own.
+  const payload = record.sound ? record.payload : undefined;
   const referencesEnd = header.referenceCount * DIGEST_BYTES;
   return {
     kind: header.kind,
