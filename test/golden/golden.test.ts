@@ -1,0 +1,81 @@
+import assert from "node:assert";
+import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import { openEngine } from "../../engine/key-value.ts";
+import { FORMAT_VERSION } from "../../engine/log/format.ts";
+import { openStore } from "../../engine/main.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { closeAll, track } from "../helpers/stores.ts";
+import { large, Point, pointCodec, special } from "./contents.ts";
+
+const golden = suite("stores of every format");
+golden.after.each(closeAll);
+
+const formats = readdirSync(import.meta.dirname).filter((name) => name.startsWith("format-"));
+
+function copyOf(format: string, application: string): string {
+  const home = join(newFolder(), application);
+  cpSync(join(import.meta.dirname, format, application), home, { recursive: true });
+  return home;
+}
+
+golden("there is one of the newest format, of several segments", () => {
+  assert.ok(formats.includes(`format-${FORMAT_VERSION}`));
+  const log = join(import.meta.dirname, `format-${FORMAT_VERSION}`, "artifact", "log");
+  assert.ok(readdirSync(log).length >= 3);
+});
+
+for (const format of formats) {
+  for (const readOnly of [true, false]) {
+    golden(
+      `${format}: an artifact store opens ${readOnly ? "read-only" : "for writing"} with all that was saved`,
+      async () => {
+        const home = copyOf(format, "artifact");
+        const store = track(await openStore({ home, readOnly, codecs: [pointCodec], environment: false }));
+        const facts = [];
+        for (const deleted of [false, true]) {
+          for await (const artifact of store.list({ allVersions: true, deleted })) {
+            const { environment, ...rest } = artifact;
+            assert.deepStrictEqual(environment, {});
+            facts.push(JSON.parse(JSON.stringify(rest)));
+          }
+        }
+        const expected = JSON.parse(readFileSync(join(import.meta.dirname, format, "artifact.json"), "utf8"));
+        assert.deepStrictEqual(facts, expected);
+        assert.deepStrictEqual(await store.load("values/special"), special);
+        assert.deepStrictEqual(await store.load("values/point"), new Point(3, 4));
+        assert.deepStrictEqual(await store.load("values/large"), large);
+        assert.deepStrictEqual(await store.load("iris/model@production"), { weights: [4, 5, 6] });
+        assert.deepStrictEqual(await store.aliases("iris/model"), { production: 1 });
+        const { edges } = await store.lineage("iris/raw", { direction: "down" });
+        assert.deepStrictEqual(edges.map(({ to }) => to).sort(), ["iris/model:0", "iris/model:1"]);
+        assert.deepStrictEqual((await store.verify({ full: true })).problems, []);
+        if (!readOnly) assert.strictEqual((await store.save("iris/model", 1)).version, 3);
+      },
+    );
+
+    golden(
+      `${format}: an engine opens ${readOnly ? "read-only" : "for writing"} with all that was put`,
+      async () => {
+        const engine = track(await openEngine(copyOf(format, "keyvalue"), { readOnly }));
+        const entries = [];
+        for await (const entry of engine.range()) entries.push(entry);
+        const long = "x".repeat(10_000);
+        assert.deepStrictEqual(entries, [
+          [-1.5, special],
+          ["text", { a: 2 }],
+          [new Uint8Array([0, 255]), "bytes"],
+          [["runs", 1], long],
+          [["runs", 2], long],
+          [["runs", "z\0"], null],
+        ]);
+        assert.strictEqual((await engine.stats()).blobs, 1);
+        if (!readOnly)
+          assert.strictEqual((await engine.put("next", 1)).sequence, (await engine.stats()).sequence);
+      },
+    );
+  }
+}
+
+golden.run();
