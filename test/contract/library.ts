@@ -2,7 +2,9 @@
  * Every name of the public contract, used once; it only has to compile. A name that is still to come is marked with
  * `@ts-expect-error later`: the mark itself becomes an error on the day the name exists.
  */
-import { loadConfig, openStore, VarveError } from "../../engine/main.ts";
+
+import type { Engine, Key, Operation, Snapshot } from "../../engine/key-value.ts";
+import { openEngine } from "../../engine/key-value.ts";
 import type {
   Annotation,
   Artifact,
@@ -28,8 +30,7 @@ import type {
   VarveErrorCode,
   VerifyReport,
 } from "../../engine/main.ts";
-import { openEngine } from "../../engine/key-value.ts";
-import type { Engine, Key, Operation, Snapshot } from "../../engine/key-value.ts";
+import { loadConfig, openStore, VarveError } from "../../engine/main.ts";
 
 declare const codec: Codec;
 declare const logger: Logger;
@@ -206,7 +207,9 @@ export function errors(error: unknown): string | undefined {
     CONFIG: true,
     ABORTED: true,
   };
-  return codes[error.code] ? `${error.code} ${error.hint} ${error.outcome satisfies "unknown" | undefined} ${error.cause}` : "";
+  return codes[error.code]
+    ? `${error.code} ${error.hint} ${error.outcome satisfies "unknown" | undefined} ${error.cause}`
+    : "";
 }
 
 export async function engineContract(): Promise<void> {
@@ -222,7 +225,14 @@ export async function engineContract(): Promise<void> {
   const { sequence } = await engine.put(key, 1, { ifAbsent: true, ifSequence: 3 });
   const removed: boolean = await engine.del(key);
   await engine.batch(operations);
-  for await (const [found, held] of engine.range({ gt: "a", lte: "b", reverse: true, limit: 1, values: false })) void [found, held];
+  for await (const [found, held] of engine.range({
+    gt: "a",
+    lte: "b",
+    reverse: true,
+    limit: 1,
+    values: false,
+  }))
+    void [found, held];
   for await (const [found] of engine.range({ gte: "a", lt: "b" })) void found;
   for await (const [found] of engine.range({ prefix: ["runs"] })) void found;
   const snapshot: Snapshot = engine.snapshot();

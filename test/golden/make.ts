@@ -11,7 +11,7 @@ import { openStore } from "../../engine/main.ts";
 import { openCore } from "../../engine/open.ts";
 import { fillEngine, fillStore, pointCodec, steppingClock } from "./contents.ts";
 
-const SEGMENT_BYTES_MAX = 4_096;
+const SEGMENT_BYTES_MAX = 1_024;
 const folder = join(import.meta.dirname, `format-${FORMAT_VERSION}`);
 if (existsSync(folder)) throw new Error(`${folder} is there already`);
 

@@ -66,7 +66,9 @@ const run = (command: string, args: string[], cwd = folder): string =>
 try {
   let tarball = "";
   check("npm pack", () => {
-    const [packed] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder], repository).replace(/^[^[{]*/s, ""));
+    const [packed] = JSON.parse(
+      run("npm", ["pack", "--json", "--pack-destination", folder], repository).replace(/^[^[{]*/s, ""),
+    );
     tarball = join(folder, packed.filename);
   });
   check("npm install of the tarball in an empty folder", () => {
@@ -79,7 +81,8 @@ try {
   });
   writeFileSync(join(folder, "program.mjs"), PROGRAM);
   for (const version of VERSIONS) {
-    const node = version === process.versions.node.split(".")[0] ? [process.execPath] : ["npx", "-y", `node@${version}`];
+    const node =
+      version === process.versions.node.split(".")[0] ? [process.execPath] : ["npx", "-y", `node@${version}`];
     const runNode = (...args: string[]) => run(node[0]!, [...node.slice(1), ...args]);
     check(`node ${version}: a program on the library and the engine`, () => void runNode("program.mjs"));
     check(`node ${version}: the command line`, () => {
@@ -90,9 +93,23 @@ try {
   }
   check("the types compile in a strict project", () => {
     writeFileSync(join(folder, "typed.ts"), TYPED);
-    const options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2023", "--skipLibCheck", "false"];
+    const options = [
+      "--strict",
+      "--noEmit",
+      "--module",
+      "nodenext",
+      "--target",
+      "es2023",
+      "--skipLibCheck",
+      "false",
+    ];
     const types = ["--types", "node", "--typeRoots", join(repository, "node_modules/@types")];
-    run(process.execPath, [join(repository, "node_modules/typescript/bin/tsc"), ...options, ...types, "typed.ts"]);
+    run(process.execPath, [
+      join(repository, "node_modules/typescript/bin/tsc"),
+      ...options,
+      ...types,
+      "typed.ts",
+    ]);
   });
 } finally {
   rmSync(folder, { recursive: true, force: true });
