@@ -34,4 +34,11 @@ for (const document of DOCUMENTS) {
   });
 }
 
+test("every test that engine/README.md names exists", () => {
+  const named = [...readDocument("engine/README.md").matchAll(/`(test\/[\w./-]+)`: “([^”]+)”/g)];
+  assert.ok(named.length > 5);
+  for (const [, file, name] of named)
+    assert.ok(readDocument(file!).includes(`"${name}"`), `${file}: ${name}`);
+});
+
 test.run();
