@@ -134,6 +134,8 @@ export class Committer {
         Math.max(state.durableSequence, this.#end.durableSequence),
       );
     } catch (error) {
+      // A sync that failed on the way: see `#syncNow`.
+      if (error instanceof VarveError && error.outcome === "unknown") this.#failure = error;
       this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
       return undefined;
     }

@@ -12,7 +12,7 @@ import { DIGEST_BYTES, RecordKind } from "./log/format.ts";
 import type { RecordPlace } from "./log/reader.ts";
 import { LogReader } from "./log/reader.ts";
 import type { EngineSettings } from "./log-end.ts";
-import { LogEnd } from "./log-end.ts";
+import { afterFailedSync, LogEnd } from "./log-end.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { logFolder } from "./maintenance/open.ts";
 import type { SpaceStats } from "./maintenance/space.ts";
@@ -216,7 +216,16 @@ export class EngineCore {
     const own = this.#committer.durable(row.sequence);
     if (own) return own;
     // Every older segment was synced before this one got its name, so this covers all earlier batches too.
-    await this.reader.segment(row.place.segment).file.syncAsync();
+    const segment = this.reader.segment(row.place.segment);
+    segment.busy++;
+    try {
+      await segment.file.syncAsync();
+    } finally {
+      segment.busy--;
+    }
+    this.refresh();
+    // After a failed sync the kernel may call lost pages clean, so this one proves nothing.
+    if (this.#source.state.syncFailed) throw afterFailedSync();
     this.#view.raiseDurable(row.sequence);
   }
 }

@@ -163,11 +163,7 @@ function whereConditions(where: string | undefined): Condition[] {
 }
 
 function needsOf(expression: Expression): Needs {
-  const needs = [...fieldsOf(expression)].map((field) => FIELD_NEEDS[field]);
-  const most = Math.max(...needs) as Needs;
-  // Each of the two is told by the row alone at most, so together they need what both are in.
-  const mixed = most === Needs.mediaType && needs.includes(Needs.created);
-  return mixed ? Needs.content : most;
+  return [...fieldsOf(expression)].reduce((needs, field) => needs | FIELD_NEEDS[field], Needs.row as Needs);
 }
 
 function takeSort(sort: unknown): Sort {

@@ -104,10 +104,11 @@ export class LogEnd {
     const { files, segmentBytesMax } = this.#settings;
     const { reader, catalog } = this;
     const parts = { files, folder: logFolder(this.#folder), reader, writer: this.#writer, catalog };
-    const position = catchUp(parts, state, this.now());
+    const position = this.#noting(state, () => catchUp(parts, state, this.now()));
     // Batches of a process that died before it could tell were adopted: what was cached may be older.
     if (position.sequence !== state.tail.sequence) this.families.clear();
-    return position.offset < segmentBytesMax ? position : this.#writer.roll(position, this.now());
+    if (position.offset < segmentBytesMax) return position;
+    return this.#noting(state, () => this.#writer.roll(position, this.now()));
   }
 
   append(layout: GroupLayout): void {
@@ -130,13 +131,40 @@ export class LogEnd {
     // What was rolled or adopted on the way stays; bytes behind it must not be taken for a batch later.
     this.lock.setState({ ...state, tail: start, cutAtTail: written && !foreign });
     this.families.clear();
-    return written;
+    return written && (foreign || !this.#cutAt(state, start));
+  }
+
+  /** Whether a new segment says now that the log ends at `start`: then it is certain that nothing of the group counts. */
+  #cutAt(state: SharedState, start: LogPosition): boolean {
+    try {
+      const noted = { ...state, tail: start, cutAtTail: true };
+      const tail = this.#noting(noted, () => this.#writer.roll(start, this.now()));
+      this.lock.setState({ ...state, tail, cutAtTail: false });
+      return true;
+    } catch {
+      // The disk may be full; the mark in the state is heeded until a segment can be made.
+      return false;
+    }
+  }
+
+  /** Tells everybody when a sync fails under `action`. */
+  #noting<T>(state: SharedState, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      const syncFailed = error instanceof VarveError && error.outcome === "unknown";
+      if (syncFailed) this.lock.setState({ ...state, syncFailed });
+      throw error;
+    }
   }
 
   // Not under the lock
 
-  syncLog(): Promise<void> {
-    return this.#writer.syncAsync();
+  /** @throws also when a sync failed elsewhere: then this one may have found pages that only looked clean */
+  async syncLog(): Promise<void> {
+    await this.#writer.syncAsync();
+    this.lock.refresh();
+    if (this.lock.state()?.syncFailed) throw afterFailedSync();
   }
 
   raiseDurable(sequence: number): void {
@@ -166,7 +194,7 @@ export class LogEnd {
   }
 }
 
-function afterFailedSync(): VarveError {
+export function afterFailedSync(): VarveError {
   const message = "a sync of the log failed in a process that has the store open; nothing may be written now";
   return new VarveError("IO", message, {
     hint: "close all users of the store, check the disk, and open it again",

@@ -248,9 +248,14 @@ export class EmbeddedStore implements ArtifactStore {
     return this.close();
   }
 
-  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false): Promise<T> {
+  #write<T>(
+    bytes: number,
+    run: (transaction: Transaction) => T,
+    undoable = false,
+    reserve = false,
+  ): Promise<T> {
     this.#checkWritable();
-    return this.#core.commit({ run, bytes, durable: this.#durable, undoable });
+    return this.#core.commit({ run, bytes, durable: this.#durable, undoable, reserve });
   }
 
   #artifact(saved: FoundVersion): Promise<Artifact> {

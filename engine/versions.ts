@@ -20,7 +20,6 @@ import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
-import type { ContentSource } from "./listing/candidate.ts";
 import type { FoundVersion } from "./operations.ts";
 import { notFound } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
@@ -45,7 +44,7 @@ export interface RowReader {
 }
 
 /** Finds versions in the index and makes artifacts of them. */
-export class Versions implements ValueSource, ContentSource {
+export class Versions implements ValueSource {
   readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
   readonly #guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>;

@@ -7,7 +7,7 @@ import type { VersionRow } from "../versions.ts";
 import type { Facts } from "../where/evaluate.ts";
 import type { FieldName } from "../where/expression.ts";
 
-/** What must be read before a question about a version can be answered, cheapest first. */
+/** What must be read before a question about a version can be answered: bits that may be joined, the cheaper the smaller. */
 export const Needs = {
   /** The row in the index. */
   row: 0,
@@ -16,10 +16,10 @@ export const Needs = {
   /** The row, unless the value is neither CBOR nor plain bytes. */
   mediaType: 2,
   /** The content: inline in the row up to 256 bytes, else in the log. */
-  content: 3,
-  environment: 4,
+  content: 4,
+  environment: 8,
 } as const;
-export type Needs = (typeof Needs)[keyof typeof Needs];
+export type Needs = number;
 
 export const FIELD_NEEDS: Record<FieldName, Needs> = {
   name: Needs.row,
@@ -59,15 +59,18 @@ export class Candidate implements Facts {
   }
 
   #lacks(needs: Needs): boolean {
-    if (needs === Needs.environment) return this.#environment === undefined;
-    if (this.#content || needs === Needs.row) return false;
-    if (needs === Needs.created) return isRewritten(this.found.row);
-    return needs === Needs.content || tagMediaType(this.found.row) === undefined;
+    if (needs & Needs.environment && this.#environment === undefined) return true;
+    if (needs === Needs.row || this.#content) return false;
+    if (needs & (Needs.content | Needs.environment)) return true;
+    const { row } = this.found;
+    const lacksTime = needs & Needs.created && isRewritten(row);
+    const lacksType = needs & Needs.mediaType && tagMediaType(row) === undefined;
+    return Boolean(lacksTime || lacksType);
   }
 
   async #read(needs: Needs): Promise<void> {
     this.#content ??= await this.#source.contentOf(this.found);
-    if (needs === Needs.environment) this.#environment = await this.#source.environmentOf(this.#content);
+    if (needs & Needs.environment) this.#environment = await this.#source.environmentOf(this.#content);
   }
 
   get name(): string {

@@ -54,12 +54,14 @@ type Found = { batch: ScannedBatch } | { problem: LogProblem };
  * that it was durable; otherwise it is reported as a problem, and the scan goes on behind it.
  * @param numbers the segments of the log, ascending
  * @param durableSequence what is known to have been durable, from elsewhere than the log
+ * @param until where the log is known to end, though there be more bytes
  */
 export function* scanLog(
   reader: LogReader,
   numbers: readonly number[],
   from: LogPosition,
   durableSequence = 0,
+  until?: LogPosition,
 ): Generator<Found, ScanEnd> {
   let position = from;
   let torn = false;
@@ -76,7 +78,8 @@ export function* scanLog(
       if (gap) yield { problem: gap };
       position = entryPosition(segment, position);
     }
-    const cut = successorCut(reader, ahead, i);
+    const known = until?.segment === segment.number ? until.offset : undefined;
+    const cut = successorCut(reader, ahead, i) ?? known;
     const scanned = yield* scanSegment(segment, position, cut, durableSequence);
     position = scanned.position;
     torn = scanned.torn;

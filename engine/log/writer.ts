@@ -51,7 +51,7 @@ export class LogWriter {
    * name, so that a sync of the newest segment covers every earlier batch of every process.
    */
   roll(end: LogPosition, now: number): LogPosition {
-    if (this.#file) this.#file.sync();
+    this.sync();
     const taken = listSegments(this.#files, this.#folder).at(-1) ?? 0;
     const number = Math.max(taken, end.segment) + 1;
     const header = createSegment(this.#files, this.#folder, number, end, this.#identity, now);
@@ -89,6 +89,18 @@ export class LogWriter {
     this.#letGo(this.#file);
     this.#file = undefined;
     this.#header = undefined;
+  }
+
+  /** @throws with the outcome unknown: what the segment holds may not be on the disk, and no later sync would tell */
+  sync(): void {
+    try {
+      this.#file?.sync();
+    } catch (error) {
+      throw fromSystemError(error, "syncing the log", {
+        outcome: "unknown",
+        hint: "the disk failed to confirm the last writes; check it, then close and open the store",
+      });
+    }
   }
 
   #readHeader(path: string, number: number): SegmentHeader {

@@ -18,6 +18,7 @@ import {
   segmentPath,
 } from "../log/segment.ts";
 import { replay } from "./replay.ts";
+import { writeAgain } from "./write-again.ts";
 
 export interface Home {
   files: FileSystem;
@@ -45,7 +46,7 @@ export const indexFolder = (home: string, generation: number): string => join(ho
 export function openIndex(home: Home, lock: LockEnvironment): OpenedIndex {
   const known = lock.state();
   if (known) checkApplication(known.identity, home.application, home.folder);
-  const opened = known ? reopen(home, known) : derive(home);
+  const opened = known ? reopen(home, lock, known) : derive(home);
   lock.setState(opened.state);
   if (!known) lock.removeOthers(home.folder);
   return opened;
@@ -57,7 +58,8 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
   const folder = indexFolder(home.folder, generation);
   rmSync(folder, { recursive: true, force: true });
   const catalog = new Catalog(folder);
-  const tail = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence);
+  const until = state.cutAtTail ? state.tail : undefined;
+  const tail = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
   markUnclean(folder);
   removeGenerationsBut(home.folder, generation);
   return { catalog, state: { ...state, tail: later(state.tail, tail), generation, indexUnclean: true } };
@@ -70,7 +72,9 @@ export function openGeneration(home: Home, generation: number): Catalog | undefi
 }
 
 /** In a boot that knows the store already. */
-function reopen(home: Home, state: SharedState): OpenedIndex {
+function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIndex {
+  if (state.syncFailed && lock.others() === 0)
+    return rebuild(home, writeAgain(home.files, logFolder(home.folder), state, home.now()));
   const folder = indexFolder(home.folder, state.generation);
   if (!isTrusted(folder)) return rebuild(home, state);
   const catalog = new Catalog(folder);
@@ -140,11 +144,12 @@ function replayLog(
   catalog: Catalog,
   from: LogPosition,
   durable: number,
+  until?: LogPosition,
 ): LogPosition {
   const folder = logFolder(home.folder);
   const reader = new LogReader(home.files, folder, identity);
   try {
-    const options = { durableSequence: durable };
+    const options = { durableSequence: durable, ...(until && { until }) };
     const { position, problems } = replay(reader, listSegments(home.files, folder), catalog, from, options);
     for (const problem of problems) home.onProblem(problem);
     return position;

@@ -16,6 +16,8 @@ export interface Replay extends ScanEnd {
 export interface ReplayOptions {
   /** What is known to have been durable, from elsewhere than the log. */
   durableSequence?: number;
+  /** Where the log is known to end, though there be more bytes. */
+  until?: LogPosition;
   onBatch?: (batch: ScannedBatch) => void;
 }
 
@@ -27,7 +29,7 @@ export function replay(
   from: LogPosition,
   options: ReplayOptions = {},
 ): Replay {
-  const scan = scanLog(reader, numbers, from, options.durableSequence);
+  const scan = scanLog(reader, numbers, from, options.durableSequence, options.until);
   const result: Replay = { position: from, torn: false, problems: [], batches: 0 };
   let ended = false;
   while (!ended) {

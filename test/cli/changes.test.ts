@@ -108,6 +108,7 @@ test("a version with an alias is kept unless --aliases is given, and undelete br
   await line.varve(["alias", "n:1", "prod"]);
   const refused = await line.varve(["delete", "n:1", "--yes", "--json"]);
   assert.is(refused.exitCode, 4);
+  assert.is((await line.varve(["delete", "n:all", "--dry-run"])).exitCode, 4);
   assert.is(errorOf(refused).code, "CONFLICT");
   const [document] = documentsOf(await line.varve(["delete", "n@prod", "--yes", "--aliases", "--json"]));
   assert.equal(document, { deleted: ["n:1"], aliases: ["n@prod"], dryRun: false });

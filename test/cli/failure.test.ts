@@ -69,6 +69,14 @@ test("a slow reader of stdout slows the command down instead of filling memory",
   await writing;
 });
 
+test("after Ctrl-C nothing more is written", async () => {
+  const stream = new PassThrough();
+  const output = new Output(stream, AbortSignal.abort());
+  const writing = [output.line("x"), output.bytes(Buffer.from("x"))];
+  for (const { status } of await Promise.allSettled(writing)) assert.is(status, "rejected");
+  assert.is(stream.read(), null);
+});
+
 test("a stream that was closed is a broken pipe", async () => {
   const stream = new PassThrough();
   const output = new Output(stream, new AbortController().signal);

@@ -1,7 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -144,16 +153,18 @@ test("get -o writes into a pipe instead of replacing it", async ({ line }) => {
   await line.varve(["save", "b", "-"], { stdin: "bytes" });
   const pipe = join(line.folder, "pipe");
   execFileSync("mkfifo", [pipe]);
-  for (const [ref, text] of [
-    ["v", "1\n"],
-    ["b", "bytes"],
-  ] as const) {
-    const [read, { exitCode }] = await Promise.all([
-      readFile(pipe, "utf8"),
-      line.varve(["get", ref, "-o", pipe]),
-    ]);
-    assert.is(read, text);
-    assert.is(exitCode, 0);
+  // Opened without waiting for a writer: a command that doesn't write fails the test instead of stopping it.
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    for (const [ref, text] of [
+      ["v", "1\n"],
+      ["b", "bytes"],
+    ] as const) {
+      assert.is((await line.varve(["get", ref, "-o", pipe])).exitCode, 0);
+      assert.is(readFileSync(reader, "utf8"), text);
+    }
+  } finally {
+    closeSync(reader);
   }
 });
 

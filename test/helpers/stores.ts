@@ -1,3 +1,4 @@
+import "./whole-suites.ts";
 import type { ArtifactStore, StoreOptions } from "../../engine/api.ts";
 import { familyOf } from "../../engine/artifact-record.ts";
 import { CodecRegistry } from "../../engine/codec/codec.ts";
@@ -16,7 +17,7 @@ export function track<T extends { close(): Promise<void> }>(closable: T): T {
 }
 
 export async function openTestStore(home: string, options: StoreOptions = {}): Promise<ArtifactStore> {
-  return track(await openStore({ home, ...options }));
+  return track(await openStore({ home, environment: false, ...options }));
 }
 
 export async function newStore(options: StoreOptions = {}): Promise<ArtifactStore> {

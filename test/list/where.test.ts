@@ -105,7 +105,7 @@ const MISTAKES: [text: string, position: number, message: RegExp][] = [
   ["metadata = 1", 9, /`\.` and a key of metadata/],
   ["tags.a.b = 'x'", 6, /expected =, /],
   ["tags.", 5, /expected a key/],
-  ["metadata.2024 = 1", 8, /expected a key|a number ends/],
+  ["metadata.2024 = 1", 8, /expected `\.` and a key/],
   ["size = 'big'", 7, /expected a number, found 'big'/],
   ["size in (1, 'x')", 12, /expected a number/],
   ["name = 3", 7, /expected a text in quotes/],

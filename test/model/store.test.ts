@@ -82,6 +82,17 @@ test("lists go over more versions and names than one page has, from the state th
   assert.deepStrictEqual(await refs(store.list({ allVersions: true, reverse: true })), all);
 });
 
+test("undelete brings back the aliases that are still free and leaves the others where they went", async () => {
+  const store = await openTestStore(newFolder());
+  for (const value of [1, 2]) await store.save("a", value);
+  for (const alias of ["free", "taken"]) await store.setAlias("a", alias, 0);
+  const report = await store.delete("a:0", { aliases: true });
+  assert.deepStrictEqual(report, { deleted: ["a:0"], aliases: ["a@free", "a@taken"] });
+  await store.setAlias("a", "taken", 1);
+  assert.deepStrictEqual((await store.undelete("a:0")).aliases, ["free"]);
+  assert.deepStrictEqual(await store.aliases("a"), { free: 0, taken: 1 });
+});
+
 test("counts stay the same when the index is rebuilt, also with environments and long code that versions share", async () => {
   const store = await openTestStore(newFolder(), { environment: [] });
   const code = `() => ${"1 + ".repeat(200)}1`;

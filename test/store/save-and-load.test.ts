@@ -106,9 +106,12 @@ test("every load is a fresh value, small or large, and so are tags, metadata, by
   const artifact = await store.get("object");
   (artifact.metadata.a as { b: number }).b = 2;
   (await artifact.bytes()).fill(0);
-  (await store.get("bytes")).code!.sources[0]!.text satisfies string;
-  (await store.get("bytes")).code!.sources as unknown as object[];
-  ((await store.get("bytes")).code!.sources as { text: string }[])[0]!.text = "changed";
+  const [source] = (await store.get("bytes")).code!.sources as { text: string }[];
+  try {
+    source!.text = "changed";
+  } catch {
+    // Frozen is as good as fresh.
+  }
   assert.equal(await store.load("object"), { list: [1, 2, 3], bytes: new Uint8Array(10) });
   assert.ok((await store.load<Uint8Array>("bytes")).every((byte) => byte === 7));
   assert.equal((await store.get("object")).metadata, { a: { b: 1 } });
