@@ -26,7 +26,7 @@ export function artifactDocument(artifact: Artifact): Record<string, unknown> {
 }
 
 /** `iris/model:3 created on 2026-11-24 10:00:00.123`. */
-export function artifactLine({ ref, createdAt }: Artifact): string {
+export function artifactLine({ ref, createdAt }: Pick<Artifact, "ref" | "createdAt">): string {
   return `${printable(ref)} created on ${timeText(createdAt)}`;
 }
 

@@ -31,7 +31,7 @@ export async function withProgress<T>(
 }
 
 function progressText({ phase, done, total, unit }: Progress): string {
-  const count = `${done.toLocaleString("en")} ${unit}`;
+  const count = `${done.toLocaleString("en")} ${done === 1 ? unit.slice(0, -1) : unit}`;
   if (!total) return `${phase}: ${count}`;
   return `${phase}: ${Math.floor((done / total) * 100)} % (${count})`;
 }

@@ -6,6 +6,7 @@ import type { Context, Io } from "./context.ts";
 import { BrokenPipe, ExitCode, usageError } from "./errors.ts";
 import { failureOf, writeFailure } from "./failure.ts";
 import { Output } from "./output.ts";
+import { readPlainWords } from "./plain-words.ts";
 import { printableLines } from "./printable.ts";
 import { verbs } from "./verbs.ts";
 
@@ -62,10 +63,12 @@ const SEE_HELP = "`varve --help` lists the verbs";
 async function runVerb(name: string, args: string[], io: Io, output: Output): Promise<number> {
   const listed = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   if (listed === undefined) throw usageError(`unknown verb ${JSON.stringify(name)}`, SEE_HELP);
-  const [{ default: verb }, parser] = await Promise.all([listed.load(), import("./parser.ts")]);
-  const input = await parser.parseArguments(verb, args);
+  const { default: verb } = await listed.load();
+  const input =
+    readPlainWords(verb, args) ?? (await (await import("./parser.ts")).parseArguments(verb, args));
   if (input.options.help) {
-    await output.line(await parser.helpFor(verb));
+    const { helpFor } = await import("./parser.ts");
+    await output.line(await helpFor(verb));
     return ExitCode.ok;
   }
   return (await verb.run(input, contextOf(input.options, args, io, output))) ?? ExitCode.ok;

@@ -15,6 +15,11 @@ export const verbs: Readonly<Record<string, ListedVerb>> = {
   show: { does: "show the facts of an artifact and a preview", load: () => import("./commands/show.ts") },
   history: { does: "list the versions of a name, oldest first", load: () => import("./commands/history.ts") },
   code: { does: "print the code that made an artifact", load: () => import("./commands/code.ts") },
+  diff: { does: "show what differs between two artifacts", load: () => import("./commands/diff.ts") },
+  lineage: {
+    does: "show what an artifact was made from, and what was made from it",
+    load: () => import("./commands/lineage.ts"),
+  },
   alias: { does: "point an alias to a version, or remove it", load: () => import("./commands/alias.ts") },
   annotate: {
     does: "change the tags and metadata of an artifact",

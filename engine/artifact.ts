@@ -56,7 +56,7 @@ export class StoredArtifact implements Artifact {
     this.ref = `${parts.name}:${parts.version}`;
     this.digest = digestText(row.references[0]!);
     this.mediaType = mediaTypeOf(row, content);
-    this.size = row.blob!.payloadLength;
+    this.size = row.blob?.payloadLength ?? 0;
     this.createdAt = new Date(created.time);
     this.sequence = created.sequence;
     if (parts.environment.user !== undefined) this.createdBy = parts.environment.user;

@@ -100,7 +100,7 @@ export class EngineCore {
 
   /** The bytes of the first blob that a row refers to. */
   blob(row: Row): Buffer | Promise<Buffer> {
-    if (!row.blob) throw damagedRow(row);
+    if (!row.blob) return this.#lateBlob(row);
     try {
       const bytes = this.reader.read(row.blob, RecordKind.blob, row.references[0]!);
       return bytes instanceof Promise ? bytes.catch((error) => this.#otherCopy(row, error)) : bytes;
@@ -114,12 +114,19 @@ export class EngineCore {
    * no view.
    */
   blobToDecode(row: Row): Buffer | Promise<Buffer> {
-    if (!row.blob) throw damagedRow(row);
+    if (!row.blob) return this.#lateBlob(row);
     try {
       return this.reader.readShared(row.blob, RecordKind.blob, row.references[0]!) ?? this.blob(row);
     } catch {
       return this.blob(row);
     }
+  }
+
+  /** A blob whose batch was lost may have been saved again since the row was. */
+  #lateBlob(row: Row): Buffer | Promise<Buffer> {
+    const [digest] = row.references;
+    if (digest && this.catalog.blob(digest)) return this.blobByDigest(digest);
+    throw damagedRow(row);
   }
 
   /** A blob that was found damaged may have been written again since the row was. */

@@ -22,8 +22,9 @@ export function rateOf({ operations, seconds }: Measurement): number {
 
 type IndexedOperation = (index: number) => unknown;
 
-/** Between two looks at the clock, so that the clock isn't measured. */
-const CHUNK_OPERATIONS = 1_000;
+/** Between two looks at the clock, so that the clock isn't measured: as many operations as take a millisecond, at most. */
+const CHUNK_OPERATIONS_MAX = 1_000;
+const CHUNK_MILLISECONDS = 1;
 /** After so long the event loop gets a turn; its time doesn't count. */
 const TURN_MILLISECONDS = 10;
 
@@ -47,20 +48,24 @@ export async function timeEach(bounds: Bounds, operation: IndexedOperation): Pro
   return { operations: durations.length, seconds: timer.seconds, latency: latencyOf(durations) };
 }
 
-/** One after another, timed by the thousand. */
+/** One after another, timed by the chunk. */
 export async function timeTogether(bounds: Bounds, operation: IndexedOperation): Promise<Measurement> {
   let done = 0;
+  let chunk = 1;
   const timer = new BoundedTimer(bounds);
   while (timer.goesOn(done)) {
     const begin = performance.now();
-    do {
-      const end = Math.min(done + CHUNK_OPERATIONS, bounds.operations);
-      for (; done < end; done++) {
+    let now = begin;
+    while (now - begin < TURN_MILLISECONDS && done < bounds.operations) {
+      for (const end = Math.min(done + chunk, bounds.operations); done < end; done++) {
         const result = operation(done);
         if (result instanceof Promise) await result;
       }
-    } while (performance.now() - begin < TURN_MILLISECONDS && done < bounds.operations);
-    timer.add(performance.now() - begin);
+      const before = now;
+      now = performance.now();
+      if (now - before < CHUNK_MILLISECONDS) chunk = Math.min(chunk * 2, CHUNK_OPERATIONS_MAX);
+    }
+    timer.add(now - begin);
     await setImmediate();
   }
   return { operations: done, seconds: timer.seconds };

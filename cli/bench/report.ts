@@ -7,7 +7,7 @@ import { digits, durationText, rateText, tableLines } from "./text.ts";
 export function reportLines(report: BenchReport): string[] {
   return [
     machineText(report.machine),
-    `values of ${report.options.bytes} bytes, seed ${report.options.seed}`,
+    `${report.options.artifacts} artifacts, values of ${report.options.bytes} bytes, seed ${report.options.seed}`,
     ...hotPaths.flatMap(({ name, does }) => ["", ...pathLines(report, name, does)]),
     "",
     ...limitLines(report).map(({ text }) => text),
@@ -65,14 +65,14 @@ export function limitLines({ limits, results }: BenchReport): LimitLine[] {
       total: many,
       bound: saving,
       by: "processor",
-      text: `Saves in flight share a flush and are bound by the processor: ${durationText(saving)} of ${durationText(many)} is ${parts({ "SHA-256": sha256, "CBOR encode": encode })}.`,
+      text: `Saves in flight share a flush and are bound by the processor: ${durationText(saving)} of ${durationText(many)} is ${parts({ "SHA-256": sha256, "CBOR encode": encode })}; the rest is what a store does beside.`,
     },
     {
       workload: "load",
       total: load,
       bound: loading,
       by: "processor",
-      text: `A load is bound by the processor: ${durationText(loading)} of ${durationText(load)} is ${parts({ "CBOR decode": decode, "reading from the file": read })}.`,
+      text: `A load is bound by the processor: ${durationText(loading)} of ${durationText(load)} is ${parts({ "CBOR decode": decode, "reading from the file": read })}; the rest is what a store does beside.`,
     },
   ];
 }

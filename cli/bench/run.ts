@@ -23,7 +23,7 @@ export interface HotPathReport {
 
 export interface BenchReport {
   machine: Machine;
-  options: ValueOptions & { seconds: number; compare: boolean };
+  options: ValueOptions & { seconds: number; artifacts: number; compare: boolean };
   limits: Limits;
   results: HotPathReport[];
   /** Peers that could not be compared, and why. */
@@ -35,9 +35,11 @@ export interface BenchRun extends ValueOptions {
   folder: string;
   /** Where packages of peers are looked for. */
   cwd: string;
-  /** Of all measurements together, about. */
+  /** Of everything together, about. */
   seconds: number;
   compare: boolean;
+  /** In a store that is read. */
+  artifacts: number;
   signal: AbortSignal;
   onStep(subject: string, workload: string): void;
 }
@@ -47,12 +49,14 @@ interface HotPath {
   does: string;
   /** How much of the time that a subject has. */
   share: number;
-  run(subject: OpenSubject, bounds: Bounds, entries: EntrySource, seed: number): Promise<Measurement>;
+  run(subject: OpenSubject, bounds: Bounds, entries: EntrySource, run: BenchRun): Promise<Measurement>;
 }
 
-const FILLED = 10_000;
-/** A run takes about so much longer than what is measured: warm-up, the pass for latencies, filling. */
-const OVERHEAD = 1.7;
+/** A measurement takes about so much longer than its bounds say: warm-up, the pass for latencies. */
+const OVERHEAD = 1.6;
+/** What the bare costs of the disk and the processor take of a subject's time. */
+const LIMITS_SHARE = 0.25;
+const SECONDS_MIN = 0.05;
 
 export const hotPaths: readonly HotPath[] = [
   {
@@ -63,9 +67,9 @@ export const hotPaths: readonly HotPath[] = [
   },
   {
     name: "load-random",
-    does: `load any of ${FILLED.toLocaleString("en")}`,
+    does: "load any of all artifacts",
     share: 0.2,
-    run: (subject, bounds, _, seed) => loadAtRandom(subject, bounds, FILLED, seed),
+    run: (subject, bounds, _, { artifacts, seed }) => loadAtRandom(subject, bounds, artifacts, seed),
   },
   { name: "save-one", does: "save, one at a time", share: 0.3, run: saveOneByOne },
   {
@@ -87,34 +91,48 @@ export async function runBench(run: BenchRun): Promise<BenchReport> {
 }
 
 async function measureAll(run: BenchRun): Promise<BenchReport> {
-  const { seed, bytes, compare } = run;
+  const { seed, bytes, artifacts, compare, signal } = run;
+  const end = performance.now() + run.seconds * 1_000;
   const chosen = compare ? subjects : subjects.slice(0, 1);
-  const seconds = run.seconds / OVERHEAD / (chosen.length + 1);
   run.onStep("disk", "flush");
-  const bounds = { seconds: seconds / 2, operations: Number.POSITIVE_INFINITY, signal: run.signal };
+  const seconds = (LIMITS_SHARE * run.seconds) / chosen.length;
+  const bounds = { seconds: seconds / 2, operations: Number.POSITIVE_INFINITY, signal };
   const report: BenchReport = {
     machine: await machineOf(run.folder),
-    options: { seed, bytes, seconds: run.seconds, compare },
+    options: { seed, bytes, seconds: run.seconds, artifacts, compare },
     limits: await measureLimits(run.folder, bounds, run),
     results: [],
     missing: [],
   };
-  for (const subject of chosen) await measureSubject(subject, { ...run, seconds }, report);
+  for (const [at, subject] of chosen.entries()) {
+    // What one took too long is taken from all that follow.
+    const left = (end - performance.now()) / (chosen.length - at);
+    await measureSubject(subject, run, performance.now() + left, report);
+  }
   return report;
 }
 
-async function measureSubject(subject: Subject, run: BenchRun, report: BenchReport): Promise<void> {
+async function measureSubject(
+  subject: Subject,
+  run: BenchRun,
+  end: number,
+  report: BenchReport,
+): Promise<void> {
   const folder = await mkdtemp(join(run.folder, "subject-"));
   const opened = await openOrSay(subject, folder, run, report);
   if (!opened) return;
   try {
     const entries = new EntrySource(run);
-    for (let done = 0; done < FILLED; done += HOT_NAMES) await opened.fill(entries.take(HOT_NAMES));
+    for (let done = 0; done < run.artifacts; done += HOT_NAMES) {
+      run.signal.throwIfAborted();
+      await opened.fill(entries.take(HOT_NAMES));
+    }
+    const left = Math.max((end - performance.now()) / 1_000 / OVERHEAD, SECONDS_MIN);
     for (const path of hotPaths) {
       run.onStep(subject.name, path.name);
-      const { signal, seed } = run;
-      const bounds = { seconds: run.seconds * path.share, operations: Number.POSITIVE_INFINITY, signal };
-      const measurement = await path.run(opened, bounds, entries, seed);
+      const { signal } = run;
+      const bounds = { seconds: left * path.share, operations: Number.POSITIVE_INFINITY, signal };
+      const measurement = await path.run(opened, bounds, entries, run);
       report.results.push(resultOf(subject, path, measurement));
     }
   } finally {

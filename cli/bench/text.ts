@@ -16,22 +16,25 @@ export function durationText(microseconds: number): string {
   return `${digits(microseconds)} µs`;
 }
 
+/** Two decimals at most, but never fewer than two digits that say something. */
 export function digits(figure: number): string {
+  if (figure > 0 && figure < 0.0995) return String(Number(figure.toPrecision(2)));
   const decimals = figure >= 99.95 ? 0 : figure >= 9.995 ? 1 : 2;
   return figure.toFixed(decimals);
 }
 
-/** Columns padded to their widest cell; the first to the left, the others to the right. */
-export function tableLines(rows: readonly (readonly string[])[]): string[] {
+/** Columns padded to their widest cell; the first to the left, the others to the right unless told otherwise. */
+export function tableLines(
+  rows: readonly (readonly string[])[],
+  align: "left" | "right" = "right",
+): string[] {
   const widths: number[] = [];
-  for (const row of rows)
+  for (const row of rows) {
     row.forEach((cell, at) => {
       widths[at] = Math.max(widths[at] ?? 0, cell.length);
     });
-  return rows.map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)))
-      .join("  ")
-      .trimEnd(),
-  );
+  }
+  const padded = (cell: string, at: number): string =>
+    at === 0 || align === "left" ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!);
+  return rows.map((row) => row.map(padded).join("  ").trimEnd());
 }

@@ -8,8 +8,11 @@ import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../library.ts";
 import { defineVerb } from "../verb.ts";
 
-const SECONDS = 18;
+const SECONDS = 12;
+const SECONDS_COMPARING = 16;
 const SECONDS_QUICK = 2;
+const ARTIFACTS = 5_000;
+const ARTIFACTS_QUICK = 1_000;
 const VALUE_BYTES_MAX = 1024 * 1024;
 
 function wholeNumber(option: string, text: string | undefined, standard: number, max: number): number {
@@ -50,7 +53,8 @@ export default defineVerb({
       cwd: context.io.cwd,
       bytes: wholeNumber("bytes", options.bytes, VALUE_BYTES, VALUE_BYTES_MAX),
       seed: wholeNumber("seed", options.seed, 1, 2 ** 31),
-      seconds: options.quick ? SECONDS_QUICK : SECONDS,
+      seconds: options.quick ? SECONDS_QUICK : options.compare ? SECONDS_COMPARING : SECONDS,
+      artifacts: options.quick ? ARTIFACTS_QUICK : ARTIFACTS,
       compare: options.compare,
       signal: context.io.signal,
       onStep: (subject, workload) => {

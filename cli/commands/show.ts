@@ -1,5 +1,5 @@
 import type { Artifact, Code, Environment } from "../../engine/main.ts";
-import { artifactDocument, sizeText, timeText } from "../artifact-text.ts";
+import { artifactDocument, countText, sizeText, timeText } from "../artifact-text.ts";
 import { paint } from "../color.ts";
 import { type Context, withStore } from "../context.ts";
 import { optional } from "../pairs.ts";
@@ -7,9 +7,14 @@ import { preview } from "../preview.ts";
 import { jsonText, printable } from "../printable.ts";
 import { defineVerb } from "../verb.ts";
 
+/** A line break at the end begins no line. */
+function lineCount(text: string): number {
+  return text.replace(/\n$/, "").split("\n").length;
+}
+
 function codeText(code: Code | undefined): string | undefined {
   return code?.sources
-    .map(({ file, text }) => `${file ?? "inline"} (${text.split("\n").length} lines)`)
+    .map(({ file, text }) => `${file ?? "inline"} (${countText(lineCount(text), "line")})`)
     .join(", ");
 }
 

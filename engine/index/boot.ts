@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { uptime } from "node:os";
+import { tmpdir, uptime } from "node:os";
 
 /** What tells apart two starts of the machine, and two PID namespaces of one. */
 
@@ -46,4 +46,18 @@ function processExists(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+}
+
+let birthsKept: boolean | undefined;
+
+/**
+ * When a file or folder was made, which tells it from the next one that gets its inode; "0" where that is not kept.
+ * Where statx(2) is not to be had, Node gives the time of the last change in its place, which must not be used.
+ */
+export function bornAt(path: string): string {
+  birthsKept ??= [process.execPath, tmpdir(), "/"].some((known) => {
+    const { birthtimeNs, ctimeNs } = statSync(known, { bigint: true });
+    return birthtimeNs !== 0n && birthtimeNs !== ctimeNs;
+  });
+  return birthsKept ? statSync(path, { bigint: true }).birthtimeNs.toString(16) : "0";
 }

@@ -221,7 +221,8 @@ export class Catalog {
 
   #addReferences(digest: Buffer, by: number): void {
     const row = this.blob(digest);
-    if (row) this.#setBlob(digest, { ...row, referenceCount: row.referenceCount + by });
+    // Never below 0: rows that came before their blob (its batch was damaged, and it was saved again) were not counted.
+    if (row) this.#setBlob(digest, { ...row, referenceCount: Math.max(0, row.referenceCount + by) });
   }
 
   /** A blob whose save was undone keeps no row: what it had written is not in the log either. */

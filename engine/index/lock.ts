@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { readUint53, writeUint53 } from "../log/format.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
-import { currentBootId, pidNamespace, processStart } from "./boot.ts";
+import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
 import { Environment } from "./lmdb.ts";
 import { readPosition, writePosition } from "./rows.ts";
 
@@ -41,7 +41,7 @@ const SILENCE_MILLISECONDS_MAX = 20_000;
 
 /**
  * The lock environment: LMDB's write lock, a robust mutex over all processes, and a few rows that it protects.
- * Its folder is named after the boot and the inode of the folder above it. So no environment of an earlier boot (which
+ * Its folder is named after the boot, and the inode and birth of the folder above it. So no environment of an earlier boot (which
  * was never synced) and none that came with a copied home is ever opened, and two openers need no other lock to agree.
  */
 export class LockEnvironment {
@@ -150,7 +150,7 @@ export class LockEnvironment {
   /** Removes the environments of earlier boots: no process of theirs is left. */
   removeOthers(home: string): void {
     for (const name of readdirSync(join(home, "lock"))) {
-      const earlier = /^[0-9a-z]+-[0-9a-f]+-[0-9a-f]+$/.test(name) && !name.startsWith(`${currentBootId()}-`);
+      const earlier = /^[0-9a-z]+(-[0-9a-f]+){2,3}$/.test(name) && !name.startsWith(`${currentBootId()}-`);
       if (earlier) rmSync(join(home, "lock", name), { recursive: true, force: true });
     }
   }
@@ -196,7 +196,8 @@ export class LockEnvironment {
 export function lockFolder(home: string): string {
   const parent = join(home, "lock");
   const { dev, ino } = statSync(parent);
-  return join(parent, `${currentBootId()}-${dev.toString(16)}-${ino.toString(16)}`);
+  const place = `${dev.toString(16)}-${ino.toString(16)}-${bornAt(parent)}`;
+  return join(parent, `${currentBootId()}-${place}`);
 }
 
 function inodeOf(path: string): number {

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { LogPosition } from "../log/segment.ts";
-import { currentBootId } from "./boot.ts";
+import { bornAt, currentBootId } from "./boot.ts";
 
 /**
  * Whether an index may be opened. It is never synced while in use: after a kill the operating system still has all of it,
@@ -21,6 +21,8 @@ export interface TrustMark {
   bootId: string;
   device: number;
   inode: number;
+  /** When the file was made, since an inode may be given to the next file: a home put back from a copy can get it. */
+  born: string;
   /** Set when the index was closed in order and is on the disk: how far of the log is in it. */
   clean?: { segment: number; offset: number; sequence: number; time: number; chain: string };
 }
@@ -33,6 +35,7 @@ export function isTrusted(folder: string): boolean {
   const data = statSync(join(folder, "data.mdb"), { throwIfNoEntry: false });
   if (!mark || !data || data.size === 0) return false;
   if (mark.device !== data.dev || mark.inode !== data.ino) return false;
+  if (mark.born !== bornAt(join(folder, "data.mdb"))) return false;
   return mark.clean !== undefined || mark.bootId === currentBootId();
 }
 
@@ -63,8 +66,9 @@ function readMark(folder: string): TrustMark | undefined {
 }
 
 function writeMark(folder: string, clean: LogPosition | undefined): void {
-  const { dev, ino } = statSync(join(folder, "data.mdb"));
-  const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino };
+  const path = join(folder, "data.mdb");
+  const { dev, ino } = statSync(path);
+  const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino, born: bornAt(path) };
   if (clean) mark.clean = { ...clean, chain: clean.chain.toString() };
   writeFileDurably(join(folder, MARK_FILE), `${JSON.stringify(mark)}\n`);
 }

@@ -68,7 +68,11 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
 /** Undefined when the generation was replaced in the meantime: LMDB would make an empty one in its place. */
 export function openGeneration(home: Home, generation: number): Catalog | undefined {
   const folder = indexFolder(home.folder, generation);
-  return home.files.exists(join(folder, "data.mdb")) ? new Catalog(folder) : undefined;
+  if (!home.files.exists(join(folder, "data.mdb"))) return undefined;
+  const catalog = new Catalog(folder);
+  if (isTrusted(folder)) return catalog;
+  void catalog.release();
+  return undefined;
 }
 
 /** In a boot that knows the store already. */
@@ -229,6 +233,11 @@ function listGenerations(folder: string): number[] {
 
 function removeGenerationsBut(folder: string, kept: number): void {
   for (const generation of listGenerations(folder)) {
-    if (generation !== kept) rmSync(indexFolder(folder, generation), { recursive: true, force: true });
+    if (generation === kept) continue;
+    try {
+      rmSync(indexFolder(folder, generation), { recursive: true, force: true });
+    } catch {
+      // Somebody is opening it at this moment; what is left goes with the next one.
+    }
   }
 }

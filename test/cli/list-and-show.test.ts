@@ -61,11 +61,11 @@ test("a list of nothing is empty and no failure", async ({ line }) => {
   assert.is(exitCode, 0);
 });
 
-test("options that are not there yet, or have no sound value, are usage errors", async ({ line }) => {
+test("options that are not there, or have no sound value, are usage errors", async ({ line }) => {
   await fill(line);
   for (const words of [
     ["--where", "x"],
-    ["--tree"],
+    ["--at", "2026-11-24"],
     ["--limit", "0"],
     ["--limit", "x"],
     ["--no-limit"],

@@ -19,7 +19,8 @@ for (const { ref, id, length } of acknowledged) {
   if (seen.has(ref)) wrong.push(`${ref} was given to ${seen.get(ref)} and to ${id}`);
   seen.set(ref, id);
   const value = await store.load<{ id: string; text: string }>(ref).catch((error) => error);
-  if (value.id !== id || value.text.length !== length) wrong.push(`${ref} is not ${id}: ${value.message ?? value.id}`);
+  if (value.id !== id || value.text.length !== length)
+    wrong.push(`${ref} is not ${id}: ${value.message ?? value.id}`);
 }
 const ids = new Map<string, string[]>();
 for await (const artifact of store.list({ allVersions: true })) {

@@ -64,7 +64,11 @@ test(`after each of ${KILLS} kills of one or both writers everything acknowledge
     if (victims.length > 0) {
       // The checker opens beside the one that lives; what that one saves meanwhile is not asked for.
       writeFileSync(file, JSON.stringify(acknowledged));
-      const checker = new Program("../crash/checker.ts", [home, file, random.next() < 0.3 ? "rebuild" : "keep"]);
+      const checker = new Program("../crash/checker.ts", [
+        home,
+        file,
+        random.next() < 0.3 ? "rebuild" : "keep",
+      ]);
       const { wrong } = await checker.expect();
       assert.equal(wrong, [], `seed ${random.seed}, kill ${kill}`);
       await checker.end();

@@ -33,5 +33,5 @@ for (let i = 0; ; i++) {
     say({ ref, id, length: value.text.length });
   });
   await Promise.all(burst);
-  if (random(5) === 0) await new Promise((resolve) => setTimeout(resolve, random(5)));
+  await new Promise((resolve) => setTimeout(resolve, random(15)));
 }

@@ -126,7 +126,7 @@ test("sizes and limits are those of the code", () => {
 
 test("the newest version of the format is the last in the history", () => {
   const history = document.slice(document.indexOf("## Versions of the format"));
-  const versions = [...history.matchAll(/^\| (\d+) \|/gm)].map(([, version]) => Number(version));
+  const versions = [...history.matchAll(/^\| (\d+) +\|/gm)].map(([, version]) => Number(version));
   assert.is(versions.at(-1), format.FORMAT_VERSION);
 });
 

@@ -1,9 +1,9 @@
+import { readFileSync, renameSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { GroupLayout } from "../../engine/log/layout.ts";
 import { checksum } from "../../engine/log/checksum.ts";
 import { decodeSegmentHeader, RecordKind } from "../../engine/log/format.ts";
-import { readFileSync, renameSync } from "node:fs";
+import { GroupLayout } from "../../engine/log/layout.ts";
 import { segmentsOf } from "../helpers/damage.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { gate, systemError, WatchedFiles } from "../helpers/files.ts";
@@ -359,7 +359,13 @@ test("a batch that fails takes its rows and counts back exactly, also those it s
       })
       .catch(({ code }) => code);
   await store.save("a", shared);
-  const calls = [failing(), store.save("x", shared), failing(), store.save("y", Buffer.alloc(3000, 2)), failing()];
+  const calls = [
+    failing(),
+    store.save("x", shared),
+    failing(),
+    store.save("y", Buffer.alloc(3000, 2)),
+    failing(),
+  ];
   const [first, , second, , third] = await Promise.all(calls);
   assert.equal([first, second, third], ["NOT_FOUND", "NOT_FOUND", "NOT_FOUND"]);
   const stats = await store.stats();
@@ -398,7 +404,11 @@ function foreignBatch(segment: string, sequence: number, own: readonly Uint8Arra
   const { salt } = decodeSegmentHeader(readFileSync(segment), segment);
   const chain = Buffer.concat(own).readBigUInt64LE(32);
   const payload = Buffer.from("from another writer");
-  const layout = new GroupLayout({ segment: 1, offset: readFileSync(segment).length, sequence: sequence - 1, time: 0, chain }, salt, 0);
+  const layout = new GroupLayout(
+    { segment: 1, offset: readFileSync(segment).length, sequence: sequence - 1, time: 0, chain },
+    salt,
+    0,
+  );
   layout.beginBatch();
   layout.addRecord({
     kind: RecordKind.blob,

@@ -1,4 +1,13 @@
-import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -21,9 +30,23 @@ async function answers(store: ArtifactStore): Promise<unknown> {
   const artifacts = [];
   for (const filter of [{ allVersions: true }, { deleted: true }]) {
     for await (const artifact of store.list(filter)) {
-      const { ref, digest, size, sequence, createdAt, tags, metadata, aliases, inputs, code, deleted } = artifact;
+      const { ref, digest, size, sequence, createdAt, tags, metadata, aliases, inputs, code, deleted } =
+        artifact;
       const value = deleted ? undefined : await artifact.value();
-      artifacts.push({ ref, digest, size, sequence, createdAt, tags, metadata, aliases, inputs, code, deleted, value });
+      artifacts.push({
+        ref,
+        digest,
+        size,
+        sequence,
+        createdAt,
+        tags,
+        metadata,
+        aliases,
+        inputs,
+        code,
+        deleted,
+        value,
+      });
     }
   }
   const { indexBytes, segments, logBytes, ...stats } = await store.stats();
@@ -78,7 +101,10 @@ test("the old segment is on the disk before the new one has its name, and the fo
     await store.save("a", "y");
     await store.close();
     const roll = files.calls.indexOf("publish 0000000002.varve");
-    assert.ok(files.calls.lastIndexOf("append 0000000001.varve", roll) < files.calls.lastIndexOf("sync 0000000001.varve", roll));
+    assert.ok(
+      files.calls.lastIndexOf("append 0000000001.varve", roll) <
+        files.calls.lastIndexOf("sync 0000000001.varve", roll),
+    );
     assert.equal(files.calls.slice(roll - 2, roll), ["append new.tmp", "sync new.tmp"]);
     const folder = files.calls.indexOf("syncFolder log", roll);
     assert.ok(folder > roll && folder < files.calls.indexOf("append 0000000002.varve"), durability);
@@ -90,7 +116,10 @@ for (const [what, spoil] of [
   ["of another inode", (home: string) => changeMark(home, { inode: 1 })],
   ["of another device", (home: string) => changeMark(home, { device: 1 })],
   ["without a mark", (home: string) => rmSync(join(indexFolderOf(home), "trust.json"))],
-  ["with a mark that is cut off", (home: string) => writeFileSync(join(indexFolderOf(home), "trust.json"), '{"boo')],
+  [
+    "with a mark that is cut off",
+    (home: string) => writeFileSync(join(indexFolderOf(home), "trust.json"), '{"boo'),
+  ],
   ["that is empty", (home: string) => writeFileSync(join(indexFolderOf(home), "data.mdb"), "")],
   ["that is gone", (home: string) => rmSync(indexFolderOf(home), { recursive: true })],
 ] as const) {

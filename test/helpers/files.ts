@@ -12,11 +12,20 @@ export interface Counts {
 
 /** The real disk, counted, and with calls that a test can delay, change or fail. */
 export class WatchedFiles implements FileSystem {
-  readonly counts: Counts = { appends: 0, appendedBytes: 0, syncs: 0, folderSyncs: 0, readBytes: 0, opens: 0 };
+  readonly counts: Counts = {
+    appends: 0,
+    appendedBytes: 0,
+    syncs: 0,
+    folderSyncs: 0,
+    readBytes: 0,
+    opens: 0,
+  };
   /** Every call that matters for what is on the disk, in order: `append 0000000001.varve` and so on. */
   readonly calls: string[] = [];
   /** Before an append; `write` does it, and what is thrown fails the call. */
-  onAppend: ((pieces: readonly Uint8Array[], write: (pieces: readonly Uint8Array[]) => void) => void) | undefined;
+  onAppend:
+    | ((pieces: readonly Uint8Array[], write: (pieces: readonly Uint8Array[]) => void) => void)
+    | undefined;
   /** Before a sync resolves. */
   onSync: ((path: string) => void | Promise<void>) | undefined;
   onOpen: ((path: string, mode: string) => void) | undefined;

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { encodeSegmentHeader, decodeSegmentHeader } from "../../engine/log/format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader } from "../../engine/log/format.ts";
 import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
@@ -102,6 +102,27 @@ test("a damaged batch in the middle is told by verify, and a rebuild loses no ot
   const copy = await openTestStore(copyHome(home));
   assert.is(await copy.load("n/5"), "new");
   assert.is(await copy.load("n/9"), marked(9));
+});
+
+test("a value whose batch was lost can be saved again, and everything that has it be deleted", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home);
+  const shared = Buffer.alloc(600, "SHARED--");
+  for (const name of ["lost", "b", "c"]) await store.save(name, shared);
+  await store.close();
+  const segment = segmentsOf(home)[0]!;
+  flipByte(segment, readFileSync(segment).indexOf("SHARED--") - 10);
+  const again = await openTestStore(home);
+  await again.rebuildIndex();
+  await failureWithHint(again.load("b"), "CORRUPTION");
+  assert.is((await again.get("b")).ref, "b:0");
+  await again.save("d", shared);
+  for (const name of ["b", "c", "d"]) assert.ok(shared.equals(await again.load<Uint8Array>(name)), name);
+  for (const name of ["b", "c", "d"]) await again.delete(`${name}:0`);
+  await again.rebuildIndex();
+  assert.is((await again.stats()).versions, 0);
+  await again.undelete("b:0");
+  assert.ok(shared.equals(await again.load<Uint8Array>("b")));
 });
 
 test("a truncated segment loses what was cut, tells so, and the rest goes on", async () => {
@@ -246,7 +267,8 @@ test("a log without any readable header is CORRUPTION, and nothing new is begun 
   const segment = segmentsOf(home)[0]!;
   flipByte(segment, 3);
   const bytes = readFileSync(segment);
-  for (const readOnly of [false, true]) await failureWithHint(openTestStore(home, { readOnly }), "CORRUPTION");
+  for (const readOnly of [false, true])
+    await failureWithHint(openTestStore(home, { readOnly }), "CORRUPTION");
   assert.equal(readFileSync(segment), bytes);
   assert.is(segmentsOf(home).length, 1);
 });
@@ -288,7 +310,8 @@ test("whatever byte of a log is flipped, no wrong value is ever given", async ()
   await store.close();
   const right = new Map<string, unknown>();
   const whole = await openTestStore(copyHome(home));
-  for await (const artifact of whole.list({ allVersions: true })) right.set(artifact.ref, await artifact.value());
+  for await (const artifact of whole.list({ allVersions: true }))
+    right.set(artifact.ref, await artifact.value());
   for (const segment of segmentsOf(home)) {
     const intact = readFileSync(segment);
     for (let at = 1; at < intact.length; at += 37) {

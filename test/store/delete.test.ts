@@ -48,7 +48,10 @@ test("a version with an alias is deleted with its aliases only when asked for, a
   await failureWithHint(store.delete("a:all"), "CONFLICT");
   await failureWithHint(store.delete("a@x"), "CONFLICT");
   assert.is((await store.stats()).versions, 2);
-  assert.equal(await store.delete("a@x", { aliases: true }), { deleted: ["a:0"], aliases: ["a@x", "a@y", "a@z"] });
+  assert.equal(await store.delete("a@x", { aliases: true }), {
+    deleted: ["a:0"],
+    aliases: ["a@x", "a@y", "a@z"],
+  });
   assert.equal(await store.aliases("a"), {});
   await store.setAlias("a", "y", 1);
   const revived = await store.undelete("a:0");
@@ -64,7 +67,17 @@ test("undelete brings back everything that a version was", async () => {
   await store.delete("a:0");
   await store.save("a", 5);
   const revived = await store.undelete("a:0");
-  for (const item of ["ref", "digest", "size", "mediaType", "sequence", "createdAt", "code", "tags", "metadata"] as const) {
+  for (const item of [
+    "ref",
+    "digest",
+    "size",
+    "mediaType",
+    "sequence",
+    "createdAt",
+    "code",
+    "tags",
+    "metadata",
+  ] as const) {
     assert.equal(revived[item], saved[item], item);
   }
   assert.equal(Buffer.from(await store.load<Uint8Array>("a:0")).toString(), "bytes");
@@ -141,14 +154,24 @@ test("after random saves, deletes and undeletes every version is what it should 
 
 test("annotate replaces top-level keys, null removes one, and the value stays", async () => {
   const store = await newStore();
-  const saved = await store.save("a", { v: 1 }, { tags: { a: "1", b: "2" }, metadata: { m: { x: 1 }, n: 2 } });
-  const changed = await store.annotate("a", { tags: { a: null, c: "3" }, metadata: { m: { y: 2 }, n: null } });
+  const saved = await store.save(
+    "a",
+    { v: 1 },
+    { tags: { a: "1", b: "2" }, metadata: { m: { x: 1 }, n: 2 } },
+  );
+  const changed = await store.annotate("a", {
+    tags: { a: null, c: "3" },
+    metadata: { m: { y: 2 }, n: null },
+  });
   assert.equal(changed.tags, { b: "2", c: "3" });
   assert.equal(changed.metadata, { m: { y: 2 } });
   assert.equal(saved.tags, { a: "1", b: "2" }, "an artifact is a snapshot");
   const again = await store.get("a");
   assert.equal([again.tags, again.metadata], [changed.tags, changed.metadata]);
-  assert.equal([again.sequence, again.createdAt, again.digest], [saved.sequence, saved.createdAt, saved.digest]);
+  assert.equal(
+    [again.sequence, again.createdAt, again.digest],
+    [saved.sequence, saved.createdAt, saved.digest],
+  );
   assert.equal(await store.load("a"), { v: 1 });
   assert.is((await store.save("a", 2)).version, 1);
   await failureWithHint(store.annotate("a", { tags: { a: 5 } as never }), "INVALID_ARGUMENT");

@@ -3,8 +3,8 @@ import * as assert from "uvu/assert";
 import type { ArtifactStore, ListFilter } from "../../engine/api.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { newFolder } from "../helpers/folders.ts";
 import { WatchedFiles } from "../helpers/files.ts";
+import { newFolder } from "../helpers/folders.ts";
 import { closeAll, newStore, openSeamStore } from "../helpers/stores.ts";
 
 const test = suite("list and versions");

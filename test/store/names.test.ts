@@ -7,8 +7,37 @@ const test = suite("names, refs and aliases");
 test.after.each(closeAll);
 
 const longest = "ä".repeat(256);
-const goodNames = ["a", "iris/model", "a b", "a.b-c_d", "...", "a/...b/.c", "ünïcödé/日本/😀", longest, "-", "0", "all", "latest"];
-const badNames = ["", "/", "a/", "/a", "a//b", ".", "..", "a/..", "./a", "a:b", "a@b", "a\nb", "a\u0000", "\u007f", "\u0085"];
+const goodNames = [
+  "a",
+  "iris/model",
+  "a b",
+  "a.b-c_d",
+  "...",
+  "a/...b/.c",
+  "ünïcödé/日本/😀",
+  longest,
+  "-",
+  "0",
+  "all",
+  "latest",
+];
+const badNames = [
+  "",
+  "/",
+  "a/",
+  "/a",
+  "a//b",
+  ".",
+  "..",
+  "a/..",
+  "./a",
+  "a:b",
+  "a@b",
+  "a\nb",
+  "a\u0000",
+  "\u007f",
+  "\u0085",
+];
 badNames.push("\ud800", `${longest}x`, "x".repeat(513));
 
 test("every allowed name is kept as it is", async () => {
@@ -17,7 +46,10 @@ test("every allowed name is kept as it is", async () => {
   for (const name of goodNames) assert.is(await store.load(`${name}:0`), name);
   const listed: string[] = [];
   for await (const { name } of store.list()) listed.push(name);
-  assert.equal(listed, [...goodNames].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+  assert.equal(
+    listed,
+    [...goodNames].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+  );
 });
 
 test("every other name is INVALID_ARGUMENT wherever it is given", async () => {
@@ -36,9 +68,30 @@ test("every other name is INVALID_ARGUMENT wherever it is given", async () => {
 test("refs that are none are INVALID_ARGUMENT", async () => {
   const store = await newStore();
   await store.save("a", 1);
-  const bad = ["", ":", "a:", "a@", "a:-1", "a:1.5", "a:01", "a:99999999999", "a:x", "a@b c", "a@latest", "a@7", "a:0:1", "a@b:1"];
+  const bad = [
+    "",
+    ":",
+    "a:",
+    "a@",
+    "a:-1",
+    "a:1.5",
+    "a:01",
+    "a:99999999999",
+    "a:x",
+    "a@b c",
+    "a@latest",
+    "a@7",
+    "a:0:1",
+    "a@b:1",
+  ];
   for (const ref of [...bad, null, 5, {}, { name: "a" }] as never[]) {
-    for (const call of [store.load(ref), store.get(ref), store.find(ref), store.has(ref), store.annotate(ref, {})]) {
+    for (const call of [
+      store.load(ref),
+      store.get(ref),
+      store.find(ref),
+      store.has(ref),
+      store.annotate(ref, {}),
+    ]) {
       await failureWithHint(call, "INVALID_ARGUMENT");
     }
     await failureWithHint(store.delete(ref), "INVALID_ARGUMENT");
@@ -57,7 +110,8 @@ test("what is not there is NOT_FOUND, or undefined, or false", async () => {
     assert.is(await store.has(ref), false);
     await failureWithHint(store.annotate(ref, { tags: { a: "b" } }), "NOT_FOUND");
   }
-  for (const ref of ["b:0", "a:1", "a@none", "b:all", "b:latest"]) await failureWithHint(store.delete(ref), "NOT_FOUND");
+  for (const ref of ["b:0", "a:1", "a@none", "b:all", "b:latest"])
+    await failureWithHint(store.delete(ref), "NOT_FOUND");
   assert.is(await store.has("a"), true);
 });
 
@@ -97,7 +151,19 @@ test("an alias has its own rules and must point at a live version", async () => 
   await store.save("m", 1);
   await store.save("m", 2);
   await store.delete("m:1");
-  for (const alias of ["", "latest", "all", "7", "0012", "a b", "a/b", "ä", "x".repeat(129), 5, null] as string[]) {
+  for (const alias of [
+    "",
+    "latest",
+    "all",
+    "7",
+    "0012",
+    "a b",
+    "a/b",
+    "ä",
+    "x".repeat(129),
+    5,
+    null,
+  ] as string[]) {
     await failureWithHint(store.setAlias("m", alias, 0), "INVALID_ARGUMENT");
   }
   await store.setAlias("m", "x".repeat(128), 0);

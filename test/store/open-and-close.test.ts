@@ -204,8 +204,14 @@ test("config.json of the home is read, options win over it, and mistakes in it a
 
 test("wrong options are INVALID_ARGUMENT", async () => {
   const home = newFolder();
-  const wrong: object[] = [{ durability: "fast" }, { minFreeSpace: -1 }, { lockWaitMax: "5" }, { codecs: [{}] }];
-  for (const options of wrong) await failureWithHint(openTestStore(home, options as StoreOptions), "INVALID_ARGUMENT");
+  const wrong: object[] = [
+    { durability: "fast" },
+    { minFreeSpace: -1 },
+    { lockWaitMax: "5" },
+    { codecs: [{}] },
+  ];
+  for (const options of wrong)
+    await failureWithHint(openTestStore(home, options as StoreOptions), "INVALID_ARGUMENT");
 });
 
 test("a folder with other things in it is left as it is", async () => {

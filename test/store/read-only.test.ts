@@ -65,7 +65,10 @@ for (const [what, prepare] of [
   ["without locks", (home: string) => removed(home, /^lock$/)],
   ["with a log and nothing else", (home: string) => removed(home, /^(?!log$)/)],
   ["with a mark that is cut off", (home: string) => withMark(home, '{"bootId":')],
-  ["with an index of another boot", (home: string) => withMark(home, '{"bootId":"other","device":1,"inode":2}')],
+  [
+    "with an index of another boot",
+    (home: string) => withMark(home, '{"bootId":"other","device":1,"inode":2}'),
+  ],
 ] as const) {
   test(`a home ${what} is read, and nothing is written inside it`, async () => {
     const home = prepare(await filledHome());
@@ -181,11 +184,21 @@ test("a user of a home of their own works", async () => {
 });
 
 const mountable = spawnSync("unshare", ["-Urm", "true"]).status === 0;
-if (!mountable) console.log("read-only: skipped: a home on a disk that is mounted read-only (unshare is refused)");
+if (!mountable)
+  console.log("read-only: skipped: a home on a disk that is mounted read-only (unshare is refused)");
 (mountable ? test : test.skip)("a home on a disk that is mounted read-only can be read", async () => {
   const home = await filledHome();
-  const mounted = ["unshare", "-Urm", "sh", "-c", 'mount --bind -o ro "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"', home];
-  const reader = new Program(program, [home, '{"readOnly":true}', "small", "small@first"], { under: mounted });
+  const mounted = [
+    "unshare",
+    "-Urm",
+    "sh",
+    "-c",
+    'mount --bind -o ro "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"',
+    home,
+  ];
+  const reader = new Program(program, [home, '{"readOnly":true}', "small", "small@first"], {
+    under: mounted,
+  });
   const { values, saved } = await reader.expect();
   assert.equal(values, [{ x: 2 }, { x: 1 }]);
   assert.is(saved.code, "READ_ONLY");

@@ -130,7 +130,9 @@ test("values loaded one after another do not share memory", async () => {
 
 test("values of all sizes around the inner limits come back", async () => {
   const store = await newStore();
-  const sizes = [0, 1, 7, 8, 200, 255, 256, 257, 4096, 65_471, 65_472, 65_535, 65_536, 65_537, 262_143, 262_144];
+  const sizes = [
+    0, 1, 7, 8, 200, 255, 256, 257, 4096, 65_471, 65_472, 65_535, 65_536, 65_537, 262_143, 262_144,
+  ];
   sizes.push(1_048_575, 1_048_577, 3_000_001);
   for (const size of sizes) await store.save(`size/${size}`, Buffer.alloc(size, size % 251));
   for (const size of sizes) {
@@ -252,14 +254,16 @@ test("of many concurrent saves with one ifVersion exactly one succeeds, and the 
   );
   const saved = results.filter(({ status }) => status === "fulfilled");
   assert.is(saved.length, 1);
-  for (const result of results)
-    if (result.status === "rejected") assert.is(result.reason.code, "CONFLICT");
+  for (const result of results) if (result.status === "rejected") assert.is(result.reason.code, "CONFLICT");
   assert.is((await store.stats()).versions, 2);
 });
 
 test("what can't be kept is refused with the path inside the value, and nothing is saved", async () => {
   const store = await newStore();
-  const error = await failure(store.save("x", { layers: [{}, { activation: () => 1 }] }), "UNSUPPORTED_VALUE");
+  const error = await failure(
+    store.save("x", { layers: [{}, { activation: () => 1 }] }),
+    "UNSUPPORTED_VALUE",
+  );
   assert.match(error.message, "value.layers[1].activation");
   assert.not(await store.has("x"));
   assert.is((await store.stats()).sequence, 0);
