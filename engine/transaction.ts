@@ -193,7 +193,9 @@ export class Transaction {
     if (!known || known.place.payloadLength !== blob.bytes.length) return false;
     if (this.#isInThisGroup(known.place) || blob.bytes.length > CHECKED_BLOB_BYTES_MAX) return true;
     try {
-      this.#reader.readSync(known.place, RecordKind.blob, blob.digest);
+      const { place } = known;
+      if (!this.#reader.readShared(place, RecordKind.blob, blob.digest))
+        this.#reader.readSync(place, RecordKind.blob, blob.digest);
       return true;
     } catch {
       return false;

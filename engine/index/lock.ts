@@ -35,6 +35,7 @@ interface Opener {
 
 const STATE_KEY = Buffer.from("state");
 const OPENER_PREFIX = "opener/";
+const OPENERS = { start: Buffer.from(OPENER_PREFIX), end: Buffer.from("opener0") };
 const HEARTBEAT_MILLISECONDS = 5_000;
 /** An opener of another PID namespace that was silent for so long is taken for dead. */
 const SILENCE_MILLISECONDS_MAX = 20_000;
@@ -123,7 +124,7 @@ export class LockEnvironment {
   /** How many others have the store open, those that died without a word included until somebody registers. */
   others(): number {
     let count = 0;
-    for (const [key] of this.#openers()) if (key !== this.#openerKey.toString()) count++;
+    for (const { key } of this.#environment.entries(OPENERS)) if (!this.#openerKey.equals(key)) count++;
     return count;
   }
 
@@ -171,8 +172,7 @@ export class LockEnvironment {
   }
 
   *#openers(): Generator<[string, Opener]> {
-    const range = { start: Buffer.from(OPENER_PREFIX), end: Buffer.from("opener0") };
-    for (const { key, value } of this.#environment.entries(range)) {
+    for (const { key, value } of this.#environment.entries(OPENERS)) {
       yield [key.toString(), JSON.parse(value.toString()) as Opener];
     }
   }

@@ -1,0 +1,21 @@
+/** Builds everything that is measured, since code that is translated while it is loaded isn't what users run. */
+
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const repository = fileURLToPath(new URL("..", import.meta.url));
+const compiler = join(repository, "node_modules/typescript/bin/tsc");
+
+export const resultsFolder = join(repository, "bench/results");
+
+/** Gives the built `child.js`. The folder has to lie in the repository, for the packages to be found. */
+export async function build(folder: string): Promise<string> {
+  const project = join(repository, "bench/tsconfig.json");
+  await promisify(execFile)(process.execPath, [compiler, "-p", project, "--outDir", folder]);
+  const script = join(folder, "bench/child.js");
+  if (!existsSync(script)) throw new Error(`the compiler did not make ${script}`);
+  return script;
+}

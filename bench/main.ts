@@ -1,0 +1,66 @@
+/** `npm run bench`: what is asked for, built, measured and told. */
+
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { measureLimits } from "../cli/bench/limits.ts";
+import { fileSystemOf, machineOf } from "../cli/bench/machine.ts";
+import { build, resultsFolder } from "./build.ts";
+import { helpText, type Options, parseOptions } from "./options.ts";
+import { profileLines } from "./profile.ts";
+import { reportLines } from "./report.ts";
+import { type Result, rowsOf } from "./result.ts";
+import { Runner } from "./runner.ts";
+
+const LIMITS_SECONDS = 1;
+
+/** Memory is no disk: there the repository's own folder is taken instead. */
+async function parentFolder({ dir }: Options): Promise<string> {
+  if (dir !== undefined) return dir;
+  return (await fileSystemOf(tmpdir())) === "tmpfs" ? resultsFolder : tmpdir();
+}
+
+async function measure(options: Options, folder: string, signal: AbortSignal): Promise<Result> {
+  const built = await mkdtemp(join(resultsFolder, "build-"));
+  const onStep = (text: string): void => console.error(text);
+  try {
+    const script = await build(built);
+    const bounds = {
+      seconds: Math.min(LIMITS_SECONDS, options.seconds),
+      operations: Number.POSITIVE_INFINITY,
+    };
+    const limits = await measureLimits(folder, { ...bounds, signal }, options);
+    const cells = await new Runner(options, { script, folder, signal, onStep }).run();
+    const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
+    return { format: 1, date, machine, options, limits, rows: rowsOf(cells, options.base) };
+  } finally {
+    await rm(built, { recursive: true, force: true });
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  const interruption = new AbortController();
+  process.once("SIGINT", () => interruption.abort(new Error("interrupted")));
+  const parent = await parentFolder(options);
+  for (const each of [parent, resultsFolder]) await mkdir(each, { recursive: true });
+  const folder = await mkdtemp(join(parent, "varve-bench-"));
+  try {
+    const result = await measure(options, folder, interruption.signal);
+    console.log(reportLines(result).join("\n"));
+    if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));
+    if (options.json !== undefined)
+      await writeFile(options.json, `${JSON.stringify(result, undefined, 1)}\n`);
+    if (result.rows.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options) await run(options);
+  else console.log(helpText());
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  process.exitCode = 2;
+}

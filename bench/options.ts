@@ -1,0 +1,120 @@
+/** The words of `npm run bench`. */
+
+import { parseArgs } from "node:util";
+import { subjects } from "../cli/bench/subjects.ts";
+import { tableLines } from "../cli/bench/text.ts";
+import { VALUE_BYTES } from "../cli/bench/values.ts";
+import { workloads } from "./workloads.ts";
+
+export interface Options {
+  only: string[];
+  subjects: string[];
+  /** Whose rate is divided by that of the others. */
+  base: string;
+  rounds: number;
+  /** Of one measurement. */
+  seconds: number;
+  /** After which a child is killed. */
+  secondsMax: number;
+  artifacts: number;
+  bytes: number;
+  seed: number;
+  dir: string | undefined;
+  json: string | undefined;
+  profile: string | undefined;
+}
+
+const definitions = {
+  only: { type: "string" },
+  subjects: { type: "string" },
+  base: { type: "string" },
+  rounds: { type: "string" },
+  seconds: { type: "string" },
+  limit: { type: "string" },
+  artifacts: { type: "string" },
+  bytes: { type: "string" },
+  seed: { type: "string" },
+  dir: { type: "string" },
+  json: { type: "string" },
+  profile: { type: "string" },
+  quick: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+const full = { rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000 };
+const quick = { rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000 };
+
+/** Undefined when the help is asked for. */
+export function parseOptions(args: string[]): Options | undefined {
+  const { values } = parseArgs({ args, options: definitions });
+  if (values.help) return undefined;
+  const defaults = values.quick ? quick : full;
+  const number = (name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "seed", standard: number) =>
+    numberOf(name, values[name], standard);
+  const chosen = namesOf("--subjects", values.subjects, subjects);
+  const base = values.base ?? chosen[0]!;
+  if (!chosen.includes(base)) throw new Error(`--base ${base} is not among the subjects`);
+  return {
+    only: namesOf("--only", values.only, workloads),
+    subjects: chosen,
+    base,
+    rounds: number("rounds", defaults.rounds),
+    seconds: number("seconds", defaults.seconds),
+    secondsMax: number("limit", defaults.secondsMax),
+    artifacts: number("artifacts", defaults.artifacts),
+    bytes: number("bytes", VALUE_BYTES),
+    seed: number("seed", 1),
+    dir: values.dir,
+    json: values.json,
+    profile: values.profile,
+  };
+}
+
+function numberOf(name: string, text: string | undefined, standard: number): number {
+  const number = text === undefined ? standard : Number(text);
+  if (text === "" || !(number > 0) || !Number.isFinite(number))
+    throw new Error(`--${name} must be a number above 0`);
+  return number;
+}
+
+/** In the order of the list, whatever the order given. */
+function namesOf(option: string, text: string | undefined, all: readonly { name: string }[]): string[] {
+  const known = all.map(({ name }) => name);
+  if (text === undefined) return known;
+  const asked = text.split(",");
+  const unknown = asked.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`${option} ${unknown}: choose among ${known.join(", ")}`);
+  return known.filter((name) => asked.includes(name));
+}
+
+export function helpText(): string {
+  const lines = (rows: readonly { name: string; does: string }[]): string =>
+    tableLines(
+      rows.map(({ name, does }) => [`  ${name}`, does]),
+      "left",
+    ).join("\n");
+  return `npm run bench -- [options]: varve and other stores, side by side
+
+Workloads:
+${lines(workloads)}
+
+Subjects:
+${lines(subjects)}
+
+Options:
+  --only NAMES       workloads, separated by commas; default: all
+  --subjects NAMES   subjects, separated by commas; default: all
+  --base NAME        whose speed is divided by that of the others; default: the first subject
+  --quick            a first look: ${quick.rounds} rounds of ${quick.seconds} s with ${quick.artifacts} artifacts
+  --rounds N         how often everything is measured, in turn; default ${full.rounds}
+  --seconds S        of one measurement; default ${full.seconds}
+  --limit S          after which a measurement is given up; default ${full.secondsMax}
+  --artifacts N      in the stores that are read; default ${full.artifacts}
+  --bytes N          of a value as CBOR; default ${VALUE_BYTES}
+  --seed N           of values and order; default 1
+  --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
+  --json FILE        write all figures to a file
+  --profile DIR      keep a CPU profile of each measurement, and print what took longest
+  --help             show this help
+`;
+}
