@@ -57,7 +57,7 @@ let birthsKept: boolean | undefined;
 export function bornAt(path: string): string {
   birthsKept ??= [process.execPath, tmpdir(), "/"].some((known) => {
     const { birthtimeNs, ctimeNs } = statSync(known, { bigint: true });
-    return birthtimeNs !== 0n && birthtimeNs !== ctimeNs;
+    return birthtimeNs !== ctimeNs;
   });
   return birthsKept ? statSync(path, { bigint: true }).birthtimeNs.toString(16) : "0";
 }
