@@ -91,7 +91,7 @@ export class Transaction {
 
   /**
    * The first row of a family, whose range is asked for only if it is not known.
-   * @param oldest a key that is there whenever the family has any row: a plain look-up costs a fraction of a cursor
+   * @param oldest a key that is there whenever the family has any row and nothing of the log was lost: a plain look-up costs a fraction of a cursor
    */
   firstOf(
     family: string,
@@ -100,7 +100,7 @@ export class Transaction {
   ): { key: Buffer; row: Row } | undefined {
     const known = this.#families.get(family);
     if (known) return known;
-    if (oldest && !this.#catalog.has(oldest)) return undefined;
+    if (oldest && !this.#catalog.has(oldest) && !this.#catalog.hasGap()) return undefined;
     const found = this.#catalog.first(range());
     if (found) this.#families.set(family, found);
     return found;

@@ -17,6 +17,7 @@ import {
 } from "./rows.ts";
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
+const GAP_KEY = Buffer.from([META_SPACE, 0x02]);
 const NO_DIGEST = new Uint8Array();
 
 /** Payloads up to this size are kept in the row too, so that reading them needs no look into the log. */
@@ -158,6 +159,15 @@ export class Catalog {
     for (const { digest, row, changed } of pending.values()) {
       if (changed && row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
     }
+  }
+
+  /** Within `transact`: batches of the log could not be read, so rows may be missing that others go on from. */
+  noteGap(): void {
+    this.#environment.put(GAP_KEY, Buffer.from([1]));
+  }
+
+  hasGap(): boolean {
+    return this.#environment.get(GAP_KEY) !== undefined;
   }
 
   /** Within `transact`: the position up to which the log is in the index after it. */

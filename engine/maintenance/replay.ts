@@ -55,6 +55,7 @@ function applySome(
     }
     if ("problem" in next.value) {
       result.problems.push(next.value.problem);
+      catalog.noteGap();
       continue;
     }
     const { batch } = next.value;

@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openStore } from "../../engine/main.ts";
+import { differenceBetween } from "../../cli/diff/document.ts";
+import { type Artifact, openStore } from "../../engine/main.ts";
 import { CommandLine, documentsOf } from "../helpers/command-line.ts";
 
 const test = suite<{ line: CommandLine }>("varve diff");
@@ -220,6 +221,19 @@ test("the environment is compared", async ({ line }) => {
   const lines = await linesOf(line);
   assert.ok(lines.includes(`+ environment.node: "${process.version}"`));
   assert.ok((await documentOf(line)).environment.count > 0);
+});
+
+test("whether the checkout was dirty is compared where both sides know it", async () => {
+  const partsOf = async (from: object, to: object) => {
+    const artifact = { ref: "a:0", digest: "", mediaType: "", inputs: [], tags: {}, metadata: {} };
+    const [a, b] = [from, to].map((git) => ({ ...artifact, environment: { git } }) as unknown as Artifact);
+    return (await differenceBetween(a!, b!, {})).environment?.changes.map(({ path }) => path);
+  };
+  assert.equal(await partsOf({ commit: "1" }, { commit: "1", dirty: true }), undefined);
+  assert.equal(await partsOf({ commit: "1" }, { commit: "2", dirty: true }), ["environment.git.commit"]);
+  assert.equal(await partsOf({ commit: "1", dirty: false }, { commit: "1", dirty: true }), [
+    "environment.git.dirty",
+  ]);
 });
 
 test("what does not differ is said on stderr, and left out of the document", async ({ line }) => {

@@ -13,6 +13,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-record.ts";
+import { bornAt } from "../../engine/index/boot.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
@@ -145,6 +146,41 @@ function changeMark(home: string, change: object): void {
   writeFileSync(path, JSON.stringify({ ...mark, ...kept, ...change }));
 }
 
+test("an index of another boot that was not closed in order is not believed, whatever it says", async () => {
+  const home = await filledHome();
+  const right = await answers(await openTestStore(copyHome(home)));
+  const environment = new Environment(indexFolderOf(home));
+  environment.transactSync(() => environment.remove(versionKey("n0", 7)));
+  await environment.close();
+  changeMark(home, { bootId: "another" });
+  rmSync(join(home, "lock"), { recursive: true });
+  const store = await openTestStore(home);
+  assert.equal(await answers(store), right);
+});
+
+test("an index is not called clean any more before it is written to, and again when the last one leaves", async () => {
+  const home = await filledHome();
+  const mark = () => JSON.parse(readFileSync(join(indexFolderOf(home), "trust.json"), "utf8"));
+  assert.ok(mark().clean);
+  const store = await openTestStore(home);
+  await store.load("n0");
+  assert.ok(mark().clean, "reading changes nothing");
+  const files = new WatchedFiles();
+  await store.close();
+  const writing = await openSeamStore(home, { files });
+  let cleanAtAppend: unknown;
+  files.onAppend = (pieces, write) => {
+    cleanAtAppend = mark().clean;
+    write(pieces);
+  };
+  await writing.save("n0", 1);
+  assert.is(cleanAtAppend, undefined);
+  assert.is(mark().clean, undefined);
+  const { sequence } = await writing.stats();
+  await writing.close();
+  assert.is(mark().clean.sequence, sequence);
+});
+
 test("an index of an older copy of the home is not trusted", async () => {
   const home = newFolder();
   const store = await openTestStore(home);
@@ -158,6 +194,8 @@ test("an index of an older copy of the home is not trusted", async () => {
   const folder = indexFolderOf(home);
   rmSync(folder, { recursive: true });
   cpSync(indexFolderOf(older), folder, { recursive: true });
+  // The copy may get the very inode that the old one had; it was born later all the same.
+  claimOwn(home, false);
   const mixed = await openTestStore(home);
   assert.is(await mixed.load("a"), 2);
   assert.is((await mixed.save("a", 3)).version, 2);
@@ -221,11 +259,13 @@ test("after a clean close, what the log got since is found by a new boot", async
 });
 
 /** The mark of a copied index, as if it had been made where it is. */
-function claimOwn(home: string): void {
+function claimOwn(home: string, bornToo = true): void {
   const path = join(indexFolderOf(home), "trust.json");
   const mark = JSON.parse(readFileSync(path, "utf8"));
-  const { dev, ino } = statSync(join(indexFolderOf(home), "data.mdb"));
-  writeFileSync(path, JSON.stringify({ ...mark, device: dev, inode: ino }));
+  const data = join(indexFolderOf(home), "data.mdb");
+  const { dev, ino } = statSync(data);
+  const born = bornToo ? bornAt(data) : mark.born;
+  writeFileSync(path, JSON.stringify({ ...mark, device: dev, inode: ino, born }));
 }
 
 for (const [what, tail] of [

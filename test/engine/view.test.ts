@@ -15,6 +15,8 @@ function staged(rows: Set<string>) {
     row: (key: Buffer) => (visible.has(String(key)) ? { key } : undefined),
     first: ({ start }: { start: Buffer }) =>
       visible.has(String(start)) ? { key: start, row: {} } : undefined,
+    retain: () => {},
+    release: async () => {},
     refresh: () => {
       counts.refreshes++;
       visible = new Set(rows);

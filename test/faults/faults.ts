@@ -139,7 +139,7 @@ export const faults: Fault[] = [
   {
     name: "versions are counted from the live ones only",
     file: "engine/operations.ts",
-    text: "const newest = transaction.firstOf(name, () => versionsRange(name));",
+    text: "const newest = transaction.firstOf(name, () => versionsRange(name), versionKey(name, 0));",
     replacement: "const newest = latestVersion(transaction, name);",
     tests: ["store/delete.test.ts"],
   },
@@ -177,6 +177,20 @@ export const faults: Fault[] = [
     text: "if (mark.device !== data.dev || mark.inode !== data.ino) return false;",
     replacement: "",
     tests: ["engine/recovery.test.ts"],
+  },
+  {
+    name: "an index is trusted for an inode that was given again",
+    file: "engine/index/mark.ts",
+    text: 'if (mark.born !== bornAt(join(folder, "data.mdb"))) return false;',
+    replacement: "",
+    tests: ["engine/recovery.test.ts"],
+  },
+  {
+    name: "a name whose first version was lost is taken for a new one",
+    file: "engine/transaction.ts",
+    text: " && !this.#catalog.hasGap()",
+    replacement: "",
+    tests: ["store/damage.test.ts"],
   },
   {
     name: "an index is not marked before it is written",

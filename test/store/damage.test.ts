@@ -1,4 +1,12 @@
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -102,6 +110,33 @@ test("a damaged batch in the middle is told by verify, and a rebuild loses no ot
   const copy = await openTestStore(copyHome(home));
   assert.is(await copy.load("n/5"), "new");
   assert.is(await copy.load("n/9"), marked(9));
+});
+
+test("a version that was lost is not given again, be it the first or the last but one", async () => {
+  for (const lost of [0, 1]) {
+    const home = newFolder();
+    const store = await openTestStore(home);
+    for (let version = 0; version < 3; version++) await store.save("x", marked(version));
+    await store.close();
+    const segment = segmentsOf(home)[0]!;
+    flipByte(segment, readFileSync(segment).indexOf(`MARK-000${lost}`) - 10);
+    const again = await openTestStore(home);
+    await again.rebuildIndex();
+    assert.is(await again.has(`x:${lost}`), false);
+    assert.is((await again.save("x", "new")).version, 3);
+    assert.is(await again.load("x"), "new");
+  }
+});
+
+test("damage of the last but one batch is told even where nothing but the log is left", async () => {
+  const home = await filledHome();
+  const segment = segmentsOf(home)[0]!;
+  flipByte(segment, readFileSync(segment).indexOf("MARK-0008") - 10);
+  for (const name of readdirSync(home)) if (name !== "log") rmSync(join(home, name), { recursive: true });
+  const store = await openTestStore(home);
+  assert.is(await store.load("n/9"), marked(9));
+  assert.is(await store.load("n/7"), marked(7));
+  assert.is((await store.verify()).ok, false);
 });
 
 test("a value whose batch was lost can be saved again, and everything that has it be deleted", async () => {
