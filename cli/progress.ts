@@ -1,15 +1,21 @@
 /** One line on stderr that tells how far a long call is; on a terminal only. */
 
 import type { CallOptions, Progress } from "../engine/main.ts";
-import type { Context } from "./context.ts";
+import type { OutputStream } from "./output.ts";
 
 const QUIET_MILLISECONDS = 1_000;
 const REDRAW_MILLISECONDS = 100;
 const CLEAR_LINE = "\r\u001b[2K";
 
+/** What it needs of a verb's context. */
+interface Surroundings {
+  readonly io: { readonly signal: AbortSignal; readonly stderr: OutputStream };
+  readonly progress: boolean;
+}
+
 /** Runs a call with the options that let it be interrupted and followed. */
 export async function withProgress<T>(
-  context: Context,
+  context: Surroundings,
   call: (options: CallOptions) => Promise<T>,
 ): Promise<T> {
   const { signal, stderr } = context.io;

@@ -85,10 +85,12 @@ export class IndexView {
 
   /** Later reads see what other processes have committed. */
   refresh(): void {
-    this.#catalog.refresh();
     const state = this.#source.refresh();
+    const { catalog } = this.#source;
+    catalog.refresh();
     this.raiseDurable(state.durableSequence);
-    this.follow(state.tail.sequence);
+    // What is cached came from the index, which a process that was killed may have left ahead of the shared state.
+    this.follow(catalog.applied()?.sequence ?? state.tail.sequence);
     this.#freshAt = performance.now();
     if (this.#freshInTurn) return;
     this.#freshInTurn = true;

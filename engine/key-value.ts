@@ -101,7 +101,7 @@ class KeyValueEngine implements Engine {
   del(key: Key, options?: CallOptions): Promise<boolean> {
     return this.#calls.run(options, async () => {
       const encoded = encodeKey(key);
-      return this.#write(0, (transaction) => applyDelete(transaction, encoded));
+      return this.#write(0, (transaction) => applyDelete(transaction, encoded), { reserve: true });
     });
   }
 
@@ -129,7 +129,7 @@ class KeyValueEngine implements Engine {
           for (const step of steps) step(transaction);
           return { sequence: transaction.newestSequence };
         },
-        true,
+        { undoable: true },
       );
     });
   }
@@ -232,9 +232,13 @@ class KeyValueEngine implements Engine {
     return { key: encodedKey, payload, blob, ifAbsent, ifSequence };
   }
 
-  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false): Promise<T> {
+  #write<T>(
+    bytes: number,
+    run: (transaction: Transaction) => T,
+    options: { undoable?: boolean; reserve?: boolean } = {},
+  ): Promise<T> {
     this.#checkWritable();
-    return this.#core.commit({ run, bytes, durable: this.#durable, undoable });
+    return this.#core.commit({ run, bytes, durable: this.#durable, ...options });
   }
 
   #checkWritable(): void {

@@ -1,6 +1,6 @@
 /** All that differs between two artifacts, as the document of `diff --json`: what is the same is not in it. */
 
-import type { Artifact, CallOptions, CodeSource } from "../../engine/main.ts";
+import type { Artifact, CallOptions, CodeSource, Environment } from "../../engine/main.ts";
 import { optional } from "../pairs.ts";
 import { type Changes, changesBetween } from "./changes.ts";
 import { type LineDifference, lineDifference } from "./lines.ts";
@@ -37,7 +37,7 @@ export async function differenceBetween(
     ...optional("inputs", inputDifference(from.inputs, to.inputs)),
     ...optional("tags", anyChanges(changesBetween(from.tags, to.tags, "tags"))),
     ...optional("metadata", anyChanges(changesBetween(from.metadata, to.metadata, "metadata"))),
-    ...optional("environment", anyChanges(changesBetween(from.environment, to.environment, "environment"))),
+    ...optional("environment", environmentDifference(from.environment, to.environment)),
   };
 }
 
@@ -54,6 +54,19 @@ function inputDifference(from: string[], to: string[]): Difference["inputs"] {
   const removed = from.filter((ref) => !to.includes(ref));
   const added = to.filter((ref) => !from.includes(ref));
   return removed.length + added.length > 0 ? { removed, added } : undefined;
+}
+
+/** Whether a checkout was dirty is not known of what was saved before git had answered: that is no difference. */
+function environmentDifference(from: Environment, to: Environment): Changes | undefined {
+  const isKnown = from.git?.dirty !== undefined && to.git?.dirty !== undefined;
+  const [a, b] = isKnown ? [from, to] : [withoutDirty(from), withoutDirty(to)];
+  return anyChanges(changesBetween(a, b, "environment"));
+}
+
+function withoutDirty(environment: Environment): Environment {
+  if (!environment.git) return environment;
+  const { dirty: _, ...git } = environment.git;
+  return { ...environment, git };
 }
 
 type SourcePair = readonly [CodeSource | undefined, CodeSource | undefined];

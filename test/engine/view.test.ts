@@ -15,6 +15,7 @@ function staged(rows: Set<string>) {
     row: (key: Buffer) => (visible.has(String(key)) ? { key } : undefined),
     first: ({ start }: { start: Buffer }) =>
       visible.has(String(start)) ? { key: start, row: {} } : undefined,
+    applied: () => ({ sequence: 0 }),
     retain: () => {},
     release: async () => {},
     refresh: () => {
