@@ -1,6 +1,13 @@
 import type { Artifact, ListFilter } from "./api.ts";
 import type { KeyRange } from "./artifact-record.ts";
-import { isDeleted, namesRange, parseVersionKey, versionKey, versionsRange } from "./artifact-record.ts";
+import {
+  allAliasesRange,
+  isDeleted,
+  namesRange,
+  parseVersionKey,
+  versionKey,
+  versionsRange,
+} from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";
@@ -11,6 +18,7 @@ import type { Entry } from "./listing/smallest.ts";
 import { compareEntries, Smallest } from "./listing/smallest.ts";
 import { VersionWalk } from "./listing/walk.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
+import { SparseRows } from "./sparse-rows.ts";
 import type { VersionRow, Versions } from "./versions.ts";
 
 /** A listing reads from one state of the store for so long; then it goes on in a newer one, so that the index can reuse pages. */
@@ -44,6 +52,7 @@ class Listing {
   readonly #filter: TakenFilter;
   readonly #signal: AbortSignal | undefined;
   #current: EngineSnapshot | undefined;
+  #sparse: SparseRows | undefined;
 
   constructor(core: EngineCore, versions: Versions, filter: TakenFilter, signal: AbortSignal | undefined) {
     this.#core = core;
@@ -72,7 +81,7 @@ class Listing {
     for await (const page of this.#pages(this.#walk(this.#filter.after))) {
       for (const candidate of page) {
         if (!(await this.#passes(candidate))) continue;
-        yield await this.#versions.artifact(candidate.found, this.#snapshot());
+        yield await this.#versions.artifact(candidate.found, this.#reader());
         if (--left === 0) return;
       }
     }
@@ -86,7 +95,7 @@ class Listing {
       const entries = await this.#first(count, position);
       for (const { key } of entries) {
         const found = await this.#stillWanted(key);
-        if (found) yield await this.#versions.artifact(found, this.#snapshot());
+        if (found) yield await this.#versions.artifact(found, this.#reader());
       }
       if (entries.length < count) return;
       position = entries.at(-1);
@@ -165,6 +174,13 @@ class Listing {
     const { glob, mode, reverse, sort } = this.#filter;
     const range: KeyRange = glob.exact ? versionsRange(glob.prefix) : namesRange(glob.prefix);
     return new VersionWalk({ range, mode, reverse: reverse && sort === "name", after });
+  }
+
+  /** The snapshot as it is read for artifacts: most names have no aliases. */
+  #reader(): SparseRows {
+    const snapshot = this.#snapshot();
+    if (this.#sparse?.snapshot !== snapshot) this.#sparse = new SparseRows(snapshot, allAliasesRange().end);
+    return this.#sparse;
   }
 
   #snapshot(): EngineSnapshot {

@@ -220,7 +220,7 @@ export class EmbeddedStore implements ArtifactStore {
       const run = batch.end();
       const saved = await this.#write(batch.bytes, run instanceof Promise ? await run : run, true);
       for (const environment of batch.environments) environment.stored = true;
-      return Promise.all(saved.map((found) => this.#artifact(found)));
+      return this.#versions.writtenTogether(saved);
     });
   }
 

@@ -5,6 +5,7 @@ import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
+  allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
   isDeleted,
@@ -24,6 +25,7 @@ import type { FoundVersion } from "./operations.ts";
 import { notFound } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
+import { SparseRows } from "./sparse-rows.ts";
 
 /** Sources and environments repeat from version to version, so the last few are kept decoded. */
 const DECODED_BLOBS_MAX = 64;
@@ -152,6 +154,21 @@ export class Versions implements ValueSource {
       },
       this,
     );
+  }
+
+  /** As `written`, for those of one batch: most of their names have no aliases. */
+  async writtenTogether(saved: readonly FoundVersion[]): Promise<Artifact[]> {
+    const snapshot = this.#core.snapshot();
+    try {
+      const reader = new SparseRows(snapshot, allAliasesRange().end);
+      return await Promise.all(
+        saved.map(({ name, version, row }) =>
+          this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name, reader)),
+        ),
+      );
+    } finally {
+      snapshot.close();
+    }
   }
 
   /** The artifact of a version that this process has just written, and waited for as long as it wanted. */
