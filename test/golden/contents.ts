@@ -6,7 +6,10 @@ import type { Engine } from "../../engine/key-value.ts";
 /** A clock that goes on by a second at each look. */
 export function steppingClock(): () => Date {
   let time = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
-  return () => new Date((time += 1_000));
+  return () => {
+    time += 1_000;
+    return new Date(time);
+  };
 }
 
 export const pointCodec: Codec = {
