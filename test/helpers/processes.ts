@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { readableRoot } from "./readable-code.ts";
 
 const loader = import.meta.resolve("tsx");
+const repository = join(import.meta.dirname, "../..");
 const running = new Set<ChildProcess>();
 
 export interface ProgramOptions {
@@ -21,8 +24,11 @@ export class Program {
 
   /** @param path from this folder */
   constructor(path: string, args: string[], options: ProgramOptions = {}) {
-    const file = fileURLToPath(new URL(path, import.meta.url));
-    const command = [...(options.under ?? []), process.execPath, "--import", loader, file, ...args];
+    const here = (file: string) =>
+      options.uid === undefined ? file : join(readableRoot(), relative(repository, file));
+    const file = here(fileURLToPath(new URL(path, import.meta.url)));
+    const load = pathToFileURL(here(fileURLToPath(loader))).href;
+    const command = [...(options.under ?? []), process.execPath, "--import", load, file, ...args];
     this.process = spawn(command[0]!, command.slice(1), {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },

@@ -1,0 +1,34 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const repository = join(import.meta.dirname, "../..");
+/** What programs of the tests do not need, and which is large. */
+const LEFT_OUT = ["@biomejs", "@libsql", "@typescript", "typescript", "vega-datasets", "classic-level"];
+
+let root: string | undefined;
+
+/** Where another user finds this code: here, or in a copy when this is below a folder that only its owner may enter. */
+export function readableRoot(): string {
+  root ??= isOpen(repository) ? repository : copied();
+  return root;
+}
+
+function isOpen(folder: string): boolean {
+  const open = (statSync(folder).mode & 0o005) === 0o005;
+  return open && (folder === "/" || isOpen(dirname(folder)));
+}
+
+function copied(): string {
+  const copy = mkdtempSync(join(tmpdir(), "varve-code-"));
+  process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
+  for (const name of ["package.json", "tsconfig.json", "engine", "test"]) {
+    cpSync(join(repository, name), join(copy, name), { recursive: true });
+  }
+  const modules = join(repository, "node_modules");
+  const left = LEFT_OUT.map((name) => join(modules, name));
+  cpSync(modules, join(copy, "node_modules"), { recursive: true, filter: (path) => !left.includes(path) });
+  execFileSync("chmod", ["-R", "a+rX", copy]);
+  return copy;
+}
