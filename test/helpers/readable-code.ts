@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -30,5 +30,9 @@ function copied(): string {
   const left = LEFT_OUT.map((name) => join(modules, name));
   cpSync(modules, join(copy, "node_modules"), { recursive: true, filter: (path) => !left.includes(path) });
   execFileSync("chmod", ["-R", "a+rX", copy]);
+  // Without its install script esbuild makes itself executable when its owner first runs it.
+  for (const platform of readdirSync(join(copy, "node_modules/@esbuild"))) {
+    chmodSync(join(copy, "node_modules/@esbuild", platform, "bin/esbuild"), 0o755);
+  }
   return copy;
 }
