@@ -32,7 +32,7 @@ export class Program {
     this.process = spawn(command[0]!, command.slice(1), {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
-      ...(options.uid !== undefined && { uid: options.uid, gid: options.uid }),
+      ...(options.uid !== undefined && { uid: options.uid, gid: options.uid, cwd: readableRoot() }),
     });
     running.add(this.process);
     this.process.once("exit", () => running.delete(this.process));
