@@ -174,7 +174,9 @@ export const faults: Fault[] = [
   {
     name: "an index is trusted in a copied home",
     file: "engine/index/mark.ts",
-    text: "if (mark.device !== data.dev || mark.inode !== data.ino) return false;",
+    // Either check alone would notice: the birth of a copy differs as its inode does.
+    text: `if (mark.device !== data.dev || mark.inode !== data.ino) return false;
+  if (mark.born !== bornAt(join(folder, "data.mdb"))) return false;`,
     replacement: "",
     tests: ["engine/recovery.test.ts"],
   },
