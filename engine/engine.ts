@@ -43,7 +43,7 @@ export class EngineCore {
     this.#source = source;
     this.#settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
-    this.#view = new IndexView(source, settings.familyOf);
+    this.#view = new IndexView(source, this.reader, settings.familyOf);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
     this.#committer = new Committer(this.#end);
   }

@@ -3,6 +3,7 @@ import { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { LogReader } from "./log/reader.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { EngineSnapshot } from "./snapshot.ts";
 
@@ -15,15 +16,18 @@ const FRESH_MILLISECONDS = 10;
  */
 export class IndexView {
   readonly #source: IndexSource;
+  readonly #reader: LogReader;
   #catalog: Catalog;
   #durableSequence: number;
   #tailSequence: number;
+  #logEpoch: number;
   #freshInTurn = false;
   #freshAt = 0;
 
   readonly families: Families;
 
-  constructor(source: IndexSource, familyOf: FamilyOf | undefined) {
+  constructor(source: IndexSource, reader: LogReader, familyOf: FamilyOf | undefined) {
+    this.#reader = reader;
     this.families = new Families(familyOf);
     this.#source = source;
     this.#catalog = source.catalog;
@@ -31,6 +35,7 @@ export class IndexView {
     this.#catalog.retain();
     this.#durableSequence = source.state.durableSequence;
     this.#tailSequence = source.state.tail.sequence;
+    this.#logEpoch = source.state.logEpoch;
   }
 
   get catalog(): Catalog {
@@ -90,7 +95,7 @@ export class IndexView {
     catalog.refresh();
     this.raiseDurable(state.durableSequence);
     // What is cached came from the index, which a process that was killed may have left ahead of the shared state.
-    this.follow(catalog.applied()?.sequence ?? state.tail.sequence);
+    this.follow(catalog.applied()?.sequence ?? state.tail.sequence, state.logEpoch);
     this.#freshAt = performance.now();
     if (this.#freshInTurn) return;
     this.#freshInTurn = true;
@@ -101,7 +106,12 @@ export class IndexView {
   }
 
   /** Goes over to the state that the source is at. */
-  follow(tailSequence: number): void {
+  follow(tailSequence: number, logEpoch: number): void {
+    if (logEpoch !== this.#logEpoch) {
+      this.#logEpoch = logEpoch;
+      this.families.clear();
+      this.#reader.forget();
+    }
     if (tailSequence !== this.#tailSequence || this.#catalog !== this.#source.catalog) this.families.clear();
     this.#tailSequence = tailSequence;
     if (this.#catalog === this.#source.catalog) return;

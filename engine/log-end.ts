@@ -90,7 +90,7 @@ export class LogEnd {
   /** @throws when the store can't be written to now, with the reason */
   stateForWriting(): SharedState {
     const state = this.#source.stateUnderLock();
-    this.#view.follow(state.tail.sequence);
+    this.#view.follow(state.tail.sequence, state.logEpoch);
     if (state.syncFailed) throw afterFailedSync();
     if (!state.indexUnclean) {
       markUnclean(this.#source.indexFolder);

@@ -23,7 +23,22 @@ export interface SharedState {
   cutAtTail: boolean;
   /** A sync failed: what came after `durableSequence` is in doubt, and nothing may be written on it. */
   syncFailed: boolean;
+  /** Somebody met damage in the index: whoever has the lock next makes it anew. */
+  indexSuspect: boolean;
+  /** The newest operation in the newest checkpoint of the index, or in one that is being taken; 0 for none. */
+  checkpointSequence: number;
+  /** Raised when records were moved or files of the log replaced: what was remembered of places and files is void. */
+  logEpoch: number;
 }
+
+/** What is noted beside the end of the log, of a store in which nothing has happened. */
+export const NOTHING_NOTED = {
+  cutAtTail: false,
+  syncFailed: false,
+  indexSuspect: false,
+  checkpointSequence: 0,
+  logEpoch: 0,
+};
 
 interface Opener {
   pid: number;
@@ -219,16 +234,19 @@ function otherNamespace(opener: Opener): VarveError {
   );
 }
 
-const STATE_BYTES = 96;
+const STATE_BYTES = 112;
 
 function encodeState(state: SharedState): Buffer {
   const bytes = Buffer.alloc(STATE_BYTES);
   writePosition(bytes, 0, state.tail);
   writeUint53(bytes, state.durableSequence, 40);
   writeUint53(bytes, state.generation, 48);
-  bytes[56] = Number(state.indexUnclean) | (Number(state.cutAtTail) << 1) | (Number(state.syncFailed) << 2);
+  const flags = [state.indexUnclean, state.cutAtTail, state.syncFailed, state.indexSuspect];
+  bytes[56] = flags.reduce((all, flag, bit) => all | (Number(flag) << bit), 0);
   bytes.write(state.identity.application, 64, 8, "latin1");
   bytes.write(state.identity.storeId, 72, 16, "hex");
+  writeUint53(bytes, state.checkpointSequence, 88);
+  writeUint53(bytes, state.logEpoch, 96);
   return bytes;
 }
 
@@ -241,6 +259,9 @@ function decodeState(bytes: Buffer): SharedState {
     indexUnclean: (flags & 1) !== 0,
     cutAtTail: (flags & 2) !== 0,
     syncFailed: (flags & 4) !== 0,
+    indexSuspect: (flags & 8) !== 0,
+    checkpointSequence: readUint53(bytes, 88),
+    logEpoch: readUint53(bytes, 96),
     identity: { application: bytes.toString("latin1", 64, 72), storeId: bytes.toString("hex", 72, 88) },
   };
 }

@@ -36,6 +36,8 @@ export class LogReader {
   readonly #shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
   /** In order of opening. */
   readonly #open = new Map<number, OpenSegment>();
+  /** Forgotten while they were being read. */
+  readonly #left = new Set<OpenSegment>();
 
   constructor(files: FileSystem, folder: string, identity?: LogIdentity) {
     this.#files = files;
@@ -112,7 +114,19 @@ export class LogReader {
     }
   }
 
+  /** Files may have been replaced: each is opened again at its next read. Those being read go on with what they have. */
+  forget(): void {
+    for (const [number, segment] of this.#open) {
+      this.#open.delete(number);
+      if (segment.busy > 0) this.#left.add(segment);
+      else segment.file.close();
+    }
+    this.#closeLeft();
+  }
+
   close(): void {
+    for (const { file } of this.#left) file.close();
+    this.#left.clear();
     for (const { file } of this.#open.values()) file.close();
     this.#open.clear();
   }
@@ -130,7 +144,16 @@ export class LogReader {
     }
   }
 
+  #closeLeft(): void {
+    for (const segment of this.#left) {
+      if (segment.busy > 0) continue;
+      segment.file.close();
+      this.#left.delete(segment);
+    }
+  }
+
   #evict(): void {
+    this.#closeLeft();
     if (this.#open.size < OPEN_SEGMENTS_MAX) return;
     for (const [number, segment] of this.#open) {
       if (segment.busy > 0) continue;

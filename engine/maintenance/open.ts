@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment, SharedState } from "../index/lock.ts";
+import { NOTHING_NOTED } from "../index/lock.ts";
 import { isTrusted, knownDurable, markUnclean } from "../index/mark.ts";
 import type { FileSystem } from "../log/file.ts";
 import { LogReader } from "../log/reader.ts";
@@ -99,8 +100,7 @@ function derive(home: Home): OpenedIndex {
     ),
     generation: 0,
     indexUnclean: true,
-    cutAtTail: false,
-    syncFailed: false,
+    ...NOTHING_NOTED,
   };
   const opened = reuseIndex(home, state) ?? rebuild(home, state);
   syncTail(home, opened.state.tail);

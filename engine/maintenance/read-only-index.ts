@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
 import type { SharedState } from "../index/lock.ts";
-import { LockEnvironment, lockFolder } from "../index/lock.ts";
+import { LockEnvironment, lockFolder, NOTHING_NOTED } from "../index/lock.ts";
 import { isTrusted } from "../index/mark.ts";
 import { LogReader } from "../log/reader.ts";
 import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
@@ -147,8 +147,7 @@ export class PrivateIndex implements IndexSource {
       durableSequence: 0,
       generation: 0,
       indexUnclean: true,
-      cutAtTail: false,
-      syncFailed: false,
+      ...NOTHING_NOTED,
     };
     try {
       this.refresh();

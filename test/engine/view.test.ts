@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { IndexView } from "../../engine/index-view.ts";
+import type { LogReader } from "../../engine/log/reader.ts";
 import type { IndexSource } from "../../engine/maintenance/index-source.ts";
 import { closeAll } from "../helpers/stores.ts";
 
@@ -23,9 +24,9 @@ function staged(rows: Set<string>) {
       visible = new Set(rows);
     },
   };
-  const state = { durableSequence: 0, tail: { sequence: 0 } };
+  const state = { durableSequence: 0, tail: { sequence: 0 }, logEpoch: 0 };
   const source = { catalog, state, refresh: () => state } as unknown as IndexSource;
-  return { view: new IndexView(source, () => undefined), counts };
+  return { view: new IndexView(source, {} as LogReader, () => undefined), counts };
 }
 
 test("a miss is looked up again in the newest state, within one burst too", async () => {

@@ -30,12 +30,15 @@ const state = {
   indexUnclean: true,
   cutAtTail: false,
   syncFailed: true,
+  indexSuspect: false,
+  checkpointSequence: 2 ** 49,
+  logEpoch: 7,
 };
 
 test("the shared state comes back as it was, and is absent before the first", () => {
   const lock = lockOf(newHome());
   assert.is(lock.state(), undefined);
-  for (const flags of [{}, { indexUnclean: false, cutAtTail: true, syncFailed: false }]) {
+  for (const flags of [{}, { indexUnclean: false, cutAtTail: true, syncFailed: false, indexSuspect: true }]) {
     lock.holdSync(() => lock.setState({ ...state, ...flags }));
     assert.equal(lock.state(), { ...state, ...flags });
   }
