@@ -1,15 +1,19 @@
 import type { CallOptions } from "./api.ts";
 import { VarveError } from "./errors.ts";
+import { isIndexDamage } from "./index/damage.ts";
 
 /** Counts the running calls of a store or engine, so that closing waits for them and later calls are refused. */
 export class CallGuard {
   readonly #what: string;
+  readonly #heal: (() => Promise<boolean>) | undefined;
   #running = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(what: string) {
+  /** @param heal makes the index anew where that can be done: a call that only reads is then tried again */
+  constructor(what: string, heal?: () => Promise<boolean>) {
     this.#what = what;
+    this.#heal = heal;
   }
 
   /** Runs a call. It starts at once, so that what it is given is taken before this returns. */
@@ -23,19 +27,47 @@ export class CallGuard {
     }
   }
 
+  /** A call that changes nothing, so that it can be tried again once the index, if that was damaged, is made anew. */
+  read<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
+    return this.run(options, () =>
+      action().catch(async (error) => {
+        if (!(await this.#healed(error))) throw error;
+        return action();
+      }),
+    );
+  }
+
+  async #healed(error: unknown): Promise<boolean> {
+    return isIndexDamage(error) && this.#heal !== undefined && (await this.#heal());
+  }
+
   /** An iteration whose every step is a call; leaving it early ends what is under it. */
   async *iterate<T>(options: CallOptions | undefined, begin: () => AsyncGenerator<T>): AsyncGenerator<T> {
     this.check(options);
     const steps = begin();
     try {
       for (;;) {
-        const step = await this.run(options, () => steps.next());
+        const step = await this.run(options, () => steps.next().catch((error) => this.#endDamaged(error)));
         if (step.done) return;
         yield step.value;
       }
     } finally {
       await steps.return(undefined);
     }
+  }
+
+  /** A listing is one state of the store, so it can't go on in an index that was made since. */
+  async #endDamaged(error: unknown): Promise<never> {
+    if (!(await this.#healed(error))) throw error;
+    throw new VarveError(
+      "CORRUPTION",
+      "the index was found damaged in the middle of a listing, and was made anew",
+      {
+        hint: "list again: nothing is lost",
+        details: { index: true },
+        cause: error,
+      },
+    );
   }
 
   close(action: () => Promise<void>): Promise<void> {

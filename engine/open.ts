@@ -7,10 +7,11 @@ import type { FamilyOf } from "./families.ts";
 import { LockEnvironment } from "./index/lock.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
+import type { Home } from "./maintenance/home.ts";
+import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
-import type { Home } from "./maintenance/open.ts";
-import { checkApplication, logFolder } from "./maintenance/open.ts";
+import { checkApplication } from "./maintenance/open.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
@@ -20,6 +21,8 @@ export interface OpenOptions {
   lockWaitMax?: number;
   minFreeSpace?: number;
   segmentBytesMax?: number;
+  /** How many batches behind the newest checkpoint make another one due, at least. */
+  checkpointBatchesMin?: number;
   clock?: () => Date;
   logger?: Logger;
   allow?: readonly ("network-file-system" | "pid-namespaces")[];
@@ -32,6 +35,8 @@ export interface OpenOptions {
 const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 const MIN_FREE_SPACE = 64 * 1024 * 1024;
 const LOCK_WAIT_MILLISECONDS_MAX = 5_000;
+/** To read so many takes about a second. */
+const CHECKPOINT_BATCHES_MIN = 100_000;
 
 /** Types of statfs(2) whose memory maps and locks do not reach across machines. */
 const NETWORK_FILE_SYSTEMS = new Map([
@@ -100,10 +105,10 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     files: options.files ?? nodeFileSystem,
     folder,
     application: options.application,
+    checkpointBatchesMin: options.checkpointBatchesMin ?? CHECKPOINT_BATCHES_MIN,
     now,
     onProblem: ({ message, ...facts }) => options.logger?.warn(message, { ...facts }),
-    onCloseFailure: (error) =>
-      options.logger?.warn("the store was not left in order", { error: String(error) }),
+    onTrouble: (message, error) => options.logger?.warn(message, { error: String(error) }),
   };
   const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
   return new EngineCore(folder, source, {
@@ -122,8 +127,8 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {
     // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
-    await holdWithin(wait, lock, () => lock.register(allowed));
-    return await holdWithin(wait, lock, () => new LiveIndex(home, lock));
+    await lock.holdWithin(wait, () => lock.register(allowed));
+    return await lock.holdWithin(wait, () => new LiveIndex(home, lock, wait));
   } catch (error) {
     // Not waited for: the lock may still be somebody else's.
     void lock
@@ -138,40 +143,6 @@ async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSour
   const source = await openReadOnlyIndex(home, options.allow?.includes("pid-namespaces") ?? false);
   if (!source) throw noStore(home.folder);
   return source;
-}
-
-/** Runs `action` under the lock, unless that can't be had in time; then it never runs. */
-async function holdWithin<T>(milliseconds: number, lock: LockEnvironment, action: () => T): Promise<T> {
-  let started = false;
-  let gaveUp = false;
-  const held = lock.hold(() => {
-    started = true;
-    if (gaveUp) throw waitedTooLong(milliseconds, lock);
-    return action();
-  });
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      gaveUp = !started;
-      if (gaveUp) reject(waitedTooLong(milliseconds, lock));
-    }, milliseconds);
-  });
-  try {
-    return await Promise.race([held, timeout]);
-  } finally {
-    clearTimeout(timer);
-    held.catch(() => {});
-  }
-}
-
-function waitedTooLong(milliseconds: number, lock: LockEnvironment): VarveError {
-  return new VarveError(
-    "UNAVAILABLE",
-    `waited ${milliseconds} ms for the lock of the store, held by ${lock.holder()}`,
-    {
-      hint: "try again, or end that process",
-    },
-  );
 }
 
 /** Makes the folders where that is asked for, and gives the real path of the home. */

@@ -2,6 +2,7 @@ import { RecordKind } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOG_START } from "../log/segment.ts";
+import { fromIndexFailure } from "./damage.ts";
 import type { EnvironmentRange, EnvironmentSnapshot } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { BlobRow, Row } from "./rows.ts";
@@ -18,6 +19,7 @@ import {
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
 const GAP_KEY = Buffer.from([META_SPACE, 0x02]);
+const STORE_KEY = Buffer.from([META_SPACE, 0x03]);
 const NO_DIGEST = new Uint8Array();
 
 /** Payloads up to this size are kept in the row too, so that reading them needs no look into the log. */
@@ -57,9 +59,10 @@ export class Catalog {
   #pendingBlobs: Map<string, PendingBlob> | undefined;
 
   #holders = 1;
+  #abandoned = false;
 
   constructor(path: string) {
-    this.#environment = new Environment(path);
+    this.#environment = new Environment(path, fromIndexFailure);
   }
 
   /** Keeps the catalog open until `release`, also when it is replaced by another generation meanwhile. */
@@ -68,7 +71,12 @@ export class Catalog {
   }
 
   async release(): Promise<void> {
-    if (--this.#holders === 0) await this.#environment.close();
+    if (--this.#holders === 0 && !this.#abandoned) await this.#environment.close();
+  }
+
+  /** Damage was met: LMDB is not asked to do anything with the file any more, closing it included. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   /** The row as of the current read transaction. */
@@ -130,6 +138,16 @@ export class Catalog {
     this.#environment.refresh();
   }
 
+  /** A copy of the newest state, in a folder that exists; on another thread. */
+  copyTo(folder: string): Promise<void> {
+    return this.#environment.copyTo(folder);
+  }
+
+  /** Bytes of the file, and of what of it holds rows. */
+  size(): { fileBytes: number; usedBytes: number } {
+    return this.#environment.size();
+  }
+
   /** How far of the log is in the index; undefined when it is of another version of these rows. */
   applied(): LogPosition | undefined {
     const bytes = this.#environment.get(APPLIED_KEY);
@@ -156,7 +174,9 @@ export class Catalog {
   }
 
   #writePendingBlobs(pending: Map<string, PendingBlob>): void {
-    for (const { digest, row, changed } of pending.values()) {
+    // In order of keys: rows that lie on the same page of LMDB are put one after another.
+    const ordered = [...pending.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const [, { digest, row, changed }] of ordered) {
       if (changed && row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
     }
   }
@@ -168,6 +188,16 @@ export class Catalog {
 
   hasGap(): boolean {
     return this.#environment.get(GAP_KEY) !== undefined;
+  }
+
+  /** Which store's log the index was made from. */
+  storeId(): string | undefined {
+    return this.#environment.get(STORE_KEY)?.toString("latin1");
+  }
+
+  /** Within `transact`. */
+  setStoreId(storeId: string): void {
+    this.#environment.put(STORE_KEY, Buffer.from(storeId, "latin1"));
   }
 
   /** Within `transact`: the position up to which the log is in the index after it. */

@@ -23,38 +23,68 @@ export interface EnvironmentSnapshot {
   done(): void;
 }
 
+interface TreeStats {
+  pageSize: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
 export interface Entry {
   key: Buffer;
   value: Buffer;
 }
 
+function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
+  return openLmdb<Buffer, Uint8Array>({
+    path,
+    encoding: "binary",
+    keyEncoding: "binary",
+    noSync: true,
+    overlappingSync: false,
+    maxReaders: READERS_MAX,
+    cache: false,
+    // A folder of our own, also where its name has a dot.
+    noSubdir: false,
+  });
+}
+
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
+  readonly #translate: (error: unknown) => unknown;
 
-  constructor(path: string) {
-    this.#database = openLmdb<Buffer, Uint8Array>({
-      path,
-      encoding: "binary",
-      keyEncoding: "binary",
-      noSync: true,
-      overlappingSync: false,
-      maxReaders: READERS_MAX,
-      cache: false,
-      // A folder of our own, also where its name has a dot.
-      noSubdir: false,
-    });
+  /** @param translate what becomes of LMDB's own errors */
+  constructor(path: string, translate: (error: unknown) => unknown = (error) => error) {
+    this.#translate = translate;
+    this.#database = this.#tried(() => openDatabase(path));
+  }
+
+  #tried<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw this.#translate(error);
+    }
   }
 
   /** A view that is valid until the next call: decode it at once. */
   getFast(key: Uint8Array): Buffer | undefined {
-    const reused = this.#database.getBinaryFast(key);
+    let reused: Buffer | undefined;
+    try {
+      reused = this.#database.getBinaryFast(key);
+    } catch (error) {
+      throw this.#translate(error);
+    }
     // lmdb-js gives a longer buffer whose `length` it sets; methods of Buffer do not heed that on every Node version.
     return reused && Buffer.from(reused.buffer, reused.byteOffset, reused.length);
   }
 
   get(key: Uint8Array, snapshot?: EnvironmentSnapshot): Buffer | undefined {
-    if (!snapshot) return this.#database.getBinary(key);
-    return this.#database.get(key, { transaction: snapshot.transaction });
+    return this.#tried(() =>
+      snapshot
+        ? this.#database.get(key, { transaction: snapshot.transaction })
+        : this.#database.getBinary(key),
+    );
   }
 
   /** Only within a transaction. */
@@ -67,18 +97,37 @@ export class Environment {
     this.#database.removeSync(key);
   }
 
-  entries(range: EnvironmentRange): Iterable<Entry> {
+  *entries(range: EnvironmentRange): Generator<Entry> {
     const { snapshot, exclusiveStart, ...rest } = range;
-    return this.#database.getRange({
-      ...rest,
-      ...(exclusiveStart ? { exclusiveStart: true } : {}),
-      ...(snapshot ? { transaction: snapshot.transaction } : {}),
-    } as never) as Iterable<{ key: never; value: Buffer }> as Iterable<Entry>;
+    try {
+      yield* this.#database.getRange({
+        ...rest,
+        ...(exclusiveStart ? { exclusiveStart: true } : {}),
+        ...(snapshot ? { transaction: snapshot.transaction } : {}),
+      } as never) as Iterable<{ key: never; value: Buffer }> as Iterable<Entry>;
+    } catch (error) {
+      throw this.#translate(error);
+    }
   }
 
   snapshot(): EnvironmentSnapshot {
     const transaction = this.#database.useReadTransaction();
     return { transaction, done: () => transaction.done() };
+  }
+
+  /** Writes the newest state into a folder, which must exist, without its free pages; on another thread. */
+  copyTo(folder: string): Promise<void> {
+    return this.#database.backup(folder, true);
+  }
+
+  /** Bytes of the file, and of the pages that hold rows. */
+  size(): { fileBytes: number; usedBytes: number } {
+    const stats = this.#database.getStats() as TreeStats & { lastPageNumber: number; root: TreeStats };
+    const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
+    return {
+      fileBytes: (stats.lastPageNumber + 1) * pageSize,
+      usedBytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize,
+    };
   }
 
   /** Later reads see what other processes have committed. */
@@ -89,15 +138,17 @@ export class Environment {
   /** Runs `action` holding the write lock; waiting for it stops the event loop. A throw takes its writes back. */
   transactSync<T>(action: () => T): T {
     let failure: { error: unknown } | undefined;
-    const result = this.#database.transactionSync((): T => {
-      try {
-        return action();
-      } catch (error) {
-        failure = { error };
-        return ABORT as T;
-      }
-    });
-    if (failure) throw failure.error;
+    const result = this.#tried(() =>
+      this.#database.transactionSync((): T => {
+        try {
+          return action();
+        } catch (error) {
+          failure = { error };
+          return ABORT as T;
+        }
+      }),
+    );
+    if (failure) throw this.#translate(failure.error);
     return result;
   }
 
@@ -107,7 +158,7 @@ export class Environment {
    */
   async transact<T>(action: () => T): Promise<T> {
     let failure: { error: unknown } | undefined;
-    const result = await this.#database.transaction((): T => {
+    const committed = this.#database.transaction((): T => {
       try {
         return action();
       } catch (error) {
@@ -115,7 +166,10 @@ export class Environment {
         return undefined as T;
       }
     });
-    if (failure) throw failure.error;
+    const result = await committed.catch((error) => {
+      throw this.#translate(error);
+    });
+    if (failure) throw this.#translate(failure.error);
     return result;
   }
 

@@ -2,43 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
-import { readUint53, writeUint53 } from "../log/format.ts";
-import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
+import { fromLockFailure } from "./damage.ts";
 import { Environment } from "./lmdb.ts";
-import { readPosition, writePosition } from "./rows.ts";
-
-/** What the processes that use a store tell each other. */
-export interface SharedState {
-  identity: LogIdentity;
-  /** The end of the log. */
-  tail: LogPosition;
-  /** Every batch up to this one is on the disk. */
-  durableSequence: number;
-  /** Which index is the current one. */
-  generation: number;
-  /** The mark that calls the index clean has been taken away, so the index may be written. */
-  indexUnclean: boolean;
-  /** Bytes behind the tail were not acknowledged and must not be adopted. */
-  cutAtTail: boolean;
-  /** A sync failed: what came after `durableSequence` is in doubt, and nothing may be written on it. */
-  syncFailed: boolean;
-  /** Somebody met damage in the index: whoever has the lock next makes it anew. */
-  indexSuspect: boolean;
-  /** The newest operation in the newest checkpoint of the index, or in one that is being taken; 0 for none. */
-  checkpointSequence: number;
-  /** Raised when records were moved or files of the log replaced: what was remembered of places and files is void. */
-  logEpoch: number;
-}
-
-/** What is noted beside the end of the log, of a store in which nothing has happened. */
-export const NOTHING_NOTED = {
-  cutAtTail: false,
-  syncFailed: false,
-  indexSuspect: false,
-  checkpointSequence: 0,
-  logEpoch: 0,
-};
+import type { SharedState } from "./shared-state.ts";
+import { decodeState, encodeState } from "./shared-state.ts";
 
 interface Opener {
   pid: number;
@@ -66,28 +34,61 @@ export class LockEnvironment {
   readonly #inode: number;
   readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
   #heartbeat: NodeJS.Timeout | undefined;
-  #waiting = 0;
+  /** Calls that wait for the lock, or have it. */
+  readonly #waiting = new Set<Promise<unknown>>();
 
   constructor(home: string) {
     this.#folder = lockFolder(home);
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    this.#environment = new Environment(this.#folder);
+    this.#environment = new Environment(this.#folder, fromLockFailure);
     this.#inode = statSync(join(this.#folder, "lock.mdb")).ino;
   }
 
   /** Waits for the lock on another thread. */
   async hold<T>(action: () => T): Promise<T> {
-    this.#waiting++;
+    const held = this.#environment.transact(() => this.#checked(action));
+    this.#waiting.add(held);
     try {
-      return await this.#environment.transact(() => this.#checked(action));
+      return await held;
     } finally {
-      this.#waiting--;
+      this.#waiting.delete(held);
     }
+  }
+
+  /** As `hold`, unless the lock can't be had in time: then `action` never runs. @throws UNAVAILABLE */
+  async holdWithin<T>(milliseconds: number, action: () => T): Promise<T> {
+    let started = false;
+    let gaveUp = false;
+    const held = this.hold(() => {
+      started = true;
+      if (gaveUp) throw this.#waitedTooLong(milliseconds);
+      return action();
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        gaveUp = !started;
+        if (gaveUp) reject(this.#waitedTooLong(milliseconds));
+      }, milliseconds);
+    });
+    try {
+      return await Promise.race([held, timeout]);
+    } finally {
+      clearTimeout(timer);
+      held.catch(() => {});
+    }
+  }
+
+  #waitedTooLong(milliseconds: number): VarveError {
+    const message = `waited ${milliseconds} ms for the lock of the store, held by ${this.holder()}`;
+    return new VarveError("UNAVAILABLE", message, {
+      hint: "nothing was written; try again, or end that process",
+    });
   }
 
   /** Whether neither another process nor another call of this one can have the lock, so that waiting takes no time. */
   isAlone(): boolean {
-    if (this.#waiting > 0) return false;
+    if (this.#waiting.size > 0) return false;
     this.refresh();
     return this.others() === 0;
   }
@@ -124,7 +125,9 @@ export class LockEnvironment {
       this.removeGone();
       this.#beat();
     };
-    this.#heartbeat = setInterval(() => void this.hold(beat).catch(() => {}), HEARTBEAT_MILLISECONDS);
+    this.#heartbeat = setInterval(() => {
+      if (this.#waiting.size === 0) void this.hold(beat).catch(() => {});
+    }, HEARTBEAT_MILLISECONDS);
     this.#heartbeat.unref();
   }
 
@@ -171,9 +174,12 @@ export class LockEnvironment {
     }
   }
 
-  close(): Promise<void> {
+  /** Calls that still wait for the lock are not waited for: who has it may be stopped. */
+  async close(): Promise<void> {
     clearInterval(this.#heartbeat);
-    return this.#environment.close();
+    const close = () => this.#environment.close();
+    if (this.#waiting.size === 0) await close();
+    else void Promise.allSettled(this.#waiting).then(close);
   }
 
   #beat(): void {
@@ -232,36 +238,4 @@ function otherNamespace(opener: Opener): VarveError {
       hint: 'let the containers share one PID namespace, or close the store there; `allow: ["pid-namespaces"]` takes the risk that two processes with the same pid hang',
     },
   );
-}
-
-const STATE_BYTES = 112;
-
-function encodeState(state: SharedState): Buffer {
-  const bytes = Buffer.alloc(STATE_BYTES);
-  writePosition(bytes, 0, state.tail);
-  writeUint53(bytes, state.durableSequence, 40);
-  writeUint53(bytes, state.generation, 48);
-  const flags = [state.indexUnclean, state.cutAtTail, state.syncFailed, state.indexSuspect];
-  bytes[56] = flags.reduce((all, flag, bit) => all | (Number(flag) << bit), 0);
-  bytes.write(state.identity.application, 64, 8, "latin1");
-  bytes.write(state.identity.storeId, 72, 16, "hex");
-  writeUint53(bytes, state.checkpointSequence, 88);
-  writeUint53(bytes, state.logEpoch, 96);
-  return bytes;
-}
-
-function decodeState(bytes: Buffer): SharedState {
-  const flags = bytes[56]!;
-  return {
-    tail: readPosition(bytes, 0),
-    durableSequence: readUint53(bytes, 40),
-    generation: readUint53(bytes, 48),
-    indexUnclean: (flags & 1) !== 0,
-    cutAtTail: (flags & 2) !== 0,
-    syncFailed: (flags & 4) !== 0,
-    indexSuspect: (flags & 8) !== 0,
-    checkpointSequence: readUint53(bytes, 88),
-    logEpoch: readUint53(bytes, 96),
-    identity: { application: bytes.toString("latin1", 64, 72), storeId: bytes.toString("hex", 72, 88) },
-  };
 }

@@ -9,7 +9,9 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { checksum } from "../log/checksum.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { bornAt, currentBootId } from "./boot.ts";
 
@@ -23,9 +25,14 @@ export interface TrustMark {
   inode: number;
   /** When the file was made, since an inode may be given to the next file: a home put back from a copy can get it. */
   born: string;
-  /** Set when the index was closed in order and is on the disk: how far of the log is in it. */
+  /** Set when the index is on the disk as it is: how far of the log is in it. */
   clean?: { segment: number; offset: number; sequence: number; time: number; chain: string };
+  /** Of a clean index that is small enough to be read at each opening: XXH64 of its file, in hex. */
+  checksum?: string;
 }
+
+/** Reading so much takes some milliseconds. */
+const CHECKED_BYTES_MAX = 32 * 1024 * 1024;
 
 const MARK_FILE = "trust.json";
 
@@ -36,12 +43,34 @@ export function isTrusted(folder: string): boolean {
   if (!mark || !data || data.size === 0) return false;
   if (mark.device !== data.dev || mark.inode !== data.ino) return false;
   if (mark.born !== bornAt(join(folder, "data.mdb"))) return false;
-  return mark.clean !== undefined || mark.bootId === currentBootId();
+  if (!mark.clean) return mark.bootId === currentBootId();
+  return mark.checksum === undefined || mark.checksum === fileChecksum(folder);
 }
 
-/** What was on the disk when an index was closed in order: to be asked even where the index itself is not trusted. */
-export function knownDurable(folder: string): number {
-  return readMark(folder)?.clean?.sequence ?? 0;
+/**
+ * How far of the log was in an index that was put on the disk, and so was the log: to be asked even where the index
+ * itself is not trusted.
+ */
+export function cleanPosition(folder: string): { sequence: number } | undefined {
+  const clean = readMark(folder)?.clean;
+  return typeof clean?.sequence === "number" ? clean : undefined;
+}
+
+/** Puts the file of an index that nobody writes to on the disk, on another thread. */
+export async function syncIndex(folder: string): Promise<void> {
+  const file = await open(join(folder, "data.mdb"), constants.O_RDONLY);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Undefined for a large file. */
+function fileChecksum(folder: string): string | undefined {
+  const path = join(folder, "data.mdb");
+  if (statSync(path).size > CHECKED_BYTES_MAX) return undefined;
+  return checksum(readFileSync(path), 0n).toString(16);
 }
 
 /** Says that from now on only this boot's operating system knows the index. */
@@ -49,7 +78,7 @@ export function markUnclean(folder: string): void {
   writeMark(folder, undefined);
 }
 
-/** Puts a closed index on the disk and says so. No process may have it open. */
+/** Puts an index on the disk and says so. Only while nobody can write to it. */
 export function markClean(folder: string, position: LogPosition): void {
   syncPath(join(folder, "data.mdb"));
   writeMark(folder, position);
@@ -69,7 +98,11 @@ function writeMark(folder: string, clean: LogPosition | undefined): void {
   const path = join(folder, "data.mdb");
   const { dev, ino } = statSync(path);
   const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino, born: bornAt(path) };
-  if (clean) mark.clean = { ...clean, chain: clean.chain.toString() };
+  if (clean) {
+    mark.clean = { ...clean, chain: clean.chain.toString() };
+    const sum = fileChecksum(folder);
+    if (sum !== undefined) mark.checksum = sum;
+  }
   writeFileDurably(join(folder, MARK_FILE), `${JSON.stringify(mark)}\n`);
 }
 

@@ -1,13 +1,13 @@
-import { VarveError } from "../errors.ts";
 import { rowChecksum } from "../log/checksum.ts";
 import { DIGEST_BYTES, FLAG_WEAK, readUint53, writeUint53 } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { indexDamage } from "./damage.ts";
 
 /** The rows of the index as bytes and back. The index is made from the log, so this is no format to keep. */
 
 /** Raised when rows change their shape: an index of another version is built anew. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 
 /** First bytes of keys that are the index's own; keys of applications begin with a higher byte. */
 export const META_SPACE = 0x00;
@@ -159,9 +159,10 @@ function seal(bytes: Buffer): Buffer {
 }
 
 /** LMDB keeps no checksums of its pages, so each row has one. */
+export function isSealed(bytes: Buffer): boolean {
+  return bytes.length > 4 && bytes.readUInt32LE(0) === rowChecksum(bytes.subarray(4));
+}
+
 function checkSeal(bytes: Buffer): void {
-  if (bytes.length > 4 && bytes.readUInt32LE(0) === rowChecksum(bytes.subarray(4))) return;
-  throw new VarveError("CORRUPTION", "a row of the index is damaged", {
-    hint: "rebuild the index from the log: `varve rebuild` or `store.rebuildIndex()`; nothing is lost by it",
-  });
+  if (!isSealed(bytes)) throw indexDamage("a row of the index is damaged");
 }

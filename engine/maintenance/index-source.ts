@@ -1,5 +1,6 @@
 import type { Catalog } from "../index/catalog.ts";
-import type { LockEnvironment, SharedState } from "../index/lock.ts";
+import type { LockEnvironment } from "../index/lock.ts";
+import type { SharedState } from "../index/shared-state.ts";
 
 /** Where the index comes from and how it keeps up with other processes. */
 export interface IndexSource {
@@ -10,10 +11,12 @@ export interface IndexSource {
   readonly indexFolder: string;
   /** Learns what other processes did. */
   refresh(): SharedState;
-  /** Under the lock: the state, and the catalog switched to its generation. */
-  stateUnderLock(): SharedState;
+  /** Under the lock, before a commit: the state, which the commit stores changed, with the catalog of its generation. */
+  stateForWriting(): SharedState;
   /** Under the lock. */
   rebuild(): void;
+  /** After damage was met in the index: goes over to a sound one. False where none can be had. */
+  heal(): Promise<boolean>;
   publishDurable(sequence: number): void;
   publishSyncFailed(): void;
   /** @param durableSequence what is known to be on the disk */

@@ -1,21 +1,33 @@
 import type { Catalog } from "../index/catalog.ts";
-import type { LockEnvironment, SharedState } from "../index/lock.ts";
+import type { LockEnvironment } from "../index/lock.ts";
 import { markClean } from "../index/mark.ts";
+import type { SharedState } from "../index/shared-state.ts";
+import type { LogPosition } from "../log/segment.ts";
+import { copyIndex, dropGeneration, isCheckpointDue, isGrown, reserveGeneration } from "./checkpoint.ts";
+import { openGeneration } from "./generation.ts";
+import type { Home } from "./home.ts";
+import { indexFolder, removeGenerationsBut } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
-import type { Home } from "./open.ts";
-import { indexFolder, openGeneration, openIndex, rebuild } from "./open.ts";
+import { openIndex, rebuild, switchTo } from "./open.ts";
+
+/** Commits between two looks at the size of the index. */
+const COMMITS_BETWEEN_LOOKS = 1024;
 
 /** The index inside the home, shared with all processes. */
 export class LiveIndex implements IndexSource {
   readonly lock: LockEnvironment;
   readonly #home: Home;
+  readonly #lockWaitMax: number;
   #catalog: Catalog;
   #state: SharedState;
+  #commits = 0;
+  #checkpoint: Promise<void> | undefined;
 
   /** Under the lock. */
-  constructor(home: Home, lock: LockEnvironment) {
+  constructor(home: Home, lock: LockEnvironment, lockWaitMax: number) {
     this.#home = home;
     this.lock = lock;
+    this.#lockWaitMax = lockWaitMax;
     const { catalog, state } = openIndex(home, lock);
     this.#catalog = catalog;
     this.#state = state;
@@ -35,28 +47,32 @@ export class LiveIndex implements IndexSource {
 
   refresh(): SharedState {
     this.lock.refresh();
-    return this.stateUnderLock();
+    return this.#follow();
   }
 
-  stateUnderLock(): SharedState {
-    const state = this.lock.state() ?? this.#state;
-    if (state.generation === this.#state.generation) {
-      this.#state = state;
-      return { ...state };
-    }
-    const catalog = openGeneration(this.#home, state.generation);
-    if (catalog) {
-      this.#switch(catalog);
-      this.#state = state;
-    }
-    return { ...state };
+  stateForWriting(): SharedState {
+    const known = this.#follow();
+    const state = known.indexSuspect ? this.#makeAnew(known) : known;
+    this.#commits++;
+    if (this.#checkpoint) return state;
+    const grown = this.#commits % COMMITS_BETWEEN_LOOKS === 0 && isGrown(this.#catalog);
+    if (!grown && !isCheckpointDue(this.#home, state)) return state;
+    this.#beginCheckpoint();
+    return { ...state, checkpointSequence: state.tail.sequence };
   }
 
   rebuild(): void {
-    const { catalog, state } = rebuild(this.#home, this.stateUnderLock());
-    this.lock.setState(state);
-    this.#switch(catalog);
-    this.#state = state;
+    this.#makeAnew(this.#follow());
+  }
+
+  async heal(): Promise<boolean> {
+    const { generation } = this.#state;
+    await this.lock.holdWithin(this.#lockWaitMax, () => {
+      const state = this.#follow();
+      // Somebody else may have met the damage too, and been faster.
+      if (state.generation === generation) this.#makeAnew({ ...state, indexSuspect: true });
+    });
+    return true;
   }
 
   publishDurable(sequence: number): void {
@@ -68,22 +84,95 @@ export class LiveIndex implements IndexSource {
   }
 
   async close(durableSequence: number): Promise<void> {
+    await this.#checkpoint;
     await this.lock
-      .hold(() => this.#leave(durableSequence))
-      .catch((error) => this.#home.onCloseFailure(error));
+      .holdWithin(this.#lockWaitMax, () => this.#leave(durableSequence))
+      .catch((error) => this.#home.onTrouble("the store was not left in order", error));
     await this.#catalog.release();
     await this.lock.close();
   }
 
+  /** What others have done, and the catalog of the generation that they are at. */
+  #follow(): SharedState {
+    const state = this.lock.state() ?? this.#state;
+    if (state.generation === this.#state.generation) {
+      this.#state = state;
+      return { ...state };
+    }
+    const catalog = openGeneration(this.#home, state.generation, state.identity, false);
+    if (catalog) {
+      this.#switch(catalog);
+      this.#state = state;
+    }
+    return { ...state };
+  }
+
+  #makeAnew(known: SharedState): SharedState {
+    // It may be damaged, and this may be why.
+    if (known.indexSuspect) this.#catalog.abandon();
+    return this.#goTo(rebuild(this.#home, known));
+  }
+
+  #goTo({ catalog, state }: { catalog: Catalog; state: SharedState }): SharedState {
+    this.lock.setState(state);
+    this.#switch(catalog);
+    this.#state = state;
+    return { ...state };
+  }
+
+  /** Under the lock: the number of the copy is given out; all else is done later. */
+  #beginCheckpoint(): void {
+    const { generation, logEpoch } = this.#state;
+    const catalog = this.#catalog;
+    try {
+      const copy = reserveGeneration(this.#home);
+      catalog.retain();
+      this.#checkpoint = copyIndex(this.#home, catalog, copy)
+        .then((applied) =>
+          this.lock.hold(() => this.#finishCheckpoint(copy, applied, { generation, logEpoch })),
+        )
+        .catch((error) => {
+          this.#home.onTrouble("no checkpoint of the index could be taken", error);
+          dropGeneration(this.#home, copy);
+        })
+        .finally(() => {
+          this.#checkpoint = undefined;
+          return catalog.release();
+        });
+    } catch (error) {
+      this.#home.onTrouble("no checkpoint of the index could be taken", error);
+    }
+  }
+
+  #finishCheckpoint(
+    copy: number,
+    applied: LogPosition,
+    origin: Pick<SharedState, "generation" | "logEpoch">,
+  ): void {
+    const state = this.#follow();
+    // Made from an index that was replaced since, or from places that were moved: it may be wrong.
+    const isVoid =
+      state.generation !== origin.generation ||
+      state.logEpoch !== origin.logEpoch ||
+      state.syncFailed ||
+      state.indexSuspect;
+    if (isVoid) dropGeneration(this.#home, copy);
+    else if (isGrown(this.#catalog)) this.#goTo(switchTo(this.#home, state, copy));
+    else {
+      markClean(indexFolder(this.#home.folder, copy), applied);
+      removeGenerationsBut(this.#home.folder, [state.generation, copy]);
+    }
+  }
+
   /** The last one to leave puts the index on the disk, so that the next boot need not make it again. */
   #leave(durableSequence: number): void {
-    const state = this.stateUnderLock();
+    const state = this.#follow();
     this.lock.removeGone();
     this.lock.unregister();
     if (this.lock.others() > 0) return;
     const settled =
       durableSequence >= state.tail.sequence && this.#catalog.applied()?.sequence === state.tail.sequence;
-    if (state.indexUnclean && settled) {
+    if (state.indexUnclean && settled && !state.indexSuspect) {
       markClean(this.indexFolder, state.tail);
       this.lock.setState({ ...state, durableSequence, indexUnclean: false });
     }
@@ -95,7 +184,7 @@ export class LiveIndex implements IndexSource {
   }
 
   #publish(change: (state: SharedState) => SharedState): void {
-    const told = this.lock.hold(() => this.lock.setState(change(this.stateUnderLock())));
-    told.catch((error) => this.#home.onCloseFailure(error));
+    const told = this.lock.hold(() => this.lock.setState(change(this.#follow())));
+    told.catch((error) => this.#home.onTrouble("other processes could not be told", error));
   }
 }

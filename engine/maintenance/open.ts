@@ -1,14 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
-import type { LockEnvironment, SharedState } from "../index/lock.ts";
-import { NOTHING_NOTED } from "../index/lock.ts";
-import { isTrusted, knownDurable, markUnclean } from "../index/mark.ts";
-import type { FileSystem } from "../log/file.ts";
+import type { LockEnvironment } from "../index/lock.ts";
+import { cleanPosition, markUnclean } from "../index/mark.ts";
+import type { SharedState } from "../index/shared-state.ts";
+import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
-import type { LogProblem } from "../log/scan.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import {
   createSegment,
@@ -18,27 +15,16 @@ import {
   removeUnfinishedSegments,
   segmentPath,
 } from "../log/segment.ts";
+import { openGeneration } from "./generation.ts";
+import type { Home } from "./home.ts";
+import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
 import { replay } from "./replay.ts";
 import { writeAgain } from "./write-again.ts";
-
-export interface Home {
-  files: FileSystem;
-  /** The folder that holds `log`, `lock` and `index-<generation>`. */
-  folder: string;
-  application: string;
-  now(): number;
-  onProblem(problem: LogProblem): void;
-  /** Leaving in order failed; the store opens all the same, with more to do. */
-  onCloseFailure(error: unknown): void;
-}
 
 export interface OpenedIndex {
   catalog: Catalog;
   state: SharedState;
 }
-
-export const logFolder = (home: string): string => join(home, "log");
-export const indexFolder = (home: string, generation: number): string => join(home, `index-${generation}`);
 
 /**
  * Under the lock: the state of the store and an index that can be trusted. After a kill both are there and this takes
@@ -55,37 +41,44 @@ export function openIndex(home: Home, lock: LockEnvironment): OpenedIndex {
 
 /** Makes the index of the next generation from the whole log and removes the others. */
 export function rebuild(home: Home, state: SharedState): OpenedIndex {
-  const generation = Math.max(0, ...listGenerations(home.folder)) + 1;
+  const generation = nextGeneration(home.folder);
   const folder = indexFolder(home.folder, generation);
-  rmSync(folder, { recursive: true, force: true });
   const catalog = new Catalog(folder);
+  catalog.transact(() => catalog.setStoreId(state.identity.storeId));
   const until = state.cutAtTail ? state.tail : undefined;
   const tail = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
   markUnclean(folder);
-  removeGenerationsBut(home.folder, generation);
-  return { catalog, state: { ...state, tail: later(state.tail, tail), generation, indexUnclean: true } };
+  removeGenerationsBut(home.folder, [generation]);
+  return { catalog, state: { ...state, tail: later(state.tail, tail), ...newGeneration(generation) } };
 }
 
-/** Undefined when the generation was replaced in the meantime: LMDB would make an empty one in its place. */
-export function openGeneration(home: Home, generation: number): Catalog | undefined {
+/** What the shared state says of an index that was made just now. */
+function newGeneration(generation: number) {
+  return { generation, indexUnclean: true, indexSuspect: false, checkpointSequence: 0 };
+}
+
+/** Under the lock: goes over to a copy of the index, brought up to the end of the log. */
+export function switchTo(home: Home, state: SharedState, generation: number): OpenedIndex {
   const folder = indexFolder(home.folder, generation);
-  if (!home.files.exists(join(folder, "data.mdb"))) return undefined;
+  markUnclean(folder);
   const catalog = new Catalog(folder);
-  if (isTrusted(folder)) return catalog;
-  void catalog.release();
-  return undefined;
+  replayLog(home, state.identity, catalog, catalog.applied() ?? LOG_START, state.durableSequence, state.tail);
+  removeGenerationsBut(home.folder, [generation]);
+  return { catalog, state: { ...state, ...newGeneration(generation) } };
 }
 
 /** In a boot that knows the store already. */
 function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIndex {
   if (state.syncFailed && lock.others() === 0)
     return rebuild(home, writeAgain(home.files, logFolder(home.folder), state, home.now()));
-  const folder = indexFolder(home.folder, state.generation);
-  if (!isTrusted(folder)) return rebuild(home, state);
-  const catalog = new Catalog(folder);
-  if (catalog.applied() !== undefined) return { catalog, state };
-  void catalog.release();
-  return rebuild(home, state);
+  if (state.indexSuspect) return rebuild(home, state);
+  const left = lock.others() === 0 && state.indexUnclean;
+  const catalog = openGeneration(home, state.generation, state.identity, left);
+  if (!catalog) return rebuild(home, state);
+  const applied = catalog.applied()!;
+  if (applied.sequence < state.tail.sequence)
+    replayLog(home, state.identity, catalog, applied, state.durableSequence, state.tail);
+  return { catalog, state };
 }
 
 function derive(home: Home): OpenedIndex {
@@ -94,38 +87,73 @@ function derive(home: Home): OpenedIndex {
   const state: SharedState = {
     identity,
     tail: LOG_START,
-    durableSequence: Math.max(
-      0,
-      ...listGenerations(home.folder).map((n) => knownDurable(indexFolder(home.folder, n))),
-    ),
+    durableSequence: Math.max(0, ...cleanPositions(home).map(({ position }) => position.sequence)),
     generation: 0,
     indexUnclean: true,
     ...NOTHING_NOTED,
   };
-  const opened = reuseIndex(home, state) ?? rebuild(home, state);
+  const opened = skipMissing(home, reuseIndex(home, state) ?? rebuild(home, state));
   syncTail(home, opened.state.tail);
   opened.state.durableSequence = opened.state.tail.sequence;
   return opened;
 }
 
-/** The newest index that was closed in order, brought up to the end of the log. */
+/**
+ * Where the log ends before what is known to have been on the disk, the numbers of what is missing are not given again:
+ * the next segment says that it goes on behind them, which keeps the loss in sight for good.
+ */
+function skipMissing(home: Home, opened: OpenedIndex): OpenedIndex {
+  const { catalog, state } = opened;
+  const { tail, durableSequence: known } = state;
+  if (tail.sequence >= known) return opened;
+  const message = `the log ends at operation ${tail.sequence}, but ${known} were on the disk`;
+  home.onProblem({ kind: "segment", segment: tail.segment, offset: tail.offset, message });
+  const skipped = { ...tail, sequence: known };
+  catalog.transact(() => {
+    catalog.noteGap();
+    catalog.setApplied(skipped);
+  });
+  return { catalog, state: { ...state, tail: skipped, cutAtTail: true } };
+}
+
+/** The best index that can be trusted, brought up to the end of the log. */
 function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
-  const generation = Math.max(
-    0,
-    ...listGenerations(home.folder).filter((n) => isTrusted(indexFolder(home.folder, n))),
-  );
-  if (generation === 0) return undefined;
-  const folder = indexFolder(home.folder, generation);
-  const catalog = new Catalog(folder);
-  const applied = catalog.applied();
-  if (applied === undefined || !reaches(home, applied)) {
-    void catalog.release();
-    return undefined;
+  const clean = cleanPositions(home);
+  for (const generation of trustedGenerations(home, clean)) {
+    const catalog = openGeneration(home, generation, state.identity, true);
+    if (!catalog) continue;
+    const applied = catalog.applied()!;
+    if (!reaches(home, applied)) {
+      void catalog.release();
+      continue;
+    }
+    const others = clean.filter((other) => other.generation !== generation);
+    const checkpointSequence = others[0]?.position.sequence ?? 0;
+    const behind = goesOn(home, applied);
+    if (behind) markUnclean(indexFolder(home.folder, generation));
+    const tail = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
+    return { catalog, state: { ...state, tail, generation, checkpointSequence, indexUnclean: behind } };
   }
-  const behind = goesOn(home, applied);
-  if (behind) markUnclean(folder);
-  const tail = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
-  return { catalog, state: { ...state, tail, generation, indexUnclean: behind } };
+  return undefined;
+}
+
+/** The one in use within this boot, if there is one, then those that were put on the disk, the newest state first. */
+function trustedGenerations(home: Home, clean: readonly { generation: number }[]): number[] {
+  const generations = clean.map(({ generation }) => generation);
+  const inUse = listGenerations(home.folder)
+    .filter((generation) => !generations.includes(generation))
+    .sort((a, b) => b - a);
+  return [...inUse, ...generations];
+}
+
+/** How far of the log is in the generations that were put on the disk; the newest state first. */
+function cleanPositions(home: Home): { generation: number; position: { sequence: number } }[] {
+  return listGenerations(home.folder)
+    .flatMap((generation) => {
+      const position = cleanPosition(indexFolder(home.folder, generation));
+      return position ? [{ generation, position }] : [];
+    })
+    .sort((a, b) => b.position.sequence - a.position.sequence || b.generation - a.generation);
 }
 
 /** Whether the log has everything that an index says it holds; a log put back from an older copy has not. */
@@ -165,7 +193,16 @@ function replayLog(
 /** Who the log belongs to: what its first readable segment says, or a new identity, with the first segment. */
 function findIdentity(home: Home): LogIdentity {
   const folder = logFolder(home.folder);
-  return readIdentity(home) ?? createLog(home, folder);
+  const known = readIdentity(home);
+  if (known) return known;
+  // An index is made after the first segment is on the disk, never before.
+  if (listGenerations(home.folder).length > 0) {
+    throw new VarveError("CORRUPTION", `the log of the store is gone: there is no segment in ${folder}`, {
+      hint: "put the log folder back from a backup; to begin anew, choose another folder",
+      details: { file: folder },
+    });
+  }
+  return createLog(home, folder);
 }
 
 /** Undefined when there is no log yet. */
@@ -223,21 +260,4 @@ function syncTail(home: Home, tail: LogPosition): void {
 
 function later(a: LogPosition, b: LogPosition): LogPosition {
   return b.sequence >= a.sequence ? b : a;
-}
-
-function listGenerations(folder: string): number[] {
-  return readdirSync(folder)
-    .flatMap((name) => /^index-(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number);
-}
-
-function removeGenerationsBut(folder: string, kept: number): void {
-  for (const generation of listGenerations(folder)) {
-    if (generation === kept) continue;
-    try {
-      rmSync(indexFolder(folder, generation), { recursive: true, force: true });
-    } catch {
-      // Somebody is opening it at this moment; what is left goes with the next one.
-    }
-  }
 }

@@ -3,14 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
-import type { SharedState } from "../index/lock.ts";
-import { LockEnvironment, lockFolder, NOTHING_NOTED } from "../index/lock.ts";
-import { isTrusted } from "../index/mark.ts";
+import { LockEnvironment, lockFolder } from "../index/lock.ts";
+import type { SharedState } from "../index/shared-state.ts";
+import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
 import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
+import { openGeneration } from "./generation.ts";
+import type { Home } from "./home.ts";
+import { indexFolder, logFolder } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
-import type { Home } from "./open.ts";
-import { indexFolder, logFolder, openGeneration, readIdentity } from "./open.ts";
+import { readIdentity } from "./open.ts";
 import { replay } from "./replay.ts";
 
 /**
@@ -32,10 +34,11 @@ async function openFollowed(home: Home, allowNamespaces: boolean): Promise<Follo
   const environment = new LockEnvironment(home.folder);
   try {
     const state = environment.state();
-    const folder = state && indexFolder(home.folder, state.generation);
-    if (state && folder && isTrusted(folder) && isWritable(folder)) {
+    if (state && !state.indexSuspect && isWritable(indexFolder(home.folder, state.generation))) {
       environment.checkNamespaces(allowNamespaces);
-      return new FollowedIndex(home, environment, state);
+      const left = environment.others() === 0 && state.indexUnclean;
+      const catalog = openGeneration(home, state.generation, state.identity, left);
+      if (catalog) return new FollowedIndex(home, environment, state, catalog);
     }
   } catch (error) {
     await environment.close();
@@ -69,12 +72,14 @@ export class FollowedIndex implements IndexSource {
   readonly #environment: LockEnvironment;
   #catalog: Catalog;
   #state: SharedState;
+  /** Once the one in the home was found damaged. */
+  #own: PrivateIndex | undefined;
 
-  constructor(home: Home, environment: LockEnvironment, state: SharedState) {
+  constructor(home: Home, environment: LockEnvironment, state: SharedState, catalog: Catalog) {
     this.#home = home;
     this.#environment = environment;
     this.#state = state;
-    this.#catalog = new Catalog(this.indexFolder);
+    this.#catalog = catalog;
   }
 
   get state(): SharedState {
@@ -86,17 +91,18 @@ export class FollowedIndex implements IndexSource {
   }
 
   get indexFolder(): string {
-    return indexFolder(this.#home.folder, this.#state.generation);
+    return this.#own?.indexFolder ?? indexFolder(this.#home.folder, this.#state.generation);
   }
 
   refresh(): SharedState {
+    if (this.#own) return this.#own.refresh();
     this.#environment.refresh();
     const state = this.#environment.state() ?? this.#state;
     if (state.generation === this.#state.generation) {
       this.#state = state;
       return state;
     }
-    const catalog = openGeneration(this.#home, state.generation);
+    const catalog = openGeneration(this.#home, state.generation, state.identity, false);
     if (catalog) {
       void this.#catalog.release();
       this.#catalog = catalog;
@@ -105,12 +111,23 @@ export class FollowedIndex implements IndexSource {
     return state;
   }
 
-  stateUnderLock(): SharedState {
-    return this.#state;
+  stateForWriting(): SharedState {
+    throw readOnly();
   }
 
   rebuild(): void {
     throw readOnly();
+  }
+
+  /** What is in the home may not be replaced from here, so this goes on with an index of its own. */
+  async heal(): Promise<boolean> {
+    if (this.#own) return false;
+    this.#own = new PrivateIndex(this.#home, this.#state.identity);
+    this.#own.catalog.retain();
+    this.#catalog.abandon();
+    void this.#catalog.release();
+    this.#catalog = this.#own.catalog;
+    return true;
   }
 
   publishDurable(): void {}
@@ -118,6 +135,7 @@ export class FollowedIndex implements IndexSource {
   publishSyncFailed(): void {}
 
   async close(): Promise<void> {
+    await this.#own?.close();
     await this.#catalog.release();
     await this.#environment.close();
   }
@@ -174,8 +192,8 @@ export class PrivateIndex implements IndexSource {
     return this.#state;
   }
 
-  stateUnderLock(): SharedState {
-    return this.#state;
+  stateForWriting(): SharedState {
+    throw readOnly();
   }
 
   /** Changes whenever the log has grown. */
@@ -196,6 +214,10 @@ export class PrivateIndex implements IndexSource {
 
   rebuild(): void {
     throw readOnly();
+  }
+
+  async heal(): Promise<boolean> {
+    return false;
   }
 
   publishDurable(): void {}

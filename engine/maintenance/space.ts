@@ -2,8 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { FileSystem } from "../log/file.ts";
 import { listSegments, segmentPath } from "../log/segment.ts";
+import { logFolder } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
-import { logFolder } from "./open.ts";
 
 /** What a home takes on the disk. Bytes. */
 export interface SpaceStats {

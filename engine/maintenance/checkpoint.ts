@@ -1,0 +1,60 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { Catalog } from "../index/catalog.ts";
+import { syncIndex } from "../index/mark.ts";
+import type { SharedState } from "../index/shared-state.ts";
+import type { LogPosition } from "../log/segment.ts";
+import { segmentPath } from "../log/segment.ts";
+import type { Home } from "./home.ts";
+import { indexFolder, logFolder, nextGeneration } from "./home.ts";
+
+/**
+ * A checkpoint is a copy of the index that is on the disk and marked clean: another generation beside the one in use.
+ * After an unclean reboot it is brought up to the end of the log, instead of making the index from the whole of it.
+ */
+
+/** A copy costs as much as the index is long, so it must spare a part of that. */
+const PART_OF_LOG = 4;
+/** An index is grown when rows take less than this part of its file. */
+const USED_PART_MIN = 4;
+const GROWN_BYTES_MIN = 64 * 1024 * 1024;
+
+export function isCheckpointDue(home: Home, { tail, checkpointSequence }: SharedState): boolean {
+  const due = Math.max(home.checkpointBatchesMin, tail.sequence / PART_OF_LOG);
+  return tail.sequence - checkpointSequence >= due;
+}
+
+/** Whether most of the file is free pages: a reader held a state for long while others wrote. */
+export function isGrown(catalog: Catalog): boolean {
+  const { fileBytes, usedBytes } = catalog.size();
+  return fileBytes > GROWN_BYTES_MIN && fileBytes > usedBytes * USED_PART_MIN;
+}
+
+/** Under the lock: where a copy is to go. Its number is taken by the folder being there. */
+export function reserveGeneration(home: Home): number {
+  const generation = nextGeneration(home.folder);
+  mkdirSync(indexFolder(home.folder, generation), { mode: 0o700 });
+  return generation;
+}
+
+/** Copies `catalog` to the reserved generation and puts it on the disk, on other threads. Gives how far of the log it has. */
+export async function copyIndex(home: Home, catalog: Catalog, generation: number): Promise<LogPosition> {
+  const folder = indexFolder(home.folder, generation);
+  await catalog.copyTo(folder);
+  const copy = new Catalog(folder);
+  const applied = copy.applied();
+  await copy.release();
+  if (applied === undefined) throw new Error("the copy of the index is of another version");
+  await syncIndex(folder);
+  // The index must not know more than the log after a power cut. Earlier segments were synced before this one was made.
+  const file = home.files.open(segmentPath(logFolder(home.folder), applied.segment), "read");
+  try {
+    await file.syncAsync();
+  } finally {
+    file.close();
+  }
+  return applied;
+}
+
+export function dropGeneration(home: Home, generation: number): void {
+  rmSync(indexFolder(home.folder, generation), { recursive: true, force: true });
+}

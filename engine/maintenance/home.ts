@@ -1,0 +1,45 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { FileSystem } from "../log/file.ts";
+import type { LogProblem } from "../log/scan.ts";
+
+/** The folder of a store or engine, and what its parts need to know of it. */
+export interface Home {
+  files: FileSystem;
+  /** The folder that holds `log`, `lock` and `index-<generation>`. */
+  folder: string;
+  application: string;
+  /** Batches behind the newest checkpoint that make another one due, at least. */
+  checkpointBatchesMin: number;
+  now(): number;
+  onProblem(problem: LogProblem): void;
+  /** Something that is no failure of a call went wrong: the store opens all the same, with more to do. */
+  onTrouble(message: string, error: unknown): void;
+}
+
+export const logFolder = (home: string): string => join(home, "log");
+export const indexFolder = (home: string, generation: number): string => join(home, `index-${generation}`);
+
+/** Numbers of the generations of the index that are there, whole or not. */
+export function listGenerations(folder: string): number[] {
+  return readdirSync(folder)
+    .flatMap((name) => /^index-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number);
+}
+
+/** A number that no generation has had that is still there. */
+export function nextGeneration(folder: string): number {
+  return Math.max(0, ...listGenerations(folder)) + 1;
+}
+
+/** Only under the lock. */
+export function removeGenerationsBut(folder: string, kept: readonly number[]): void {
+  for (const generation of listGenerations(folder)) {
+    if (kept.includes(generation)) continue;
+    try {
+      rmSync(indexFolder(folder, generation), { recursive: true, force: true });
+    } catch {
+      // Somebody is opening it at this moment; what is left goes with the next one.
+    }
+  }
+}
