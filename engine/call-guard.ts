@@ -17,24 +17,26 @@ export class CallGuard {
   }
 
   /** Runs a call. It starts at once, so that what it is given is taken before this returns. */
-  async run<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
-    this.check(options);
-    this.#running++;
-    try {
-      return await action();
-    } finally {
-      this.#leave();
-    }
+  run<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
+    return this.#run(options, action, false);
   }
 
   /** A call that changes nothing, so that it can be tried again once the index, if that was damaged, is made anew. */
   read<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
-    return this.run(options, () =>
-      action().catch(async (error) => {
-        if (!(await this.#healed(error))) throw error;
-        return action();
-      }),
-    );
+    return this.#run(options, action, true);
+  }
+
+  async #run<T>(options: CallOptions | undefined, action: () => Promise<T>, repeatable: boolean): Promise<T> {
+    this.check(options);
+    this.#running++;
+    try {
+      return await action();
+    } catch (error) {
+      if (!repeatable || !(await this.#healed(error))) throw error;
+      return await action();
+    } finally {
+      this.#leave();
+    }
   }
 
   async #healed(error: unknown): Promise<boolean> {

@@ -1,5 +1,9 @@
+import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync, statSync } from "node:fs";
+import { devNull } from "node:os";
+import { join } from "node:path";
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, open as openLmdb } from "lmdb";
+import { VarveError } from "../errors.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -35,8 +39,45 @@ export interface Entry {
   value: Buffer;
 }
 
+/** lmdb-js needs some descriptors at once to open an environment. */
+const DESCRIPTORS = 6;
+
+/**
+ * Where lmdb-js can't open the lock file, whatever the reason, it ends the process. So the reasons are looked for here.
+ * @throws IO, or errors of the operating system
+ */
+function checkOpenable(folder: string): void {
+  for (const name of ["lock.mdb", "data.mdb"]) {
+    const path = join(folder, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found && !found.isFile()) {
+      throw new VarveError("IO", `${path} is not a file`, {
+        hint: "remove it: what belongs there is made again; the log is not touched by that",
+      });
+    }
+    accessSync(found ? path : folder, constants.R_OK | constants.W_OK);
+  }
+  const held: number[] = [];
+  try {
+    for (let i = 0; i < DESCRIPTORS; i++) held.push(openSync(devNull, "r"));
+  } finally {
+    for (const fd of held) closeSync(fd);
+  }
+}
+
+/** LMDB makes its files readable for all that may enter the folder. */
+function makePrivate(folder: string): void {
+  for (const name of ["lock.mdb", "data.mdb"]) {
+    const path = join(folder, name);
+    const { mode, uid } = statSync(path);
+    if ((mode & 0o077) !== 0 && uid === process.getuid?.()) chmodSync(path, 0o600);
+  }
+}
+
 function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
-  return openLmdb<Buffer, Uint8Array>({
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  checkOpenable(path);
+  const database = openLmdb<Buffer, Uint8Array>({
     path,
     encoding: "binary",
     keyEncoding: "binary",
@@ -47,6 +88,8 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
     // A folder of our own, also where its name has a dot.
     noSubdir: false,
   });
+  makePrivate(path);
+  return database;
 }
 
 export class Environment {
@@ -92,6 +135,17 @@ export class Environment {
     this.#database.putSync(key, value);
   }
 
+  /** Only within a transaction: puts `key` behind all others. False, and nothing is done, when it is not behind them. */
+  append(key: Uint8Array, value: Buffer): boolean {
+    // lmdb-js gives whether it was put, though its types say nothing.
+    return (this.#database.putSync(key, value, { append: true }) as unknown as boolean) === true;
+  }
+
+  /** Removes everything. */
+  clear(): void {
+    this.#database.clearSync();
+  }
+
   /** Only within a transaction. */
   remove(key: Uint8Array): void {
     this.#database.removeSync(key);
@@ -128,6 +182,11 @@ export class Environment {
       fileBytes: (stats.lastPageNumber + 1) * pageSize,
       usedBytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize,
     };
+  }
+
+  /** Lets go of states that processes held which are gone. */
+  clearDeadReaders(): void {
+    this.#database.readerCheck();
   }
 
   /** Later reads see what other processes have committed. */

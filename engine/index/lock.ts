@@ -22,6 +22,11 @@ const OPENERS = { start: Buffer.from(OPENER_PREFIX), end: Buffer.from("opener0")
 const HEARTBEAT_MILLISECONDS = 5_000;
 /** An opener of another PID namespace that was silent for so long is taken for dead. */
 const SILENCE_MILLISECONDS_MAX = 20_000;
+/**
+ * As is one whose process is there: it may be a worker thread that was ended, or stopped, or be busy. Nothing but speed
+ * rests on the difference, and one that goes on enters itself again.
+ */
+const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
 
 /**
  * The lock environment: LMDB's write lock, a robust mutex over all processes, and a few rows that it protects.
@@ -226,8 +231,9 @@ function inodeOf(path: string): number {
 }
 
 function isGone(opener: Opener, ownNamespace: number): boolean {
-  if (opener.namespace !== ownNamespace) return Date.now() - opener.heartbeat > SILENCE_MILLISECONDS_MAX;
-  return processStart(opener.pid) !== opener.start;
+  const silence = Date.now() - opener.heartbeat;
+  if (opener.namespace !== ownNamespace) return silence > SILENCE_MILLISECONDS_MAX;
+  return silence > OWN_SILENCE_MILLISECONDS_MAX || processStart(opener.pid) !== opener.start;
 }
 
 function otherNamespace(opener: Opener): VarveError {

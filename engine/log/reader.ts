@@ -50,8 +50,9 @@ export class LogReader {
     const known = this.#open.get(number);
     if (known) return known;
     const path = segmentPath(this.#folder, number);
-    const file = this.#openFile(path, number);
+    let file: LogFile | undefined;
     try {
+      file = this.#files.open(path, "read");
       const opened = {
         number,
         path,
@@ -63,8 +64,22 @@ export class LogReader {
       this.#open.set(number, opened);
       return opened;
     } catch (error) {
+      file?.close();
+      throw fromSegmentFailure(error, path, number);
+    }
+  }
+
+  /** What stands under a segment's name: how long it is, and its header where that is whole, be it another store's. */
+  look(number: number): { size: number; header: SegmentHeader | undefined } {
+    const path = segmentPath(this.#folder, number);
+    if (!this.#files.exists(path)) return { size: 0, header: undefined };
+    const file = this.#openFile(path, number);
+    try {
+      const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+      const got = bytes.subarray(0, file.read(bytes, 0));
+      return { size: file.size(), header: isSegmentHeader(got) ? decodeSegmentHeader(got, path) : undefined };
+    } finally {
       file.close();
-      throw fromSystemError(error, `reading ${path}`);
     }
   }
 
@@ -131,19 +146,6 @@ export class LogReader {
     this.#open.clear();
   }
 
-  #openFile(path: string, number: number): LogFile {
-    try {
-      return this.#files.open(path, "read");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fromSystemError(error, `opening ${path}`);
-      throw new VarveError("CORRUPTION", `segment ${number} of the log is missing (${path})`, {
-        hint: "put the file back from a backup; what lies in other segments stays readable",
-        details: { segment: number, offset: 0 },
-        cause: error,
-      });
-    }
-  }
-
   #closeLeft(): void {
     for (const segment of this.#left) {
       if (segment.busy > 0) continue;
@@ -162,6 +164,20 @@ export class LogReader {
       return;
     }
   }
+}
+
+/** What says that there is no such file: nothing to open, or a folder or a link to itself in its place. */
+const NO_FILE = new Set(["ENOENT", "EISDIR", "ELOOP", "ENOTDIR", "ENXIO"]);
+
+/** Why a segment could not be opened, as an error of ours. */
+export function fromSegmentFailure(error: unknown, path: string, number: number): VarveError {
+  if (!NO_FILE.has((error as NodeJS.ErrnoException)?.code ?? ""))
+    return fromSystemError(error, `opening ${path}`);
+  return new VarveError("CORRUPTION", `segment ${number} of the log is missing (${path})`, {
+    hint: "put the file back from a backup; what lies in other segments stays readable",
+    details: { segment: number, offset: 0 },
+    cause: error,
+  });
 }
 
 function checkedPayload(

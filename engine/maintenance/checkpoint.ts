@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { Catalog } from "../index/catalog.ts";
+import { indexDamage } from "../index/damage.ts";
 import { syncIndex } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { LogPosition } from "../log/segment.ts";
@@ -29,6 +30,11 @@ export function isGrown(catalog: Catalog): boolean {
   return fileBytes > GROWN_BYTES_MIN && fileBytes > usedBytes * USED_PART_MIN;
 }
 
+/** Whether a copy leaves as much free as it takes: it spares time once, and must not cost a save its room. */
+export function hasRoomFor(home: Home, catalog: Catalog): boolean {
+  return home.files.freeBytes(home.folder) > 2 * catalog.size().usedBytes;
+}
+
 /** Under the lock: where a copy is to go. Its number is taken by the folder being there. */
 export function reserveGeneration(home: Home): number {
   const generation = nextGeneration(home.folder);
@@ -43,7 +49,7 @@ export async function copyIndex(home: Home, catalog: Catalog, generation: number
   const copy = new Catalog(folder);
   const applied = copy.applied();
   await copy.release();
-  if (applied === undefined) throw new Error("the copy of the index is of another version");
+  if (applied === undefined) throw indexDamage("the copy of the index has no position");
   await syncIndex(folder);
   // The index must not know more than the log after a power cut. Earlier segments were synced before this one was made.
   const file = home.files.open(segmentPath(logFolder(home.folder), applied.segment), "read");

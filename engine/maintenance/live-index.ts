@@ -3,7 +3,14 @@ import type { LockEnvironment } from "../index/lock.ts";
 import { markClean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { copyIndex, dropGeneration, isCheckpointDue, isGrown, reserveGeneration } from "./checkpoint.ts";
+import {
+  copyIndex,
+  dropGeneration,
+  hasRoomFor,
+  isCheckpointDue,
+  isGrown,
+  reserveGeneration,
+} from "./checkpoint.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, removeGenerationsBut } from "./home.ts";
@@ -55,10 +62,15 @@ export class LiveIndex implements IndexSource {
     const state = known.indexSuspect ? this.#makeAnew(known) : known;
     this.#commits++;
     if (this.#checkpoint) return state;
-    const grown = this.#commits % COMMITS_BETWEEN_LOOKS === 0 && isGrown(this.#catalog);
+    const grown = this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown();
     if (!grown && !isCheckpointDue(this.#home, state)) return state;
-    this.#beginCheckpoint();
+    if (hasRoomFor(this.#home, this.#catalog)) this.#beginCheckpoint();
     return { ...state, checkpointSequence: state.tail.sequence };
+  }
+
+  #looksGrown(): boolean {
+    this.#catalog.clearDeadReaders();
+    return isGrown(this.#catalog);
   }
 
   rebuild(): void {

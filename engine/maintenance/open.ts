@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import { cleanPosition, markUnclean } from "../index/mark.ts";
@@ -7,19 +5,13 @@ import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
-import {
-  createSegment,
-  LOG_START,
-  listSegments,
-  readSegmentHeader,
-  removeUnfinishedSegments,
-  segmentPath,
-} from "../log/segment.ts";
+import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
+import { checkApplication, findIdentity } from "./identity.ts";
 import { replay } from "./replay.ts";
-import { writeAgain } from "./write-again.ts";
+import { lossOf, writeAgain } from "./write-again.ts";
 
 export interface OpenedIndex {
   catalog: Catalog;
@@ -69,8 +61,10 @@ export function switchTo(home: Home, state: SharedState, generation: number): Op
 
 /** In a boot that knows the store already. */
 function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIndex {
-  if (state.syncFailed && lock.others() === 0)
-    return rebuild(home, writeAgain(home.files, logFolder(home.folder), state, home.now()));
+  if (state.syncFailed && lock.others() === 0) {
+    const settled = settleFailedSync(home, state);
+    if (settled) return settled;
+  }
   if (state.indexSuspect) return rebuild(home, state);
   const left = lock.others() === 0 && state.indexUnclean;
   const catalog = openGeneration(home, state.generation, state.identity, left);
@@ -79,6 +73,19 @@ function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIn
   if (applied.sequence < state.tail.sequence)
     replayLog(home, state.identity, catalog, applied, state.durableSequence, state.tail);
   return { catalog, state };
+}
+
+/** Undefined when the disk still fails: then the store can be read, and nothing be written. */
+function settleFailedSync(home: Home, state: SharedState): OpenedIndex | undefined {
+  try {
+    const written = writeAgain(home.files, logFolder(home.folder), state, home.now());
+    const loss = lossOf(written, state.tail.sequence);
+    if (loss) home.onProblem(loss);
+    return rebuild(home, { ...written.state, losses: state.losses + (loss ? 1 : 0) });
+  } catch (error) {
+    home.onTrouble("what a failed sync left in doubt could not be written again", error);
+    return undefined;
+  }
 }
 
 function derive(home: Home): OpenedIndex {
@@ -147,7 +154,7 @@ function trustedGenerations(home: Home, clean: readonly { generation: number }[]
 }
 
 /** How far of the log is in the generations that were put on the disk; the newest state first. */
-function cleanPositions(home: Home): { generation: number; position: { sequence: number } }[] {
+export function cleanPositions(home: Home): { generation: number; position: { sequence: number } }[] {
   return listGenerations(home.folder)
     .flatMap((generation) => {
       const position = cleanPosition(indexFolder(home.folder, generation));
@@ -188,63 +195,6 @@ function replayLog(
   } finally {
     reader.close();
   }
-}
-
-/** Who the log belongs to: what its first readable segment says, or a new identity, with the first segment. */
-function findIdentity(home: Home): LogIdentity {
-  const folder = logFolder(home.folder);
-  const known = readIdentity(home);
-  if (known) return known;
-  // An index is made after the first segment is on the disk, never before.
-  if (listGenerations(home.folder).length > 0) {
-    throw new VarveError("CORRUPTION", `the log of the store is gone: there is no segment in ${folder}`, {
-      hint: "put the log folder back from a backup; to begin anew, choose another folder",
-      details: { file: folder },
-    });
-  }
-  return createLog(home, folder);
-}
-
-/** Undefined when there is no log yet. */
-export function readIdentity(home: Home): LogIdentity | undefined {
-  const folder = logFolder(home.folder);
-  const numbers = listSegments(home.files, folder);
-  if (numbers.length === 0) return undefined;
-  let failure: unknown;
-  for (const number of numbers) {
-    const path = segmentPath(folder, number);
-    const file = home.files.open(path, "read");
-    try {
-      const { storeId, application } = readSegmentHeader(file, path, number);
-      checkApplication({ storeId, application }, home.application, home.folder);
-      return { storeId, application };
-    } catch (error) {
-      if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
-      failure ??= error;
-    } finally {
-      file.close();
-    }
-  }
-  throw failure;
-}
-
-function createLog(home: Home, folder: string): LogIdentity {
-  const identity = { storeId: randomBytes(16).toString("hex"), application: home.application };
-  createSegment(home.files, folder, 1, LOG_START, identity, home.now());
-  return identity;
-}
-
-/** @throws INVALID_ARGUMENT for a log that keeps something else */
-export function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
-  if (identity.application === wanted) return;
-  const kind = (name: string) => (name === "artifact" ? "an artifact store" : "a key-value engine");
-  throw new VarveError(
-    "INVALID_ARGUMENT",
-    `${folder} is ${kind(identity.application)}, not ${kind(wanted)}`,
-    {
-      hint: `open it with ${identity.application === "artifact" ? "openStore" : "openEngine"}, or choose another folder`,
-    },
-  );
 }
 
 function syncTail(home: Home, tail: LogPosition): void {

@@ -11,8 +11,9 @@ import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, logFolder } from "./home.ts";
+import { readIdentity } from "./identity.ts";
 import type { IndexSource } from "./index-source.ts";
-import { readIdentity } from "./open.ts";
+import { cleanPositions } from "./open.ts";
 import { replay } from "./replay.ts";
 
 /**
@@ -25,27 +26,42 @@ export async function openReadOnlyIndex(
 ): Promise<IndexSource | undefined> {
   const identity = readIdentity(home);
   if (!identity) return undefined;
-  return (await openFollowed(home, allowNamespaces)) ?? new PrivateIndex(home, identity);
-}
-
-async function openFollowed(home: Home, allowNamespaces: boolean): Promise<FollowedIndex | undefined> {
-  const hasLocks = existsSync(join(home.folder, "lock"));
-  if (!hasLocks || !isWritable(lockFolder(home.folder))) return undefined;
-  const environment = new LockEnvironment(home.folder);
+  const environment = locksOf(home);
   try {
-    const state = environment.state();
-    if (state && !state.indexSuspect && isWritable(indexFolder(home.folder, state.generation))) {
-      environment.checkNamespaces(allowNamespaces);
-      const left = environment.others() === 0 && state.indexUnclean;
-      const catalog = openGeneration(home, state.generation, state.identity, left);
-      if (catalog) return new FollowedIndex(home, environment, state, catalog);
-    }
+    const state = environment?.state();
+    const followed = environment && state && follow(home, environment, state, allowNamespaces);
+    if (followed) return followed;
+    const index = new PrivateIndex(home, identity, Math.max(knownDurable(home), state?.durableSequence ?? 0));
+    await environment?.close();
+    return index;
   } catch (error) {
-    await environment.close();
+    await environment?.close();
     throw error;
   }
-  await environment.close();
-  return undefined;
+}
+
+/** Undefined where its locks can't be taken part in, or there are none. */
+function locksOf(home: Home): LockEnvironment | undefined {
+  const hasLocks = existsSync(join(home.folder, "lock"));
+  return hasLocks && isWritable(lockFolder(home.folder)) ? new LockEnvironment(home.folder) : undefined;
+}
+
+function follow(
+  home: Home,
+  environment: LockEnvironment,
+  state: SharedState,
+  allowNamespaces: boolean,
+): FollowedIndex | undefined {
+  if (state.indexSuspect || !isWritable(indexFolder(home.folder, state.generation))) return undefined;
+  environment.checkNamespaces(allowNamespaces);
+  const left = environment.others() === 0 && state.indexUnclean;
+  const catalog = openGeneration(home, state.generation, state.identity, left);
+  return catalog && new FollowedIndex(home, environment, state, catalog);
+}
+
+/** What is known to have been on the disk from elsewhere than the log. */
+function knownDurable(home: Home): number {
+  return Math.max(0, ...cleanPositions(home).map(({ position }) => position.sequence));
 }
 
 /** A reader of LMDB enters itself in the lock file; without that its pages could be reused under it. */
@@ -122,7 +138,7 @@ export class FollowedIndex implements IndexSource {
   /** What is in the home may not be replaced from here, so this goes on with an index of its own. */
   async heal(): Promise<boolean> {
     if (this.#own) return false;
-    this.#own = new PrivateIndex(this.#home, this.#state.identity);
+    this.#own = new PrivateIndex(this.#home, this.#state.identity, this.#state.durableSequence);
     this.#own.catalog.retain();
     this.#catalog.abandon();
     void this.#catalog.release();
@@ -154,7 +170,8 @@ export class PrivateIndex implements IndexSource {
   #state: SharedState;
   #logEnd = "";
 
-  constructor(home: Home, identity: SharedState["identity"]) {
+  /** @param durableSequence what is known to have been on the disk from elsewhere than the log */
+  constructor(home: Home, identity: SharedState["identity"], durableSequence: number) {
     this.#home = home;
     this.indexFolder = mkdtempSync(join(tmpdir(), "varve-index-"));
     this.catalog = new Catalog(this.indexFolder);
@@ -162,7 +179,7 @@ export class PrivateIndex implements IndexSource {
     this.#state = {
       identity,
       tail: LOG_START,
-      durableSequence: 0,
+      durableSequence,
       generation: 0,
       indexUnclean: true,
       ...NOTHING_NOTED,
@@ -184,11 +201,16 @@ export class PrivateIndex implements IndexSource {
     const numbers = listSegments(this.#home.files, folder);
     const end = this.#endOf(numbers);
     if (end === this.#logEnd) return this.#state;
-    const { position, problems } = replay(this.#reader, numbers, this.catalog, this.#state.tail);
+    const { tail, durableSequence } = this.#state;
+    const { position, problems } = replay(this.#reader, numbers, this.catalog, tail, { durableSequence });
     for (const problem of problems) this.#home.onProblem(problem);
     this.#logEnd = end;
     this.#settle(position.segment);
-    this.#state = { ...this.#state, tail: position, durableSequence: position.sequence };
+    this.#state = {
+      ...this.#state,
+      tail: position,
+      durableSequence: Math.max(durableSequence, position.sequence),
+    };
     return this.#state;
   }
 

@@ -191,6 +191,28 @@ for (const [name, happen] of accidents) {
   }
 }
 
+test("an index of another store is not believed, whatever its mark says", async () => {
+  const [home, other] = [newFolder(), newFolder()];
+  for (const [folder, count] of [
+    [home, 20],
+    [other, 25],
+  ] as const) {
+    const store = await openTestStore(folder);
+    await fill(store, count);
+    await store.close();
+  }
+  rmSync(join(home, "lock"), { recursive: true });
+  // Written into the same file, as some tools put a backup back.
+  const path = join(indexOf(home), "data.mdb");
+  const bytes = readFileSync(join(indexOf(other), "data.mdb"));
+  truncateSync(path, bytes.length);
+  overwrite(path, 0, bytes);
+  const mark = JSON.parse(readFileSync(join(indexOf(home), "trust.json"), "utf8"));
+  const { checksum } = JSON.parse(readFileSync(join(indexOf(other), "trust.json"), "utf8"));
+  writeFileSync(join(indexOf(home), "trust.json"), JSON.stringify({ ...mark, checksum }));
+  await checkAll(await openTestStore(home));
+});
+
 test("a store whose log is gone is CORRUPTION, and not a new store", async () => {
   const home = newFolder();
   const store = await openTestStore(home);

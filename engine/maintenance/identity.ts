@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import { VarveError } from "../errors.ts";
+import { fromSegmentFailure } from "../log/reader.ts";
+import type { LogIdentity } from "../log/segment.ts";
+import { createSegment, LOG_START, listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
+import type { Home } from "./home.ts";
+import { listGenerations, logFolder } from "./home.ts";
+
+/** Who the log belongs to: what its segments say, or a new identity, with the first segment. */
+export function findIdentity(home: Home): LogIdentity {
+  const folder = logFolder(home.folder);
+  const known = readIdentity(home);
+  if (known) return known;
+  // An index is made after the first segment is on the disk, never before.
+  if (listGenerations(home.folder).length > 0) {
+    throw new VarveError("CORRUPTION", `the log of the store is gone: there is no segment in ${folder}`, {
+      hint: "put the log folder back from a backup; to begin anew, choose another folder",
+      details: { file: folder },
+    });
+  }
+  return createLog(home, folder);
+}
+
+/**
+ * Undefined when there is no log yet. A segment of another store that got among them is damage, and decides nothing.
+ * @throws CORRUPTION when no header can be read, or as many say one thing as another
+ */
+export function readIdentity(home: Home): LogIdentity | undefined {
+  const folder = logFolder(home.folder);
+  const numbers = listSegments(home.files, folder);
+  if (numbers.length === 0) return undefined;
+  const votes = new Map<string, { identity: LogIdentity; count: number }>();
+  let failure: unknown;
+  for (const number of numbers) {
+    try {
+      const identity = identityOf(home, segmentPath(folder, number), number);
+      const vote = votes.get(identity.storeId) ?? { identity, count: 0 };
+      votes.set(identity.storeId, { identity, count: vote.count + 1 });
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+      failure ??= error;
+    }
+  }
+  const [first, second] = [...votes.values()].sort((a, b) => b.count - a.count);
+  if (!first) throw failure;
+  if (first.count === second?.count) throw twoStores(folder);
+  checkApplication(first.identity, home.application, home.folder);
+  return first.identity;
+}
+
+function identityOf(home: Home, path: string, number: number): LogIdentity {
+  try {
+    const file = home.files.open(path, "read");
+    try {
+      const { storeId, application } = readSegmentHeader(file, path, number);
+      return { storeId, application };
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    throw fromSegmentFailure(error, path, number);
+  }
+}
+
+function twoStores(folder: string): VarveError {
+  return new VarveError("CORRUPTION", `the segments in ${folder} are those of two stores`, {
+    hint: "move the files that belong to the other store out of the folder; each names its store in its header",
+    details: { file: folder },
+  });
+}
+
+function createLog(home: Home, folder: string): LogIdentity {
+  const identity = { storeId: randomBytes(16).toString("hex"), application: home.application };
+  createSegment(home.files, folder, 1, LOG_START, identity, home.now());
+  return identity;
+}
+
+/** @throws INVALID_ARGUMENT for a log that keeps something else */
+export function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
+  if (identity.application === wanted) return;
+  const kind = (name: string) => (name === "artifact" ? "an artifact store" : "a key-value engine");
+  throw new VarveError(
+    "INVALID_ARGUMENT",
+    `${folder} is ${kind(identity.application)}, not ${kind(wanted)}`,
+    {
+      hint: `open it with ${identity.application === "artifact" ? "openStore" : "openEngine"}, or choose another folder`,
+    },
+  );
+}
