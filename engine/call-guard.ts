@@ -46,12 +46,19 @@ export class CallGuard {
   /** An iteration whose every step is a call; leaving it early ends what is under it. */
   async *iterate<T>(options: CallOptions | undefined, begin: () => AsyncGenerator<T>): AsyncGenerator<T> {
     this.check(options);
-    const steps = begin();
+    let steps = begin();
     try {
-      for (;;) {
-        const step = await this.run(options, () => steps.next().catch((error) => this.#endDamaged(error)));
-        if (step.done) return;
+      const first = () => steps.next();
+      let step = await this.run(options, () =>
+        first().catch(async (error) => {
+          if (!(await this.#healed(error))) throw error;
+          steps = begin();
+          return first();
+        }),
+      );
+      while (!step.done) {
         yield step.value;
+        step = await this.run(options, () => steps.next().catch((error) => this.#endDamaged(error)));
       }
     } finally {
       await steps.return(undefined);

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
-import { fromLockFailure } from "./damage.ts";
-import { Environment } from "./lmdb.ts";
+import { Gate, openLiving } from "./gate.ts";
+import type { Environment } from "./lmdb.ts";
 import type { SharedState } from "./shared-state.ts";
 import { decodeState, encodeState } from "./shared-state.ts";
 
@@ -29,14 +29,14 @@ const SILENCE_MILLISECONDS_MAX = 20_000;
 const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
 
 /**
- * The lock environment: LMDB's write lock, a robust mutex over all processes, and a few rows that it protects.
+ * The lock environment: a mutex over all processes (the gate), and an LMDB environment with a few rows that it protects.
  * Its folder is named after the boot, and the inode and birth of the folder above it. So no environment of an earlier boot (which
  * was never synced) and none that came with a copied home is ever opened, and two openers need no other lock to agree.
  */
 export class LockEnvironment {
   readonly #folder: string;
-  readonly #environment: Environment;
-  readonly #inode: number;
+  readonly #gate: Gate;
+  #opened: Environment | undefined;
   readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
   #heartbeat: NodeJS.Timeout | undefined;
   /** Calls that wait for the lock, or have it. */
@@ -45,19 +45,40 @@ export class LockEnvironment {
   constructor(home: string) {
     this.#folder = lockFolder(home);
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    this.#environment = new Environment(this.#folder, fromLockFailure);
-    this.#inode = statSync(join(this.#folder, "lock.mdb")).ino;
+    this.#gate = new Gate(this.#folder);
   }
 
-  /** Waits for the lock on another thread. */
+  /** Waits for the lock on another thread. A throw takes back what `action` wrote here. */
   async hold<T>(action: () => T): Promise<T> {
-    const held = this.#environment.transact(() => this.#checked(action));
+    const held = this.#gate.hold(() => this.#open().transactSync(action));
     this.#waiting.add(held);
     try {
       return await held;
     } finally {
       this.#waiting.delete(held);
     }
+  }
+
+  /** The rows, which may only be opened while the gate is held. */
+  get #rows(): Environment {
+    return this.#opened ?? this.#gate.holdSync(() => this.#open());
+  }
+
+  #open(): Environment {
+    this.#opened ??= openLiving(this.#folder, "state").environment;
+    return this.#opened;
+  }
+
+  /**
+   * Closes an environment of the index, which may only be done while the gate is held. Where that can't be had in time
+   * it stays open until the process ends.
+   */
+  async closing(milliseconds: number, close: () => Promise<void>): Promise<void> {
+    let closed: Promise<void> | undefined;
+    await this.holdWithin(milliseconds, () => {
+      closed = close();
+    }).catch(() => {});
+    await closed;
   }
 
   /** As `hold`, unless the lock can't be had in time: then `action` never runs. @throws UNAVAILABLE */
@@ -100,22 +121,22 @@ export class LockEnvironment {
 
   /** Waits for the lock on this thread: only when nobody else is likely to have it. */
   holdSync<T>(action: () => T): T {
-    return this.#environment.transactSync(() => this.#checked(action));
+    return this.#gate.holdSync(() => this.#open().transactSync(action));
   }
 
   state(): SharedState | undefined {
-    const bytes = this.#environment.getFast(STATE_KEY);
+    const bytes = this.#rows.getFast(STATE_KEY);
     return bytes && decodeState(bytes);
   }
 
   /** Only while the lock is held. */
   setState(state: SharedState): void {
-    this.#environment.put(STATE_KEY, encodeState(state));
+    this.#rows.put(STATE_KEY, encodeState(state));
   }
 
   /** Later reads see what other processes have committed. */
   refresh(): void {
-    this.#environment.refresh();
+    this.#rows.refresh();
   }
 
   /**
@@ -147,15 +168,14 @@ export class LockEnvironment {
   /** How many others have the store open, those that died without a word included until somebody registers. */
   others(): number {
     let count = 0;
-    for (const { key } of this.#environment.entries(OPENERS)) if (!this.#openerKey.equals(key)) count++;
+    for (const { key } of this.#rows.entries(OPENERS)) if (!this.#openerKey.equals(key)) count++;
     return count;
   }
 
   /** Drops the rows of processes that are gone. Only while the lock is held. */
   removeGone(): void {
     const own = pidNamespace();
-    for (const [key, opener] of this.#openers())
-      if (isGone(opener, own)) this.#environment.remove(Buffer.from(key));
+    for (const [key, opener] of this.#openers()) if (isGone(opener, own)) this.#rows.remove(Buffer.from(key));
   }
 
   /** The process that has had the store open the longest, for messages. */
@@ -168,7 +188,7 @@ export class LockEnvironment {
   /** Only while the lock is held. */
   unregister(): void {
     clearInterval(this.#heartbeat);
-    this.#environment.remove(this.#openerKey);
+    this.#rows.remove(this.#openerKey);
   }
 
   /** Removes the environments of earlier boots: no process of theirs is left. */
@@ -182,9 +202,22 @@ export class LockEnvironment {
   /** Calls that still wait for the lock are not waited for: who has it may be stopped. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
-    const close = () => this.#environment.close();
-    if (this.#waiting.size === 0) await close();
-    else void Promise.allSettled(this.#waiting).then(close);
+    if (this.#waiting.size === 0) await this.#close();
+    else void Promise.allSettled(this.#waiting).then(() => this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const rows = this.#opened;
+    let closed: Promise<void> | undefined;
+    if (rows) {
+      await this.#gate
+        .hold(() => {
+          closed = rows.close();
+        })
+        .catch(() => {});
+    }
+    await closed;
+    await this.#gate.close();
   }
 
   #beat(): void {
@@ -194,27 +227,13 @@ export class LockEnvironment {
       namespace: pidNamespace(),
       heartbeat: Date.now(),
     };
-    this.#environment.put(this.#openerKey, Buffer.from(JSON.stringify(opener)));
+    this.#rows.put(this.#openerKey, Buffer.from(JSON.stringify(opener)));
   }
 
   *#openers(): Generator<[string, Opener]> {
-    for (const { key, value } of this.#environment.entries(OPENERS)) {
+    for (const { key, value } of this.#rows.entries(OPENERS)) {
       yield [key.toString(), JSON.parse(value.toString()) as Opener];
     }
-  }
-
-  /** The lock of a removed environment locks nobody out: whoever notices stops. */
-  #checked<T>(action: () => T): T {
-    if (inodeOf(join(this.#folder, "lock.mdb")) !== this.#inode) {
-      throw new VarveError(
-        "IO",
-        `the lock of the store was removed or replaced while it was open (${this.#folder})`,
-        {
-          hint: "close all users of the store and open it again; nothing in the log is overwritten",
-        },
-      );
-    }
-    return action();
   }
 }
 
@@ -224,10 +243,6 @@ export function lockFolder(home: string): string {
   const { dev, ino } = statSync(parent);
   const place = `${dev.toString(16)}-${ino.toString(16)}-${bornAt(parent)}`;
   return join(parent, `${currentBootId()}-${place}`);
-}
-
-function inodeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }
 
 function isGone(opener: Opener, ownNamespace: number): boolean {

@@ -9,7 +9,7 @@ import { indexFolder } from "./home.ts";
 
 /**
  * The index of a generation, if it is what was written there, for this log, by a version that has the same rows.
- * A file that LMDB could die of is not given to it.
+ * A file that LMDB could die of is not given to it. Only under the lock.
  * @param left nobody has it open, and the last one may have left without a word
  */
 export function openGeneration(
@@ -22,7 +22,7 @@ export function openGeneration(
   if (!isFile(join(folder, "data.mdb")) || !isTrusted(folder)) return undefined;
   let catalog: Catalog | undefined;
   try {
-    catalog = new Catalog(folder);
+    catalog = new Catalog(folder, home.closing);
     if (catalog.applied() !== undefined && catalog.storeId() === identity.storeId) return catalog;
     void catalog.release();
   } catch (error) {

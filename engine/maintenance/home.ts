@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Closing } from "../index/catalog.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogProblem } from "../log/scan.ts";
 
@@ -11,6 +12,8 @@ export interface Home {
   application: string;
   /** Batches behind the newest checkpoint that make another one due, at least. */
   checkpointBatchesMin: number;
+  /** How an index that others may be opening is closed. */
+  closing: Closing;
   now(): number;
   onProblem(problem: LogProblem): void;
   /** Something that is no failure of a call went wrong: the store opens all the same, with more to do. */

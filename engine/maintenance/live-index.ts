@@ -1,4 +1,5 @@
 import type { Catalog } from "../index/catalog.ts";
+import { indexDamage } from "../index/damage.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import { markClean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
@@ -52,9 +53,14 @@ export class LiveIndex implements IndexSource {
     return indexFolder(this.#home.folder, this.#state.generation);
   }
 
+  /** @throws what `heal` deals with, when another generation is in use, which can't be opened at once */
   refresh(): SharedState {
     this.lock.refresh();
-    return this.#follow();
+    const state = this.lock.state() ?? this.#state;
+    if (state.generation !== this.#state.generation)
+      throw indexDamage("the index was replaced by a new one in the meantime");
+    this.#state = state;
+    return { ...state };
   }
 
   stateForWriting(): SharedState {
@@ -104,7 +110,7 @@ export class LiveIndex implements IndexSource {
     await this.lock.close();
   }
 
-  /** What others have done, and the catalog of the generation that they are at. */
+  /** Under the lock: what others have done, and the catalog of the generation that they are at. */
   #follow(): SharedState {
     const state = this.lock.state() ?? this.#state;
     if (state.generation === this.#state.generation) {

@@ -6,6 +6,7 @@ import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
+import { LOST_MAX } from "./gap.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
@@ -35,7 +36,7 @@ export function openIndex(home: Home, lock: LockEnvironment): OpenedIndex {
 export function rebuild(home: Home, state: SharedState): OpenedIndex {
   const generation = nextGeneration(home.folder);
   const folder = indexFolder(home.folder, generation);
-  const catalog = new Catalog(folder);
+  const catalog = new Catalog(folder, home.closing);
   catalog.transact(() => catalog.setStoreId(state.identity.storeId));
   const until = state.cutAtTail ? state.tail : undefined;
   const tail = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
@@ -53,7 +54,7 @@ function newGeneration(generation: number) {
 export function switchTo(home: Home, state: SharedState, generation: number): OpenedIndex {
   const folder = indexFolder(home.folder, generation);
   markUnclean(folder);
-  const catalog = new Catalog(folder);
+  const catalog = new Catalog(folder, home.closing);
   replayLog(home, state.identity, catalog, catalog.applied() ?? LOG_START, state.durableSequence, state.tail);
   removeGenerationsBut(home.folder, [generation]);
   return { catalog, state: { ...state, ...newGeneration(generation) } };
@@ -117,7 +118,7 @@ function skipMissing(home: Home, opened: OpenedIndex): OpenedIndex {
   home.onProblem({ kind: "segment", segment: tail.segment, offset: tail.offset, message });
   const skipped = { ...tail, sequence: known };
   catalog.transact(() => {
-    catalog.noteGap();
+    catalog.noteGap({ after: known, lost: LOST_MAX });
     catalog.setApplied(skipped);
   });
   return { catalog, state: { ...state, tail: skipped, cutAtTail: true } };
@@ -206,6 +207,8 @@ function syncTail(home: Home, tail: LogPosition): void {
   } finally {
     file.close();
   }
+  // Who made the newest segment may have died before its name was on the disk.
+  home.files.syncFolder(logFolder(home.folder));
 }
 
 function later(a: LogPosition, b: LogPosition): LogPosition {

@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
+import { indexDamage } from "../index/damage.ts";
 import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
@@ -22,46 +23,61 @@ import { replay } from "./replay.ts";
  */
 export async function openReadOnlyIndex(
   home: Home,
+  lockWaitMax: number,
   allowNamespaces: boolean,
 ): Promise<IndexSource | undefined> {
   const identity = readIdentity(home);
   if (!identity) return undefined;
-  const environment = locksOf(home);
+  const lock = locksOf(home);
+  if (!lock) return new PrivateIndex(home, identity, knownDurable(home));
   try {
-    const state = environment?.state();
-    const followed = environment && state && follow(home, environment, state, allowNamespaces);
+    const followed = await lock.holdWithin(lockWaitMax, () =>
+      follow(home, lock, lockWaitMax, allowNamespaces),
+    );
     if (followed) return followed;
-    const index = new PrivateIndex(home, identity, Math.max(knownDurable(home), state?.durableSequence ?? 0));
-    await environment?.close();
-    return index;
   } catch (error) {
-    await environment?.close();
-    throw error;
+    await lock.close();
+    // Who has the lock may be stopped: that keeps nobody from reading.
+    if (!(error instanceof VarveError) || error.code !== "UNAVAILABLE") throw error;
+    return new PrivateIndex(home, identity, knownDurable(home));
   }
+  const durable = Math.max(knownDurable(home), lock.state()?.durableSequence ?? 0);
+  await lock.close();
+  return new PrivateIndex(home, identity, durable);
 }
 
 /** Undefined where its locks can't be taken part in, or there are none. */
 function locksOf(home: Home): LockEnvironment | undefined {
   const hasLocks = existsSync(join(home.folder, "lock"));
-  return hasLocks && isWritable(lockFolder(home.folder)) ? new LockEnvironment(home.folder) : undefined;
+  return hasLocks && areWritable(lockFolder(home.folder)) ? new LockEnvironment(home.folder) : undefined;
 }
 
+/** Under the lock: undefined when there is nothing that could be followed. */
 function follow(
   home: Home,
-  environment: LockEnvironment,
-  state: SharedState,
+  lock: LockEnvironment,
+  lockWaitMax: number,
   allowNamespaces: boolean,
 ): FollowedIndex | undefined {
-  if (state.indexSuspect || !isWritable(indexFolder(home.folder, state.generation))) return undefined;
-  environment.checkNamespaces(allowNamespaces);
-  const left = environment.others() === 0 && state.indexUnclean;
-  const catalog = openGeneration(home, state.generation, state.identity, left);
-  return catalog && new FollowedIndex(home, environment, state, catalog);
+  const state = lock.state();
+  if (!state || state.indexSuspect || !isWritable(indexFolder(home.folder, state.generation)))
+    return undefined;
+  lock.checkNamespaces(allowNamespaces);
+  const left = lock.others() === 0 && state.indexUnclean;
+  const followed: Home = { ...home, closing: (close) => lock.closing(lockWaitMax, close) };
+  const catalog = openGeneration(followed, state.generation, state.identity, left);
+  return catalog && new FollowedIndex(followed, lock, lockWaitMax, state, catalog);
 }
 
 /** What is known to have been on the disk from elsewhere than the log. */
 function knownDurable(home: Home): number {
   return Math.max(0, ...cleanPositions(home).map(({ position }) => position.sequence));
+}
+
+function areWritable(locks: string): boolean {
+  if (!existsSync(locks)) return false;
+  const folders = readdirSync(locks).filter((name) => /^(gate|state)-\d+$/.test(name));
+  return folders.length > 0 && folders.every((name) => isWritable(join(locks, name)));
 }
 
 /** A reader of LMDB enters itself in the lock file; without that its pages could be reused under it. */
@@ -85,15 +101,17 @@ function readOnly(): VarveError {
 export class FollowedIndex implements IndexSource {
   readonly lock = undefined;
   readonly #home: Home;
-  readonly #environment: LockEnvironment;
+  readonly #lock: LockEnvironment;
+  readonly #lockWaitMax: number;
   #catalog: Catalog;
   #state: SharedState;
   /** Once the one in the home was found damaged. */
   #own: PrivateIndex | undefined;
 
-  constructor(home: Home, environment: LockEnvironment, state: SharedState, catalog: Catalog) {
+  constructor(home: Home, lock: LockEnvironment, lockWaitMax: number, state: SharedState, catalog: Catalog) {
     this.#home = home;
-    this.#environment = environment;
+    this.#lock = lock;
+    this.#lockWaitMax = lockWaitMax;
     this.#state = state;
     this.#catalog = catalog;
   }
@@ -112,18 +130,11 @@ export class FollowedIndex implements IndexSource {
 
   refresh(): SharedState {
     if (this.#own) return this.#own.refresh();
-    this.#environment.refresh();
-    const state = this.#environment.state() ?? this.#state;
-    if (state.generation === this.#state.generation) {
-      this.#state = state;
-      return state;
-    }
-    const catalog = openGeneration(this.#home, state.generation, state.identity, false);
-    if (catalog) {
-      void this.#catalog.release();
-      this.#catalog = catalog;
-      this.#state = state;
-    }
+    this.#lock.refresh();
+    const state = this.#lock.state() ?? this.#state;
+    if (state.generation !== this.#state.generation)
+      throw indexDamage("the index was replaced by a new one in the meantime");
+    this.#state = state;
     return state;
   }
 
@@ -138,11 +149,19 @@ export class FollowedIndex implements IndexSource {
   /** What is in the home may not be replaced from here, so this goes on with an index of its own. */
   async heal(): Promise<boolean> {
     if (this.#own) return false;
-    this.#own = new PrivateIndex(this.#home, this.#state.identity, this.#state.durableSequence);
-    this.#own.catalog.retain();
-    this.#catalog.abandon();
+    const { generation } = this.#state;
+    const moved = await this.#lock.holdWithin(this.#lockWaitMax, () => {
+      const state = this.#lock.state();
+      if (!state || state.generation === generation) return undefined;
+      const catalog = openGeneration(this.#home, state.generation, state.identity, false);
+      return catalog && { catalog, state };
+    });
+    if (moved) this.#state = moved.state;
+    else this.#own = new PrivateIndex(this.#home, this.#state.identity, this.#state.durableSequence);
+    this.#own?.catalog.retain();
+    if (this.#own) this.#catalog.abandon();
     void this.#catalog.release();
-    this.#catalog = this.#own.catalog;
+    this.#catalog = this.#own?.catalog ?? moved!.catalog;
     return true;
   }
 
@@ -153,7 +172,7 @@ export class FollowedIndex implements IndexSource {
   async close(): Promise<void> {
     await this.#own?.close();
     await this.#catalog.release();
-    await this.#environment.close();
+    await this.#lock.close();
   }
 }
 

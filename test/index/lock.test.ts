@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -33,6 +33,7 @@ const state = {
   indexSuspect: false,
   checkpointSequence: 2 ** 49,
   logEpoch: 7,
+  losses: 3,
 };
 
 test("the shared state comes back as it was, and is absent before the first", () => {
@@ -94,7 +95,7 @@ test("those that have it open are counted, and let go when they leave", () => {
 
 test("rows of processes that are gone, or whose number another one has now, are removed at the next registration", () => {
   const home = newHome();
-  const environment = track(new Environment(lockFolder(mkHome(home))));
+  const environment = track(new Environment(rowsOf(home)));
   const own = { start: "1", namespace: statSync("/proc/self/ns/pid").ino, heartbeat: Date.now() };
   const rows = [
     { ...own, pid: 2 ** 22 - 1 },
@@ -111,14 +112,14 @@ test("rows of processes that are gone, or whose number another one has now, are 
   assert.is(lock.others(), 0);
 });
 
-function mkHome(home: string): string {
-  mkdirSync(lockFolder(home), { recursive: true });
-  return home;
+/** Where a lock environment keeps its rows. */
+function rowsOf(home: string): string {
+  return join(lockFolder(home), "state-1");
 }
 
 test("a living process of another PID namespace is refused, and named", async () => {
-  const home = mkHome(newHome());
-  const environment = track(new Environment(lockFolder(home)));
+  const home = newHome();
+  const environment = track(new Environment(rowsOf(home)));
   const row = { pid: 42, start: "1", namespace: 7, heartbeat: Date.now() };
   environment.transactSync(() => environment.put(Buffer.from("opener/x"), Buffer.from(JSON.stringify(row))));
   const lock = lockOf(home);
@@ -171,6 +172,31 @@ test("two processes never hold it together", async () => {
   lock.refresh();
   assert.is(lock.state()!.generation, 600);
   rmSync(home, { recursive: true });
+});
+
+test("processes that open and close it all the time take nothing away from each other", async () => {
+  const home = newHome();
+  const lock = lockOf(home);
+  lock.holdSync(() => lock.setState({ ...state, generation: 0 }));
+  await lock.close();
+  const programs = Array.from(
+    { length: 3 },
+    () => new Program("../index/lock-counter.ts", [home, "reopen", "400"]),
+  );
+  for (const program of programs) await program.expect();
+  for (const program of programs) program.tell("go");
+  for (const program of programs) await program.expect();
+  for (const program of programs) await program.end();
+  assert.is(lockOf(home).state()!.generation, 1200);
+});
+
+test("a gate that is marked dead is passed over", () => {
+  const home = newHome();
+  mkdirSync(lockFolder(home));
+  writeFileSync(join(lockFolder(home), "gate-1.dead"), "");
+  const lock = lockOf(home);
+  lock.holdSync(() => lock.setState(state));
+  assert.equal(readdirSync(lockFolder(home)).sort(), ["gate-1.dead", "gate-2", "state-1"]);
 });
 
 test.run();

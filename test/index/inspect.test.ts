@@ -1,0 +1,305 @@
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { inspectHead, inspectTree, UNKNOWN_FORMAT } from "../../engine/index/inspect.ts";
+import { Environment } from "../../engine/index/lmdb.ts";
+import type { PageKind } from "../crash/damage-index-kinds.ts";
+import { pageKinds } from "../crash/damage-index-kinds.ts";
+import { newFolder, removeFolders } from "../helpers/folders.ts";
+import { killPrograms, Program } from "../helpers/processes.ts";
+import { Random } from "../helpers/random.ts";
+import { history, isSealed, openEnvironment, sealed } from "./inspect-history.ts";
+
+/** `VARVE_INSPECT_ROUNDS` raises how many histories, kills and damages are tried. */
+const ROUNDS = Number(process.env.VARVE_INSPECT_ROUNDS ?? 1);
+const PAGE = 4096;
+const NEVER_MILLISECONDS = 10_000;
+
+const test = suite("inspect");
+test.after.each(async () => {
+  await killPrograms();
+  removeFolders();
+});
+
+function isWhole(path: string, when: string): void {
+  assert.is(inspectHead(path), undefined, when);
+  assert.is(inspectTree(path, isSealed), undefined, when);
+}
+
+test("lets every state of random histories pass, and compact copies of them", async () => {
+  const random = new Random("inspect: histories");
+  for (let n = 0; n < 12 * ROUNDS; n++) {
+    const folder = newFolder();
+    const environment = openEnvironment(folder);
+    const path = join(folder, "data.mdb");
+    for (const i of history(environment, random, 25)) isWhole(path, `history ${n}, transaction ${i}`);
+    const copy = newFolder();
+    await environment.copyTo(copy);
+    await environment.close();
+    isWhole(join(copy, "data.mdb"), `the copy of history ${n}`);
+    const copied = openEnvironment(copy);
+    for (const i of history(copied, random, 3))
+      isWhole(join(copy, "data.mdb"), `copy ${n}, transaction ${i}`);
+    await copied.close();
+    removeFolders();
+  }
+});
+
+test("lets new, emptied and one-row files pass", async () => {
+  const folder = newFolder();
+  const environment = new Environment(folder);
+  const path = join(folder, "data.mdb");
+  isWhole(path, "new");
+  const key = Buffer.from([1, 2]);
+  environment.transactSync(() => environment.put(key, sealed(key, Buffer.alloc(9))));
+  isWhole(path, "one row");
+  environment.transactSync(() => environment.remove(key));
+  isWhole(path, "no row again");
+  const copy = newFolder();
+  await environment.copyTo(copy);
+  isWhole(join(copy, "data.mdb"), "an empty copy");
+  await environment.close();
+});
+
+test("lets a file pass that ends before its free pages do", async () => {
+  const folder = newFolder();
+  const environment = openEnvironment(folder);
+  const path = join(folder, "data.mdb");
+  const key = Buffer.from([1]);
+  const rows = Array.from({ length: 60 }, (_, i) => Buffer.from([2, i]));
+  environment.transactSync(() => environment.put(key, sealed(key, Buffer.alloc(9000))));
+  environment.transactSync(() => {
+    for (const row of rows) environment.put(row, sealed(row, Buffer.alloc(1500)));
+    for (const row of rows) environment.remove(row);
+  });
+  const { fileBytes } = environment.size();
+  assert.ok(statSync(path).size < fileBytes, "LMDB wrote the free pages; this test needs another history");
+  isWhole(path, "short");
+  await environment.close();
+  const bytes = readFileSync(path);
+  truncateSync(path, bytes.length - PAGE);
+  if (pageKinds(bytes).at(-1) !== "unused") assert.type(inspectHead(path), "string");
+});
+
+test("lets pass what a writer leaves that is stopped or killed", async () => {
+  const random = new Random("inspect: kills");
+  for (let n = 0; n < 2 * ROUNDS; n++) {
+    const folder = newFolder();
+    const path = join(folder, "data.mdb");
+    for (let kill = 0; kill < 2; kill++) {
+      const writer = new Program("../index/inspect-writer.ts", [folder, String(random.below(2 ** 31))]);
+      await writer.expect();
+      for (let stop = 0; stop < 12; stop++) {
+        await sleep(random.below(15));
+        assert.is(inspectHead(path), undefined, "while another process writes");
+        writer.process.kill("SIGSTOP");
+        await stopped(writer.process.pid!);
+        isWhole(path, "stopped");
+        writer.process.kill("SIGCONT");
+      }
+      await writer.kill();
+      isWhole(path, "killed");
+    }
+    removeFolders();
+  }
+});
+
+async function stopped(pid: number): Promise<void> {
+  const state = () => readFileSync(`/proc/${pid}/stat`, "latin1").replace(/.*\) /, "")[0];
+  for (const end = Date.now() + NEVER_MILLISECONDS; state() !== "T" && Date.now() < end; ) await sleep(1);
+}
+
+interface Sample {
+  folder: string;
+  path: string;
+  bytes: Buffer;
+  kinds: PageKind[];
+}
+
+/** A file with branch, leaf, overflow and free pages. */
+async function sample(random: Random): Promise<Sample> {
+  const folder = newFolder();
+  const environment = openEnvironment(folder);
+  const keyOf = (n: number) => Buffer.from(`\u0002name${n % 5}/${n}`.padEnd(n % 60, "y"));
+  for (let t = 0; t < 25; t++)
+    environment.transactSync(() => {
+      for (let i = 0; i < (t === 0 ? 400 : 9); i++) {
+        const key = keyOf(t === 0 ? i : random.below(400));
+        if (t > 0 && random.next() < 0.3) environment.remove(key);
+        else
+          environment.put(
+            key,
+            sealed(key, Buffer.alloc(random.next() < 0.04 ? 9000 : 90, random.below(256))),
+          );
+      }
+    });
+  await environment.close();
+  const path = join(folder, "data.mdb");
+  const bytes = readFileSync(path);
+  return { folder, path, bytes, kinds: pageKinds(bytes) };
+}
+
+function pageOf({ kinds }: Sample, kind: PageKind, random: Random): number {
+  const pages = kinds.flatMap((found, page) => (found === kind ? [page] : []));
+  assert.ok(pages.length > 0, `the sample has no ${kind} page`);
+  return pages[random.below(pages.length)]!;
+}
+
+type Damage = (page: Buffer, random: Random, all: Buffer) => void;
+
+const flip = (page: Buffer, at: number, random: Random) => {
+  page[at]! ^= 1 << random.below(8);
+};
+const WHOLE_PAGES: Record<string, Damage> = {
+  zeros: (page) => page.fill(0),
+  ones: (page) => page.fill(0xff),
+  garbage: (page, random) => random.bytes(PAGE).copy(page),
+  "its second half lost": (page) => page.fill(0, PAGE / 2),
+};
+const PARTS: Record<string, Damage> = {
+  ...WHOLE_PAGES,
+  "another page": (page, random, all) => {
+    const other = random.below(all.length / PAGE) * PAGE;
+    all.copy(page, 0, other, other + PAGE);
+  },
+  "a bit": (page, random) => flip(page, random.below(PAGE), random),
+  "a bit of the header": (page, random) => flip(page, random.below(24), random),
+  "a bit of the pointers": (page, random) => flip(page, 24 + random.below(40), random),
+  "a bit of the end": (page, random) => flip(page, PAGE - 1 - random.below(200), random),
+  "a byte": (page, random) => {
+    page[random.below(PAGE)] = random.below(256);
+  },
+  "some bits": (page, random) => {
+    for (let i = 0; i < 5; i++) flip(page, random.below(PAGE), random);
+  },
+  "a sector": (page, random) => {
+    const at = random.below(8) * 512;
+    page.fill(0, at, at + 512);
+  },
+};
+const KINDS: PageKind[] = ["meta", "branch", "leaf", "overflow", "freelist"];
+
+test("notices pages that are lost, by every kind of page", async () => {
+  const random = new Random("inspect: lost pages");
+  const found = await sample(random);
+  isWhole(found.path, "before");
+  for (const kind of KINDS)
+    for (const [what, damage] of Object.entries(WHOLE_PAGES)) {
+      if (kind === "meta" && what.includes("half")) continue;
+      const bytes = Buffer.from(found.bytes);
+      const page = pageOf(found, kind, random);
+      damage(bytes.subarray(page * PAGE, (page + 1) * PAGE), random, found.bytes);
+      writeFileSync(found.path, bytes);
+      assert.type(inspectTree(found.path, isSealed), "string", `${what} over ${kind} page ${page}`);
+      if (kind === "meta") assert.type(inspectHead(found.path), "string", `${what} over meta ${page}`);
+    }
+});
+
+test("notices a file that was cut where its pages are in use", async () => {
+  const random = new Random("inspect: cuts");
+  const found = await sample(random);
+  const last = found.kinds.findLastIndex((kind) => kind !== "unused");
+  for (let n = 0; n < 40; n++) {
+    const size = random.below((last + 1) * PAGE - 1);
+    writeFileSync(found.path, found.bytes.subarray(0, n % 2 ? size : size - (size % PAGE)));
+    assert.type(inspectHead(found.path), "string", `cut to ${size}`);
+    assert.type(inspectTree(found.path), "string", `cut to ${size}`);
+  }
+});
+
+test("what it lets pass of random damage does no harm", async () => {
+  const random = new Random("inspect: damage");
+  const passed: Record<string, number> = {};
+  let reader: Program | undefined;
+  for (let n = 0; n < 3 * ROUNDS; n++) {
+    const found = await sample(random);
+    const expected = join(newFolder(), "expected.json");
+    writeFileSync(expected, JSON.stringify(await rowsOf(found)));
+    for (const kind of KINDS)
+      for (const [what, damage] of Object.entries(PARTS)) {
+        const bytes = Buffer.from(found.bytes);
+        const page = pageOf(found, kind, random);
+        damage(bytes.subarray(page * PAGE, (page + 1) * PAGE), random, found.bytes);
+        const folder = newFolder();
+        writeFileSync(join(folder, "data.mdb"), bytes);
+        if (inspectTree(join(folder, "data.mdb"), isSealed) !== undefined) continue;
+        passed[kind] = (passed[kind] ?? 0) + 1;
+        reader ??= await startedReader();
+        reader.tell(JSON.stringify({ folder, expected }));
+        const said = await soon(reader);
+        rmSync(`${folder}-copy`, { recursive: true, force: true });
+        assert.equal(said, {}, `${what} in ${kind} page ${page}`);
+      }
+  }
+  assert.ok(Object.keys(passed).length > 0, "bytes that nobody reads may be damaged");
+});
+
+async function startedReader(): Promise<Program> {
+  const reader = new Program("../index/inspect-reader.ts", []);
+  await reader.expect();
+  return reader;
+}
+
+async function rowsOf({ folder }: Sample): Promise<[string, string][]> {
+  const environment = new Environment(folder);
+  const rows = [...environment.entries({ start: Buffer.from([0]) })].map(
+    ({ key, value }): [string, string] => [key.toString("latin1"), value.toString("latin1")],
+  );
+  await environment.close();
+  return rows;
+}
+
+/** What it says; when it ends or hangs instead, so. */
+async function soon(program: Program): Promise<object> {
+  const timer = setTimeout(() => program.process.kill("SIGKILL"), NEVER_MILLISECONDS);
+  const said = await program.next();
+  clearTimeout(timer);
+  return said ?? { ended: program.errors.slice(-200) };
+}
+
+test("tells a file of another format from a damaged one", async () => {
+  const folder = newFolder();
+  await openEnvironment(folder).close();
+  const path = join(folder, "data.mdb");
+  const original = readFileSync(path);
+  const problem = (change: (bytes: Buffer) => void) => {
+    const bytes = Buffer.from(original);
+    change(bytes);
+    writeFileSync(path, bytes);
+    assert.is(inspectTree(path), inspectHead(path));
+    return inspectHead(path) ?? "";
+  };
+  const isUnknown = (text: string) => text.startsWith(UNKNOWN_FORMAT);
+  const next = (bytes: Buffer, page: number) => bytes.writeUInt32LE(3, page * PAGE + 28);
+  assert.ok(isUnknown(problem((bytes) => [0, 1].forEach((page) => void next(bytes, page)))));
+  assert.match(
+    problem((bytes) => void next(bytes, 0)),
+    /^meta page 0/,
+  );
+  assert.match(
+    problem((bytes) => void next(bytes, 1)),
+    /^meta page 1/,
+  );
+  const older = (bytes: Buffer) =>
+    [0, PAGE].forEach((at) => void bytes.copyWithin(at + 16, at + 24, at + PAGE));
+  assert.ok(isUnknown(problem(older)));
+  assert.ok(
+    isUnknown(problem((bytes) => [24, PAGE + 24].forEach((at) => void bytes.subarray(at, at + 4).reverse()))),
+  );
+});
+
+test("says of files that are none that they can't be read", () => {
+  const folder = newFolder();
+  assert.match(inspectHead(join(folder, "data.mdb"))!, "ENOENT");
+  mkdirSync(join(folder, "folder"));
+  assert.match(inspectTree(join(folder, "folder"))!, "EISDIR");
+  for (const size of [0, 100, PAGE, 3 * PAGE]) {
+    writeFileSync(join(folder, "zeros"), Buffer.alloc(size));
+    assert.type(inspectHead(join(folder, "zeros")), "string");
+    assert.type(inspectTree(join(folder, "zeros")), "string");
+  }
+});
+
+test.run();
