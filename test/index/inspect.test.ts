@@ -197,13 +197,82 @@ test("notices pages that are lost, by every kind of page", async () => {
     }
 });
 
+const HEADER = 24;
+/** Where a node of a page lies. */
+const nodeAt = (page: Buffer, i: number) => HEADER + page.readUInt16LE(HEADER + i * 2);
+const swap = (page: Buffer, a: number, b: number, bytes: number) => {
+  const kept = Buffer.from(page.subarray(a, a + bytes));
+  page.copy(page, a, b, b + bytes);
+  kept.copy(page, b);
+};
+
+/** What LMDB would believe, by the kind of page and what is changed. */
+const LIES: [kind: PageKind, what: string, lie: (page: Buffer, all: Buffer) => void][] = [
+  ["meta", "a later transaction", (page) => page.writeUInt32LE(page.readUInt32LE(152) + 4, 152)],
+  ["meta", "another size of pages", (page) => page.writeUInt32LE(8192, 48)],
+  ["meta", "flags of the rows", (page) => page.writeUInt16LE(4, 100)],
+  ["meta", "a root that is no page", (page) => page.writeUInt32LE(1e6, 136)],
+  ["meta", "a far last page", (page) => page.writeUInt32LE(1e6, 144)],
+  ["branch", "pages below in another order", (page) => swap(page, nodeAt(page, 1), nodeAt(page, 2), 6)],
+  [
+    "branch",
+    "the same page below twice",
+    (page) => page.copy(page, nodeAt(page, 1), nodeAt(page, 2), nodeAt(page, 2) + 6),
+  ],
+  ["branch", "a key before what is below it", (page) => page.writeUInt8(1, nodeAt(page, 1) + 8)],
+  ["branch", "a key behind what is below it", (page) => page.writeUInt8(0xff, nodeAt(page, 1) + 8)],
+  ["leaf", "keys in another order", (page) => swap(page, HEADER, HEADER + 2, 2)],
+  ["leaf", "the same node twice", (page) => page.copy(page, HEADER, HEADER + 2, HEADER + 4)],
+  ["leaf", "a node less", (page) => page.writeUInt16LE(page.readUInt16LE(20) - 2, 20)],
+  ["leaf", "more free space", (page) => page.writeUInt16LE(page.readUInt16LE(22) - 2, 22)],
+  ["leaf", "flags of a node", (page) => page.writeUInt16LE(2, nodeAt(page, 0) + 4)],
+  ["leaf", "the number of another page", (page) => page.writeUInt32LE(page.readUInt32LE(0) + 1, 0)],
+  ["leaf", "a transaction that is to come", (page) => page.writeUInt8(1, 12)],
+  [
+    "leaf",
+    "another key in the same order",
+    (page) => page.writeUInt8(page[nodeAt(page, 0) + 8 + 7]! ^ 1, nodeAt(page, 0) + 8 + 7),
+  ],
+  ["overflow", "another count of pages", (page) => page.writeUInt32LE(page.readUInt32LE(20) + 1, 20)],
+  ["overflow", "another value", (page) => page.writeUInt8(page[2000]! ^ 1, 2000)],
+  [
+    "freelist",
+    "a page that is in use",
+    (page, all) => page.writeUInt32LE(all.readUInt32LE(136), wordOfFreePage(page)),
+  ],
+  ["freelist", "a page behind the last one", (page) => page.writeUInt32LE(1e6, wordOfFreePage(page))],
+  ["freelist", "a run over pages in use", (page) => page.writeBigInt64LE(-20n, wordOfFreePage(page) - 8)],
+];
+
+/** The last word of the last list of free pages in a leaf, whose list has at least two. */
+function wordOfFreePage(page: Buffer): number {
+  const node = nodeAt(page, page.readUInt16LE(20) / 2 - 1);
+  const count = page.readUInt32LE(node + 16);
+  assert.ok(count >= 2, "the sample has no list of free pages");
+  return node + 16 + count * 8;
+}
+
+test("notices each lie of a page by itself", async () => {
+  const random = new Random("inspect: lies");
+  const found = await sample(random);
+  const newest = found.bytes.readUInt32LE(152) > found.bytes.readUInt32LE(PAGE + 152) ? 0 : 1;
+  for (const [kind, what, lie] of LIES) {
+    const page = kind === "meta" ? newest : pageOf(found, kind, random);
+    const bytes = Buffer.from(found.bytes);
+    lie(bytes.subarray(page * PAGE, (page + 1) * PAGE), found.bytes.subarray(newest * PAGE));
+    writeFileSync(found.path, bytes);
+    const problem = inspectTree(found.path, isSealed);
+    assert.type(problem, "string", `${what} in ${kind} page ${page}`);
+  }
+});
+
 test("notices a file that was cut where its pages are in use", async () => {
   const random = new Random("inspect: cuts");
   const found = await sample(random);
   const last = found.kinds.findLastIndex((kind) => kind !== "unused");
   for (let n = 0; n < 40; n++) {
-    const size = random.below((last + 1) * PAGE - 1);
-    writeFileSync(found.path, found.bytes.subarray(0, n % 2 ? size : size - (size % PAGE)));
+    const size = n < 2 ? last * PAGE + n : random.below((last + 1) * PAGE);
+    writeFileSync(found.path, found.bytes.subarray(0, n % 4 < 2 ? size : size - (size % PAGE)));
     assert.type(inspectHead(found.path), "string", `cut to ${size}`);
     assert.type(inspectTree(found.path), "string", `cut to ${size}`);
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -159,35 +159,31 @@ test("nothing that a failing action put is kept when it holds the lock at once",
 });
 
 test("two processes never hold it together", async () => {
-  const home = newHome();
-  const lock = lockOf(home);
-  lock.holdSync(() => lock.setState({ ...state, generation: 0 }));
-  const programs = ["hold", "holdSync"].map(
-    (how) => new Program("../index/lock-counter.ts", [home, how, "300"]),
-  );
-  for (const program of programs) await program.expect();
-  for (const program of programs) program.tell("go");
-  for (const program of programs) await program.expect();
-  for (const program of programs) await program.end();
-  lock.refresh();
-  assert.is(lock.state()!.generation, 600);
-  rmSync(home, { recursive: true });
+  assert.is(await countedBy(["hold", 300], ["holdSync", 300]), 600);
 });
 
-test("processes that open and close it all the time take nothing away from each other", async () => {
+/** Processes that count up side by side: how, and how often. */
+async function countedBy(...counters: [string, number][]): Promise<number> {
   const home = newHome();
   const lock = lockOf(home);
   lock.holdSync(() => lock.setState({ ...state, generation: 0 }));
   await lock.close();
-  const programs = Array.from(
-    { length: 3 },
-    () => new Program("../index/lock-counter.ts", [home, "reopen", "400"]),
+  const programs = counters.map(
+    ([how, count]) => new Program("../index/lock-counter.ts", [home, how, String(count)]),
   );
   for (const program of programs) await program.expect();
   for (const program of programs) program.tell("go");
   for (const program of programs) await program.expect();
   for (const program of programs) await program.end();
-  assert.is(lockOf(home).state()!.generation, 1200);
+  return lockOf(home).state()!.generation;
+}
+
+test("who opens and closes it all the time takes nothing away from who writes", async () => {
+  assert.is(await countedBy(["reopen", 500], ["reopen", 500], ["holdSync", 20_000]), 21_000);
+});
+
+test("who opens it while the last one closes it is not stopped by that", async () => {
+  assert.is(await countedBy(["reopen", 800], ["reopen", 800]), 1600);
 });
 
 test("a gate that is marked dead is passed over", () => {
