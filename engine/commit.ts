@@ -1,8 +1,10 @@
+import type { Durability } from "./durability.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
-import type { SharedState } from "./index/lock.ts";
+import type { BatchMark } from "./failed-sync.ts";
+import { afterFailedSync } from "./failed-sync.ts";
+import { isIndexDamage } from "./index/damage.ts";
 import { GroupLayout } from "./log/layout.ts";
-import type { LogPosition } from "./log/segment.ts";
-import type { LogEnd } from "./log-end.ts";
+import type { GroupStart, LogEnd } from "./log-end.ts";
 import { Transaction } from "./transaction.ts";
 
 /** What one group takes from the queue at most. */
@@ -26,13 +28,20 @@ interface Item {
   queuedAt: number;
   resolve(result: unknown): void;
   reject(error: unknown): void;
+  /** Told already that it failed. */
+  isRejected?: boolean;
+  /** It was in a group that met damage in the index. */
+  isRepeated?: boolean;
 }
 
 interface Outcome {
   items: Item[];
   results: unknown[];
-  end: LogPosition;
+  end: BatchMark;
 }
+
+/** What has to be done outside the lock before a group can be committed. */
+type Obstacle = "in doubt" | "syncing";
 
 /**
  * The group commit of one process. Everything queued when the lock is taken becomes one group: one write, one
@@ -40,22 +49,19 @@ interface Outcome {
  */
 export class Committer {
   readonly #end: LogEnd;
+  readonly #durability: Durability;
   #queue: Item[] = [];
   /** The items of the group under way. */
   #taken: Item[] = [];
   #running: Promise<void> | undefined;
-  #syncing: Promise<void> | undefined;
-  /** The newest batch that the sync under way covers. */
-  #syncingSequence = 0;
-  #appendedSequence = 0;
-  #failure: VarveError | undefined;
 
-  constructor(end: LogEnd) {
+  constructor(end: LogEnd, durability: Durability) {
     this.#end = end;
+    this.#durability = durability;
   }
 
   submit<T>(work: Work<T>): Promise<T> {
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#end.failure) return Promise.reject(afterFailedSync(this.#end.failure));
     return new Promise((resolve, reject) => {
       this.#queue.push({ work, queuedAt: Date.now(), resolve: resolve as (result: unknown) => void, reject });
       this.#running ??= this.#run();
@@ -65,14 +71,7 @@ export class Committer {
   /** Resolves when everything submitted so far is committed, and on the disk too. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
-    if (this.#appendedSequence > this.#end.durableSequence && !this.#failure)
-      await this.#sync(this.#appendedSequence);
-  }
-
-  /** The sync that will make `sequence` durable, if this process has written it. */
-  durable(sequence: number): Promise<void> | undefined {
-    if (sequence > this.#appendedSequence) return undefined;
-    return this.#sync(sequence);
+    await this.#durability.idle();
   }
 
   async #run(): Promise<void> {
@@ -80,30 +79,58 @@ export class Committer {
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const outcome = await this.#commitPolitely();
-      if (outcome) await this.#finish(outcome);
+      if (outcome === "in doubt") await this.#recover();
+      else if (outcome === "syncing") await this.#durability.quiet();
+      else if (outcome) await this.#finish(outcome);
     }
     this.#running = undefined;
   }
 
-  async #commitPolitely(): Promise<Outcome | undefined> {
-    const { lock, lockWaitMax } = this.#end;
+  /** What is queued was not written: it is, once nothing is in doubt any more. */
+  async #recover(): Promise<void> {
+    try {
+      await this.#end.recover();
+    } catch (error) {
+      this.#rejectAll(this.#queue.splice(0), afterFailedSync(error as VarveError));
+    }
+  }
+
+  async #commitPolitely(): Promise<Outcome | Obstacle | undefined> {
+    const { lock } = this.#end;
     this.#taken = [];
     try {
       if (lock.isAlone()) return lock.holdSync(() => this.#commit());
-      const waiting = setInterval(() => this.#rejectOverdue(), Math.max(1, lockWaitMax / 10));
-      try {
-        return await lock.hold(() => this.#commit());
-      } finally {
-        clearInterval(waiting);
-      }
+      return await this.#holdWhileWanted();
     } catch (error) {
       // Items that a group had taken may be in the log already: the lock's own commit failed behind them.
-      this.#rejectAll(
-        this.#taken,
-        fromSystemError(error, "giving the lock of the store back", { outcome: "unknown" }),
-      );
+      const told = fromSystemError(error, "giving the lock of the store back");
+      this.#rejectAll(this.#taken, withOpenOutcome(told));
       this.#rejectAll(this.#queue.splice(0), fromSystemError(error, "taking the lock of the store"));
       return undefined;
+    }
+  }
+
+  /** Waits for the lock as long as anybody waits for this: closing must not hang on a process that is stopped with it. */
+  async #holdWhileWanted(): Promise<Outcome | Obstacle | undefined> {
+    const { lock, lockWaitMax } = this.#end;
+    let gaveUp = false;
+    const held = lock.hold(() => (gaveUp ? undefined : this.#commit()));
+    held.catch(() => {});
+    let waiting: NodeJS.Timeout | undefined;
+    const unwanted = new Promise<undefined>((resolve) => {
+      waiting = setInterval(
+        () => {
+          this.#rejectOverdue();
+          gaveUp = this.#queue.length === 0 && this.#taken.length === 0;
+          if (gaveUp) resolve(undefined);
+        },
+        Math.max(1, lockWaitMax / 10),
+      );
+    });
+    try {
+      return await Promise.race([held, unwanted]);
+    } finally {
+      clearInterval(waiting);
     }
   }
 
@@ -120,70 +147,85 @@ export class Committer {
   }
 
   /** Under the lock. Never throws: a failure is told to the items of the group, and the lock's rows stay right. */
-  #commit(): Outcome | undefined {
+  #commit(): Outcome | Obstacle | undefined {
     const items = this.#take();
     this.#taken = items;
-    let state: SharedState;
-    let layout: GroupLayout;
+    let start: GroupStart;
     try {
-      state = this.#end.stateForWriting();
-      const start = this.#end.catchUp(state);
-      layout = new GroupLayout(
-        start,
-        this.#end.salt,
-        Math.max(state.durableSequence, this.#end.durableSequence),
-      );
+      const prepared = this.#end.prepare();
+      if (typeof prepared === "string") {
+        this.#taken = [];
+        this.#queue.unshift(...items);
+        return prepared;
+      }
+      start = prepared;
+      const bytes = items.reduce((sum, item) => sum + item.work.bytes, 0);
+      this.#end.space.checkGroup(items.length, bytes);
     } catch (error) {
-      // A sync that failed on the way: see `#syncNow`.
-      if (error instanceof VarveError && error.outcome === "unknown") this.#failure = error;
-      this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
+      if (!this.#isRepeated(items, error))
+        this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
       return undefined;
     }
+    return this.#commitBehind(start, items);
+  }
+
+  /** Under the lock, when nothing was written: the index is made anew by the next group, in which these are once more. */
+  #isRepeated(items: Item[], error: unknown): boolean {
+    const left = items.filter((item) => !item.isRejected);
+    if (!isIndexDamage(error) || left.some((item) => item.isRepeated)) return false;
+    for (const item of left) item.isRepeated = true;
+    this.#end.suspectIndex();
+    this.#queue.unshift(...left);
+    return true;
+  }
+
+  #commitBehind({ state, position }: GroupStart, items: Item[]): Outcome | undefined {
+    const durable = Math.max(state.durableSequence, this.#end.durableSequence);
+    const layout = new GroupLayout(position, this.#end.salt, durable);
     try {
-      const outcome = this.#end.catalog.transact(() => this.#write(items, layout));
-      this.#appendedSequence = Math.max(this.#appendedSequence, outcome.end.sequence);
-      this.#end.committed(state, outcome.end);
-      return outcome;
+      const ran = this.#end.catalog.transact(() => this.#write(items, layout));
+      this.#end.committed(state, layout.end);
+      const end = { sequence: layout.end.sequence, losses: state.losses };
+      this.#durability.wrote(end);
+      return { ...ran, end };
     } catch (error) {
       const foreign = error instanceof VarveError && error.outcome === "unknown";
       const doubtful = this.#end.abandoned(state, layout.start, foreign);
-      this.#rejectAll(
-        items,
-        fromSystemError(error, "writing to the log", doubtful ? { outcome: "unknown" } : {}),
-      );
+      if (!doubtful && this.#isRepeated(items, error)) return undefined;
+      const told = fromSystemError(this.#end.explained(error), "writing to the log");
+      this.#rejectAll(items, doubtful ? withOpenOutcome(told) : told);
       return undefined;
     }
   }
 
+  /** As much as a group may have, and as there is room for; at least one. */
   #take(): Item[] {
     let bytes = 0;
     let count = 0;
-    while (
-      count < this.#queue.length &&
-      count < GROUP_ITEMS_MAX &&
-      (count === 0 || bytes < GROUP_BYTES_MAX)
-    ) {
-      bytes += this.#queue[count]!.work.bytes;
+    for (const { work } of this.#queue) {
+      const isFull = count >= GROUP_ITEMS_MAX || bytes >= GROUP_BYTES_MAX;
+      if (count > 0 && (isFull || !this.#end.space.fits(count + 1, bytes + work.bytes))) break;
+      bytes += work.bytes;
       count++;
     }
     return this.#queue.splice(0, count);
   }
 
-  #write(items: Item[], layout: GroupLayout): Outcome {
-    const outcome: Outcome = { items: [], results: [], end: layout.start };
+  #write(items: Item[], layout: GroupLayout): Omit<Outcome, "end"> {
+    const outcome: Omit<Outcome, "end"> = { items: [], results: [] };
     const now = this.#end.now();
     const { catalog, reader, salt, families } = this.#end;
     const parts = { catalog, reader, salt, families, layout };
     for (const item of items) {
       const ran = this.#runItem(item, new Transaction(parts, now), layout);
       if ("undone" in ran) {
+        item.isRejected = true;
         item.reject(ran.undone);
         continue;
       }
       outcome.results.push(ran.result);
       outcome.items.push(item);
     }
-    outcome.end = layout.end;
     if (layout.end.offset === layout.start.offset) return outcome;
     this.#end.append(layout);
     this.#end.catalog.setApplied(layout.end);
@@ -199,11 +241,12 @@ export class Committer {
     layout.beginBatch();
     if (item.work.undoable) this.#end.catalog.mark();
     try {
-      if (!item.work.reserve) this.#end.checkFreeSpace();
+      if (!item.work.reserve) this.#end.space.checkReserve();
       const result = item.work.run(transaction);
       layout.endBatch(transaction.sequence, transaction.time);
       return { result };
     } catch (error) {
+      if (isIndexDamage(error)) throw error;
       if (item.work.undoable) this.#end.catalog.undo();
       else if (layout.hasRecords) throw error;
       this.#end.families.clear();
@@ -214,54 +257,31 @@ export class Committer {
     }
   }
 
-  async #finish(outcome: Outcome): Promise<void> {
-    const { items, results, end } = outcome;
-    const waits = items.some((item) => item.work.durable) && end.sequence > this.#end.durableSequence;
+  async #finish({ items, results, end }: Outcome): Promise<void> {
+    const isOpen = this.#end.fateOf(end) === "open";
+    const waiting: Item[] = [];
     items.forEach((item, i) => {
-      if (!waits || !item.work.durable) item.resolve(results[i]);
+      if (isOpen && item.work.durable) waiting.push(item);
+      else item.resolve(results[i]);
     });
-    const sync = end.sequence > this.#end.durableSequence ? this.#sync(end.sequence) : undefined;
-    if (!waits) {
-      sync?.catch(() => {});
-      return;
-    }
+    if (isOpen && waiting.length < items.length) this.#durability.owes(end);
+    if (waiting.length === 0) return;
     try {
-      await sync;
+      await this.#durability.reach(end);
       items.forEach((item, i) => void (item.work.durable && item.resolve(results[i])));
     } catch (error) {
-      this.#rejectAll(items, error as VarveError);
-    }
-  }
-
-  /** One sync at a time; a caller whose batch the running one does not cover waits for the next. */
-  async #sync(sequence: number): Promise<void> {
-    while (this.#syncing && this.#syncingSequence < sequence) await this.#syncing;
-    if (this.#failure) throw this.#failure;
-    if (this.#end.durableSequence >= sequence) return;
-    this.#syncing ??= this.#syncNow(this.#appendedSequence);
-    await this.#syncing;
-  }
-
-  async #syncNow(sequence: number): Promise<void> {
-    this.#syncingSequence = sequence;
-    try {
-      await this.#end.syncLog();
-      this.#end.raiseDurable(sequence);
-    } catch (error) {
-      // After a failed sync the kernel may call lost pages clean: a second try would prove nothing.
-      this.#failure = fromSystemError(error, "syncing the log", {
-        outcome: "unknown",
-        hint: "the disk failed to confirm the last writes; check it, then close and open the store",
-      });
-      this.#end.syncFailed();
-      this.#rejectAll(this.#queue.splice(0), this.#failure);
-      throw this.#failure;
-    } finally {
-      this.#syncing = undefined;
+      this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log")));
     }
   }
 
   #rejectAll(items: Item[], error: VarveError): void {
     for (const item of items) item.reject(error);
   }
+}
+
+/** The batch may be in the log. */
+function withOpenOutcome(error: VarveError): VarveError {
+  if (error.outcome === "unknown") return error;
+  const { code, message, hint } = error;
+  return new VarveError(code, message, { outcome: "unknown", cause: error, ...(hint && { hint }) });
 }

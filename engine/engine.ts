@@ -1,24 +1,28 @@
 import { contentDigest } from "./blob/digest.ts";
 import type { Work } from "./commit.ts";
 import { Committer } from "./commit.ts";
-import { VarveError } from "./errors.ts";
+import { Durability } from "./durability.ts";
+import { fromSystemError, VarveError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
-import type { SharedState } from "./index/lock.ts";
 import type { Row } from "./index/rows.ts";
+import type { SharedState } from "./index/shared-state.ts";
 import { IndexView } from "./index-view.ts";
 import { checksum } from "./log/checksum.ts";
 import { DIGEST_BYTES, RecordKind } from "./log/format.ts";
 import type { RecordPlace } from "./log/reader.ts";
 import { LogReader } from "./log/reader.ts";
 import type { EngineSettings } from "./log-end.ts";
-import { afterFailedSync, LogEnd } from "./log-end.ts";
+import { LogEnd } from "./log-end.ts";
+import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
-import { logFolder } from "./maintenance/open.ts";
 import type { SpaceStats } from "./maintenance/space.ts";
 import { spaceStats } from "./maintenance/space.ts";
-import type { CoreReport, VerifyCoreOptions } from "./maintenance/verify.ts";
+import type { VerifyCoreOptions } from "./maintenance/verify.ts";
 import { verifyLog } from "./maintenance/verify.ts";
+import type { CoreReport } from "./maintenance/verify-report.ts";
+import type { CoreRepair, RepairCoreOptions } from "./repair-core.ts";
+import { repairCore } from "./repair-core.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
 import { preparePayload } from "./transaction.ts";
@@ -35,6 +39,7 @@ export class EngineCore {
   readonly #source: IndexSource;
   readonly #view: IndexView;
   readonly #end: LogEnd;
+  readonly #durability: Durability;
   readonly #committer: Committer;
 
   constructor(folder: string, source: IndexSource, settings: EngineSettings) {
@@ -45,7 +50,8 @@ export class EngineCore {
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
     this.#view = new IndexView(source, this.reader, settings.familyOf);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
-    this.#committer = new Committer(this.#end);
+    this.#durability = new Durability(this.#end);
+    this.#committer = new Committer(this.#end, this.#durability);
   }
 
   // Reading
@@ -184,25 +190,60 @@ export class EngineCore {
 
   /** Reads the whole log and compares it with the index. */
   async verify(options: VerifyCoreOptions): Promise<CoreReport> {
-    await this.#committer.idle();
     this.refresh();
     const { reader, catalog } = this;
+    const { storeId } = this.identity;
     catalog.retain();
     try {
-      return await verifyLog(
-        { files: this.#settings.files, folder: logFolder(this.folder), reader, catalog },
-        options,
-      );
+      const { files } = this.#settings;
+      return await verifyLog({ files, folder: logFolder(this.folder), storeId, reader, catalog }, options);
     } finally {
       await catalog.release();
     }
   }
 
+  /** Restores what is damaged from other copies. */
+  async repair(options: RepairCoreOptions): Promise<CoreRepair> {
+    // What a failed sync has left in doubt is dealt with first, as before any commit.
+    if (this.#source.refresh().syncFailed)
+      await this.commit({ run: () => undefined, bytes: 0, durable: true, reserve: true });
+    await this.#committer.idle();
+    const { reader, identity, folder } = this;
+    const { files, lockWaitMax } = this.#settings;
+    const { lock } = this.#end;
+    return repairCore(
+      {
+        ...{ files, folder, identity, reader, lock, lockWaitMax },
+        catalog: () => this.catalog,
+        refresh: () => this.refresh(),
+        now: () => this.#end.now(),
+        verify: (how) => this.verify(how),
+        prepareBlob: (bytes) => this.prepareBlob(bytes),
+        commit: (work) => this.commit(work),
+        stateForWriting: () => this.#source.stateForWriting(),
+        indexFolder: () => this.#source.indexFolder,
+        rebuild: () => this.#source.rebuild(),
+      },
+      options,
+    );
+  }
+
   /** Makes the index anew from the log and switches to it. */
   async rebuildIndex(): Promise<void> {
     await this.#committer.idle();
-    await this.#end.lock.hold(() => this.#source.rebuild());
+    await this.#end.lock
+      .holdWithin(this.#settings.lockWaitMax, () => this.#source.rebuild())
+      .catch((error: unknown) => {
+        throw fromSystemError(error, "making the index anew");
+      });
     this.refresh();
+  }
+
+  /** After damage was met in the index: goes over to a sound one. False where none can be had. */
+  async heal(): Promise<boolean> {
+    const healed = await this.#source.heal();
+    if (healed) this.refresh();
+    return healed;
   }
 
   /** Waits for running commits and lets go of everything. */
@@ -217,23 +258,12 @@ export class EngineCore {
     }
   }
 
-  async #settleSlow(row: { sequence: number; place: RecordPlace }): Promise<void> {
+  #settleSlow({ sequence, place }: { sequence: number; place: RecordPlace }): Promise<void> | undefined {
+    // Read before the refresh: a row that was lost in the meantime must not pass for the next one of its number.
+    const batch = { sequence, losses: this.#end.losses };
     this.refresh();
-    if (row.sequence <= this.#view.durableSequence) return;
-    const own = this.#committer.durable(row.sequence);
-    if (own) return own;
-    // Every older segment was synced before this one got its name, so this covers all earlier batches too.
-    const segment = this.reader.segment(row.place.segment);
-    segment.busy++;
-    try {
-      await segment.file.syncAsync();
-    } finally {
-      segment.busy--;
-    }
-    this.refresh();
-    // After a failed sync the kernel may call lost pages clean, so this one proves nothing.
-    if (this.#source.state.syncFailed) throw afterFailedSync();
-    this.#view.raiseDurable(row.sequence);
+    if (this.#end.fateOf(batch) === "durable") return undefined;
+    return this.#durability.settle(batch, place.segment);
   }
 }
 

@@ -43,19 +43,33 @@ export class VarveError extends Error {
   }
 }
 
-const NO_SPACE_CODES = new Set(["ENOSPC", "EDQUOT"]);
+/** Those with numbers are LMDB's. */
+const NO_SPACE_CODES = new Set<unknown>(["ENOSPC", "EDQUOT", 28, 122, -30792]);
+const HINTS = new Map<unknown, string>([
+  ["EMFILE", "raise the limit of open files (`ulimit -n`), or close some; nothing that was saved is lost"],
+  ["ENFILE", "the machine has too many files open; close some; nothing that was saved is lost"],
+  ["EACCES", "let this user read and write the folder of the store and all files in it"],
+  ["EPERM", "let this user read and write the folder of the store and all files in it"],
+  ["EROFS", "the disk is mounted read-only: open the store with `readOnly`, or mount it writable"],
+  ["EIO", "the disk failed; check it, and keep a copy of the store elsewhere"],
+]);
 
 /** An operating-system error as a {@link VarveError}; errors of Varve pass through unchanged. */
 export function fromSystemError(error: unknown, doing: string, options: VarveErrorOptions = {}): VarveError {
   if (error instanceof VarveError) return error;
-  const system = error as NodeJS.ErrnoException;
-  const reason = system?.message ?? String(error);
-  if (NO_SPACE_CODES.has(system?.code ?? "")) {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
+  const reason = message ?? String(error);
+  if (NO_SPACE_CODES.has(code)) {
     return new VarveError("NO_SPACE", `no space left on the disk while ${doing}: ${reason}`, {
       hint: "free some space on the disk and try again; nothing that was saved is lost",
       cause: error,
       ...options,
     });
   }
-  return new VarveError("IO", `failed while ${doing}: ${reason}`, { cause: error, ...options });
+  const hint = HINTS.get(code);
+  return new VarveError("IO", `failed while ${doing}: ${reason}`, {
+    ...(hint && { hint }),
+    cause: error,
+    ...options,
+  });
 }

@@ -1,17 +1,23 @@
 import { VarveError } from "./errors.ts";
+import type { BatchMark, Fate, SyncAttempt } from "./failed-sync.ts";
+import { FailedSync } from "./failed-sync.ts";
 import type { Families, FamilyOf } from "./families.ts";
+import { FreeSpace } from "./free-space.ts";
 import type { Catalog } from "./index/catalog.ts";
-import type { LockEnvironment, SharedState } from "./index/lock.ts";
+import type { LockEnvironment } from "./index/lock.ts";
 import { markUnclean } from "./index/mark.ts";
+import type { SharedState } from "./index/shared-state.ts";
 import type { IndexView } from "./index-view.ts";
 import type { FileSystem } from "./log/file.ts";
 import type { GroupLayout } from "./log/layout.ts";
 import type { LogReader } from "./log/reader.ts";
+import type { LogProblem } from "./log/scan.ts";
 import type { LogPosition } from "./log/segment.ts";
+import { syncFailure } from "./log/segment.ts";
 import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
+import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
-import { logFolder } from "./maintenance/open.ts";
 
 export interface EngineSettings {
   files: FileSystem;
@@ -20,21 +26,29 @@ export interface EngineSettings {
   minFreeSpace: number;
   familyOf: FamilyOf | undefined;
   now(): number;
+  onProblem(problem: LogProblem): void;
 }
 
-/** How long the free space of the disk is taken to be what it was. */
-const FREE_SPACE_MILLISECONDS = 250;
+/** Where a group begins. */
+export interface GroupStart {
+  state: SharedState;
+  position: LogPosition;
+}
+
+const LMDB_EIO = 5;
+/** Less than one write of the index may take. */
+const FULL_DISK_BYTES = 4 * 1024 * 1024;
 
 /** The end of the log as the committer meets it: the lock, the shared state, the segment that is written to. */
 export class LogEnd {
   readonly reader: LogReader;
+  readonly space: FreeSpace;
   readonly #folder: string;
   readonly #source: IndexSource;
   readonly #view: IndexView;
   readonly #settings: EngineSettings;
   readonly #writer: LogWriter;
-  #freeBytes = Number.POSITIVE_INFINITY;
-  #freeBytesAt = Number.NEGATIVE_INFINITY;
+  readonly #failedSync: FailedSync;
 
   constructor(
     folder: string,
@@ -44,11 +58,13 @@ export class LogEnd {
     settings: EngineSettings,
   ) {
     this.reader = reader;
+    this.space = new FreeSpace(settings.files, folder, settings.minFreeSpace);
     this.#folder = folder;
     this.#source = source;
     this.#view = view;
     this.#settings = settings;
     this.#writer = new LogWriter(settings.files, logFolder(folder), source.state.identity);
+    this.#failedSync = new FailedSync(folder, source, view, reader, settings);
   }
 
   get catalog(): Catalog {
@@ -87,28 +103,44 @@ export class LogEnd {
 
   // Under the lock
 
-  /** @throws when the store can't be written to now, with the reason */
-  stateForWriting(): SharedState {
-    const state = this.#source.stateUnderLock();
+  /**
+   * Where the next batch goes; or what to wait for before: what a failed sync left in doubt is to be written again, or
+   * a sync of the segment that has to be ended is under way.
+   */
+  prepare(): GroupStart | "in doubt" | "syncing" {
+    const state = this.#source.stateForWriting();
     this.#view.follow(state.tail.sequence, state.logEpoch);
-    if (state.syncFailed) throw afterFailedSync();
+    if (state.syncFailed) return "in doubt";
+    if (this.#writer.isUnsettled && this.#mustRoll(state)) return "syncing";
     if (!state.indexUnclean) {
       markUnclean(this.#source.indexFolder);
       state.indexUnclean = true;
     }
-    return state;
+    const position = this.#noting(state, () => this.#catchUp(state));
+    return position ? { state, position } : "in doubt";
   }
 
-  /** Where the next batch goes. */
-  catchUp(state: SharedState): LogPosition {
+  /** Damage was met in the index: whoever commits next makes it anew. */
+  suspectIndex(): void {
+    const state = this.lock.state();
+    if (state) this.lock.setState({ ...state, indexSuspect: true });
+    this.families.clear();
+  }
+
+  #mustRoll({ tail, cutAtTail }: SharedState): boolean {
+    return (
+      tail.segment === this.#writer.segment && (cutAtTail || tail.offset >= this.#settings.segmentBytesMax)
+    );
+  }
+
+  #catchUp(state: SharedState): LogPosition {
     const { files, segmentBytesMax } = this.#settings;
     const { reader, catalog } = this;
     const parts = { files, folder: logFolder(this.#folder), reader, writer: this.#writer, catalog };
-    const position = this.#noting(state, () => catchUp(parts, state, this.now()));
+    const position = catchUp(parts, state, this.now());
     // Batches of a process that died before it could tell were adopted: what was cached may be older.
     if (position.sequence !== state.tail.sequence) this.families.clear();
-    if (position.offset < segmentBytesMax) return position;
-    return this.#noting(state, () => this.#writer.roll(position, this.now()));
+    return position.offset < segmentBytesMax ? position : this.#writer.roll(position, this.now());
   }
 
   append(layout: GroupLayout): void {
@@ -136,67 +168,95 @@ export class LogEnd {
 
   /** Whether a new segment says now that the log ends at `start`: then it is certain that nothing of the group counts. */
   #cutAt(state: SharedState, start: LogPosition): boolean {
+    const noted = { ...state, tail: start, cutAtTail: true };
+    if (this.#writer.isUnsettled) return false;
     try {
-      const noted = { ...state, tail: start, cutAtTail: true };
       const tail = this.#noting(noted, () => this.#writer.roll(start, this.now()));
-      this.lock.setState({ ...state, tail, cutAtTail: false });
-      return true;
+      if (tail) this.lock.setState({ ...state, tail, cutAtTail: false });
+      return tail !== undefined;
     } catch {
       // The disk may be full; the mark in the state is heeded until a segment can be made.
       return false;
     }
   }
 
-  /** Tells everybody when a sync fails under `action`. */
-  #noting<T>(state: SharedState, action: () => T): T {
+  /** Undefined when a sync failed under `action`; that everybody is told. */
+  #noting<T>(state: SharedState, action: () => T): T | undefined {
     try {
       return action();
     } catch (error) {
-      const syncFailed = error instanceof VarveError && error.outcome === "unknown";
-      if (syncFailed) this.lock.setState({ ...state, syncFailed });
-      throw error;
+      if (!(error instanceof VarveError && error.outcome === "unknown")) throw error;
+      this.lock.setState({ ...state, syncFailed: true });
+      return undefined;
     }
   }
 
   // Not under the lock
 
-  /** @throws also when a sync failed elsewhere: then this one may have found pages that only looked clean */
-  async syncLog(): Promise<void> {
-    await this.#writer.syncAsync();
-    this.lock.refresh();
-    if (this.lock.state()?.syncFailed) throw afterFailedSync();
+  /** Set once this process can write nothing more. */
+  get failure(): VarveError | undefined {
+    return this.#failedSync.failure;
+  }
+
+  get losses(): number {
+    return this.#failedSync.losses;
+  }
+
+  fateOf(batch: BatchMark): Fate {
+    return this.#failedSync.fateOf(batch);
+  }
+
+  /** Writes again what a failed sync left in doubt. @throws as `FailedSync.recover` */
+  recover(): Promise<void> {
+    return this.#failedSync.recover();
+  }
+
+  /** Makes the log durable up to `batch`, which this process wrote. @throws with the outcome unknown */
+  syncLog(batch: BatchMark): Promise<void> {
+    const { segment } = this.#writer;
+    return this.#confirm({ ...batch, segment }, () => this.#writer.syncAsync());
+  }
+
+  /** Makes the log durable up to `batch`, which lies in `segment`: earlier ones were synced before that got its name. */
+  async syncSegment(batch: BatchMark, number: number): Promise<void> {
+    const segment = this.reader.segment(number);
+    segment.busy++;
+    try {
+      await this.#confirm({ ...batch, segment: number }, () => segment.file.syncAsync());
+    } finally {
+      segment.busy--;
+    }
+  }
+
+  /** A sync proves nothing when another one failed, here or elsewhere: it may have found pages that only looked clean. */
+  async #confirm(attempt: SyncAttempt, sync: () => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    try {
+      await sync();
+    } catch (error) {
+      // Others learn of it by the mark, which a store that was opened read-only can't make.
+      if (!this.#source.lock) throw syncFailure(error);
+      return this.#failedSync.recover(attempt);
+    }
+    this.#source.lock?.refresh();
+    const state = this.#source.lock?.state() ?? this.#source.refresh();
+    if (state.syncFailed) return this.#failedSync.recover();
+    if (attempt.losses === state.losses) this.raiseDurable(attempt.sequence);
   }
 
   raiseDurable(sequence: number): void {
     this.#view.raiseDurable(sequence);
-    if (!this.lock.isAlone()) this.#source.publishDurable(this.durableSequence);
-  }
-
-  syncFailed(): void {
-    this.#source.publishSyncFailed();
+    if (this.#source.lock?.isAlone() === false) this.#source.publishDurable(this.durableSequence);
   }
 
   close(): void {
     this.#writer.close();
   }
 
-  /** @throws NO_SPACE below `minFreeSpace` */
-  checkFreeSpace(): void {
-    const now = performance.now();
-    if (now - this.#freeBytesAt > FREE_SPACE_MILLISECONDS) {
-      this.#freeBytes = this.#settings.files.freeBytes(this.#folder);
-      this.#freeBytesAt = now;
-    }
-    if (this.#freeBytes >= this.#settings.minFreeSpace) return;
-    throw new VarveError("NO_SPACE", `only ${this.#freeBytes} bytes are free on the disk of the store`, {
-      hint: `free some space: saves stop below ${this.#settings.minFreeSpace} bytes (minFreeSpace), before the disk is full`,
-    });
+  /** LMDB calls a write that found room for a part of it EIO: only a look at the disk tells. */
+  explained(error: unknown): unknown {
+    if ((error as { code?: unknown } | undefined)?.code !== LMDB_EIO) return error;
+    const isFull = this.#settings.files.freeBytes(this.#folder) < FULL_DISK_BYTES;
+    return isFull ? Object.assign(error as Error, { code: "ENOSPC" }) : error;
   }
-}
-
-export function afterFailedSync(): VarveError {
-  const message = "a sync of the log failed in a process that has the store open; nothing may be written now";
-  return new VarveError("IO", message, {
-    hint: "close all users of the store, check the disk, and open it again",
-  });
 }

@@ -1,5 +1,5 @@
 import { realpathSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
@@ -7,11 +7,12 @@ import type { FamilyOf } from "./families.ts";
 import { LockEnvironment } from "./index/lock.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
+import { listSegments } from "./log/segment.ts";
 import type { Home } from "./maintenance/home.ts";
 import { logFolder } from "./maintenance/home.ts";
+import { checkApplication } from "./maintenance/identity.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
-import { checkApplication } from "./maintenance/open.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
@@ -106,6 +107,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     folder,
     application: options.application,
     checkpointBatchesMin: options.checkpointBatchesMin ?? CHECKPOINT_BATCHES_MIN,
+    closing: (close) => close(),
     now,
     onProblem: ({ message, ...facts }) => options.logger?.warn(message, { ...facts }),
     onTrouble: (message, error) => options.logger?.warn(message, { error: String(error) }),
@@ -118,17 +120,19 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
     familyOf: options.familyOf,
     now,
+    onProblem: home.onProblem,
   });
 }
 
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const lock = new LockEnvironment(home.folder);
   const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {
     // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
     await lock.holdWithin(wait, () => lock.register(allowed));
-    return await lock.holdWithin(wait, () => new LiveIndex(home, lock, wait));
+    return await lock.holdWithin(wait, () => new LiveIndex(live, lock, wait));
   } catch (error) {
     // Not waited for: the lock may still be somebody else's.
     void lock
@@ -140,7 +144,9 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
 }
 
 async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSource> {
-  const source = await openReadOnlyIndex(home, options.allow?.includes("pid-namespaces") ?? false);
+  const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  const allowed = options.allow?.includes("pid-namespaces") ?? false;
+  const source = await openReadOnlyIndex(home, wait, allowed);
   if (!source) throw noStore(home.folder);
   return source;
 }
@@ -157,11 +163,31 @@ function prepareFolder(folder: string, options: OpenOptions): string {
   const hasLog = files.exists(logFolder(folder));
   if (!hasLog && (options.readOnly || options.create === false)) throw noStore(folder);
   if (!options.readOnly) {
-    files.makeFolder(logFolder(folder));
-    files.makeFolder(join(folder, "lock"));
+    makeFolders(files, folder);
   }
   if (!options.allow?.includes("network-file-system")) checkFileSystem(files, folder);
   return realpathSync(folder);
+}
+
+/** Until the log has its first segment: what is then acknowledged needs the names of the folders above it too. */
+function makeFolders(files: FileSystem, folder: string): void {
+  const missing: string[] = [];
+  for (let path = folder; !files.exists(path); path = dirname(path)) missing.push(path);
+  files.makeFolder(logFolder(folder));
+  files.makeFolder(join(folder, "lock"));
+  if (listSegments(files, logFolder(folder)).length > 0) return;
+  files.syncFolder(folder);
+  for (const path of missing.slice(0, -1)) files.syncFolder(dirname(path));
+  syncIfAllowed(files, dirname(missing.at(-1) ?? folder));
+}
+
+/** A folder that was there before may not be ours to read, and then not to sync either. */
+function syncIfAllowed(files: FileSystem, folder: string): void {
+  try {
+    files.syncFolder(folder);
+  } catch (error) {
+    if (!["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 function checkFileSystem(files: FileSystem, folder: string): void {

@@ -54,10 +54,11 @@ const MDB_THROUGH_FS: Record<string, string> = {
   "engine/index/mark.ts":
     "syncs data.mdb, on which LMDB holds no file lock, when nobody else has the index open",
   "engine/index/inspect.ts": "reads data.mdb, on which LMDB holds no file lock, before LMDB opens it",
-  "engine/index/lock.ts": "only asks for the inode of lock.mdb; opens nothing",
+  "engine/index/gate.ts": "only asks for the inode of lock.mdb; opens nothing",
   "engine/maintenance/read-only-index.ts": "only asks whether the files may be written to; opens nothing",
   "engine/maintenance/generation.ts": "only asks whether data.mdb is a file; opens nothing",
-  "engine/index/lmdb.ts": "asks whether the files may be opened, and changes their mode; opens nothing",
+  "engine/index/lmdb.ts":
+    "asks whether the files may be opened, changes their mode, and makes lock.mdb where there is none",
 };
 
 function filesUnder(folder: string, ending = ".ts"): string[] {

@@ -1,8 +1,10 @@
 import { RecordKind } from "../log/format.ts";
-import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOG_START } from "../log/segment.ts";
+import type { Change } from "./change.ts";
+import { asBuffer, rowOf, samePlace } from "./change.ts";
 import { fromIndexFailure } from "./damage.ts";
+import { GapRow } from "./gap.ts";
 import type { EnvironmentRange, EnvironmentSnapshot } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { BlobRow, Row } from "./rows.ts";
@@ -17,13 +19,11 @@ import {
   META_SPACE,
 } from "./rows.ts";
 
+export type { Change };
+
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
-const GAP_KEY = Buffer.from([META_SPACE, 0x02]);
 const STORE_KEY = Buffer.from([META_SPACE, 0x03]);
 const NO_DIGEST = new Uint8Array();
-
-/** Payloads up to this size are kept in the row too, so that reading them needs no look into the log. */
-export const INLINE_BYTES_MAX = 256;
 
 export function blobKey(digest: Uint8Array): Buffer {
   const key = Buffer.allocUnsafe(1 + digest.length);
@@ -32,26 +32,18 @@ export function blobKey(digest: Uint8Array): Buffer {
   return key;
 }
 
-/** What one record puts into the index. */
-export interface Change {
-  kind: RecordKind;
-  key: Uint8Array;
-  tag: number;
-  weak: boolean;
-  references: Buffer[];
-  place: RecordPlace;
-  /** The payload behind the references. */
-  content: Buffer | undefined;
-}
-
 interface PendingBlob {
   digest: Buffer;
   row: BlobRow | undefined;
   changed: boolean;
 }
 
+export type Closing = (close: () => Promise<void>) => Promise<void>;
+
 /** One generation of the index: rows by key, blobs by digest, and how far of the log is in it. */
 export class Catalog {
+  /** What could not be read of the log. */
+  readonly gaps: GapRow;
   readonly #environment: Environment;
   /** What takes the changes since `mark` back, the last one first. */
   #undo: (() => void)[] | undefined;
@@ -60,9 +52,13 @@ export class Catalog {
 
   #holders = 1;
   #abandoned = false;
+  readonly #closing: Closing;
 
-  constructor(path: string) {
+  /** @param closing how it is closed by the last who has it: others may be opening it */
+  constructor(path: string, closing: Closing = (close) => close()) {
     this.#environment = new Environment(path, fromIndexFailure);
+    this.gaps = new GapRow(this.#environment);
+    this.#closing = closing;
   }
 
   /** Keeps the catalog open until `release`, also when it is replaced by another generation meanwhile. */
@@ -71,7 +67,8 @@ export class Catalog {
   }
 
   async release(): Promise<void> {
-    if (--this.#holders === 0 && !this.#abandoned) await this.#environment.close();
+    if (--this.#holders > 0 || this.#abandoned) return;
+    await this.#closing(() => this.#environment.close());
   }
 
   /** Damage was met: LMDB is not asked to do anything with the file any more, closing it included. */
@@ -143,6 +140,10 @@ export class Catalog {
     return this.#environment.copyTo(folder);
   }
 
+  clearDeadReaders(): void {
+    this.#environment.clearDeadReaders();
+  }
+
   /** Bytes of the file, and of what of it holds rows. */
   size(): { fileBytes: number; usedBytes: number } {
     return this.#environment.size();
@@ -162,6 +163,7 @@ export class Catalog {
   /** Runs `action`, whose writes become visible together; a throw takes them back. */
   transact<T>(action: () => T): T {
     return this.#environment.transactSync(() => {
+      this.gaps.begin();
       this.#pendingBlobs = new Map();
       try {
         const result = action();
@@ -169,25 +171,15 @@ export class Catalog {
         return result;
       } finally {
         this.#pendingBlobs = undefined;
+        this.gaps.forget();
       }
     });
   }
 
   #writePendingBlobs(pending: Map<string, PendingBlob>): void {
-    // In order of keys: rows that lie on the same page of LMDB are put one after another.
-    const ordered = [...pending.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, { digest, row, changed }] of ordered) {
+    for (const { digest, row, changed } of pending.values()) {
       if (changed && row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
     }
-  }
-
-  /** Within `transact`: batches of the log could not be read, so rows may be missing that others go on from. */
-  noteGap(): void {
-    this.#environment.put(GAP_KEY, Buffer.from([1]));
-  }
-
-  hasGap(): boolean {
-    return this.#environment.get(GAP_KEY) !== undefined;
   }
 
   /** Which store's log the index was made from. */
@@ -203,6 +195,23 @@ export class Catalog {
   /** Within `transact`: the position up to which the log is in the index after it. */
   setApplied(position: LogPosition): void {
     this.#environment.put(APPLIED_KEY, encodeApplied(position));
+  }
+
+  /** Within `transact`, by who makes a whole index: a row as bytes. False when its key is not behind all others. */
+  append(key: Uint8Array, value: Buffer): boolean {
+    return this.#environment.append(key, value);
+  }
+
+  /** Within `transact`, by who makes a whole index: a row that was counted is not there any more. */
+  uncount({ weak, references }: Row): void {
+    for (const digest of weak ? [] : references) this.#addReferences(digest, -1);
+  }
+
+  /** Removes all rows, for who makes a whole index and has to begin again. */
+  clear(): void {
+    const storeId = this.storeId();
+    this.#environment.clear();
+    if (storeId !== undefined) this.transact(() => this.setStoreId(storeId));
   }
 
   /** Within `transact`: begins to note what `undo` takes back. */
@@ -231,18 +240,13 @@ export class Catalog {
       return undefined;
     }
     const old = isNew ? undefined : this.row(change.key);
-    const row = change.kind === RecordKind.put ? this.#rowOf(change, sequence, time) : undefined;
+    const first = change.kind === RecordKind.put ? change.references[0] : undefined;
+    const blob = first && this.blob(first)?.place;
+    const row = change.kind === RecordKind.put ? rowOf(change, sequence, time, blob) : undefined;
     if (row) this.#put(change.key, encodeRow(row));
     else if (old) this.#remove(change.key);
     this.#count(old, change);
     return row;
-  }
-
-  #rowOf(change: Change, sequence: number, time: number): Row {
-    const { tag, weak, references, place, content } = change;
-    const blob = references[0] && this.blob(references[0])?.place;
-    const inline = content && content.length <= INLINE_BYTES_MAX ? content : undefined;
-    return { sequence, time, tag, weak, references, place, blob, inline };
   }
 
   #applyBlob(change: Change): void {
@@ -289,12 +293,4 @@ export class Catalog {
     const before = this.#environment.get(key);
     this.#undo.push(() => (before ? this.#environment.put(key, before) : this.#environment.remove(key)));
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function samePlace(a: RecordPlace, b: RecordPlace): boolean {
-  return a.segment === b.segment && a.offset === b.offset;
 }

@@ -30,8 +30,10 @@ const USUAL_PAGE_SIZE = 4096;
 const OLD_MAGIC_OFFSET = 16;
 /** Another process may write its meta while it is read here. */
 const HEAD_READS = 3;
+const SHORT_TRIES = 5;
 const READ_BYTES_MAX = 64 * 1024 * 1024;
 const FILE_BYTES_MAX = 0xffff_ffff;
+const PAGES_MAX = 0x7fff_ffff;
 
 interface Head {
   meta: Meta;
@@ -41,21 +43,30 @@ interface Head {
 /**
  * What is wrong with the two metas and the size of a data file, or undefined. Takes the same time for every size, also
  * while others write; only of a file that is shorter than its metas say, which is right when the last pages are free,
- * the whole is read.
+ * the whole is read; when others write so fast that it can't be read in one state, they can use it, and nothing is wrong.
  * @returns a text that begins with UNKNOWN_FORMAT for a file that seems to be of another LMDB
  */
 export function inspectHead(path: string): string | undefined {
   return withFile(path, (fd) => {
-    const head = readHead(fd);
-    if (typeof head === "string") return head;
-    return isShort(head) ? inspectAll(fd, head) : undefined;
+    for (let tries = 0; tries < SHORT_TRIES; tries++) {
+      const head = readHead(fd);
+      if (typeof head === "string") return head;
+      const problem = isShort(head) ? inspectAll(fd, head) : undefined;
+      // The pages of a state are there until the next one is.
+      if (problem === undefined || !isOutdated(head, readHead(fd))) return problem;
+    }
+    return undefined;
   });
+}
+
+function isOutdated(head: Head, later: Head | string): boolean {
+  return typeof later !== "string" && later.meta.transaction !== head.meta.transaction;
 }
 
 /**
  * What is wrong with a data file that nobody writes to, or undefined: the whole tree of its newest state and the list
- * of free pages are walked. Only bytes that LMDB does not read, contents of keys (but their order), and values that
- * `checkRow` lets pass may be other than they were.
+ * of free pages are walked. Only bytes that LMDB does not read may be other than they were, rows that `checkRow` lets
+ * pass (a key must be seen as a part of the row: a damaged one may still be in order), and free pages may be forgotten.
  * @param checkRow whether a row is as it was written
  * @returns a text that begins with UNKNOWN_FORMAT for a file that seems to be of another LMDB
  */
@@ -159,7 +170,7 @@ function problemOfMeta(meta: Meta, page: number): string | undefined {
   if (meta.number !== page) return bad(`it says that it is page ${meta.number}`);
   if (meta.kind !== KIND_META) return bad(`kind ${meta.kind}`);
   if (!isPageSize(meta.pageSize)) return bad(`pages of ${meta.pageSize} bytes`);
-  if (!(meta.lastPage >= META_PAGES - 1 && Number.isSafeInteger(meta.lastPage * meta.pageSize)))
+  if (!(meta.lastPage >= META_PAGES - 1 && meta.lastPage <= PAGES_MAX))
     return bad(`last page ${meta.lastPage}`);
   if (!(meta.transaction >= 0 && Number.isSafeInteger(meta.transaction)))
     return bad(`transaction ${meta.transaction}`);

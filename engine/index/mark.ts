@@ -36,15 +36,26 @@ const CHECKED_BYTES_MAX = 32 * 1024 * 1024;
 
 const MARK_FILE = "trust.json";
 
-/** Whether the index in `folder` holds what was written to it. */
-export function isTrusted(folder: string): boolean {
+/**
+ * Whether the index in `folder` holds what was written to it: `clean` when it is on the disk as it was closed, `boot`
+ * when this boot's operating system has it. Undefined also where that can't be told.
+ */
+export function trustIn(folder: string): "clean" | "boot" | undefined {
+  try {
+    return trustByMark(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+function trustByMark(folder: string): "clean" | "boot" | undefined {
   const mark = readMark(folder);
   const data = statSync(join(folder, "data.mdb"), { throwIfNoEntry: false });
-  if (!mark || !data || data.size === 0) return false;
-  if (mark.device !== data.dev || mark.inode !== data.ino) return false;
-  if (mark.born !== bornAt(join(folder, "data.mdb"))) return false;
-  if (!mark.clean) return mark.bootId === currentBootId();
-  return mark.checksum === undefined || mark.checksum === fileChecksum(folder);
+  if (!mark || !data || data.size === 0) return undefined;
+  if (mark.device !== data.dev || mark.inode !== data.ino) return undefined;
+  if (mark.born !== bornAt(join(folder, "data.mdb"))) return undefined;
+  if (!mark.clean) return mark.bootId === currentBootId() ? "boot" : undefined;
+  return mark.checksum === undefined || mark.checksum === fileChecksum(folder) ? "clean" : undefined;
 }
 
 /**

@@ -39,6 +39,8 @@ export interface BlobRow {
 
 const ROW_HEAD_BYTES = 48;
 const PLACE_BYTES = 18;
+/** A row takes at most so many bytes besides its references and payload. */
+export const ROW_HEAD_BYTES_MAX = ROW_HEAD_BYTES + PLACE_BYTES;
 const FLAG_INLINE = 0x80;
 
 function writePlace(into: Buffer, at: number, place: RecordPlace): void {
@@ -56,28 +58,44 @@ function readPlace(from: Buffer, at: number): RecordPlace {
 }
 
 export function encodeRow(row: Row): Buffer {
-  const references = row.references.length * DIGEST_BYTES;
-  const inline = row.inline?.length ?? 0;
-  const bytes = Buffer.allocUnsafe(ROW_HEAD_BYTES + (row.blob ? PLACE_BYTES : 0) + references + inline);
-  bytes[4] = (row.weak ? FLAG_WEAK : 0) | (row.inline ? FLAG_INLINE : 0);
-  bytes[5] = row.tag;
-  bytes[6] = row.references.length;
-  bytes[7] = row.blob ? 1 : 0;
-  writeUint53(bytes, row.sequence, 8);
-  writeUint53(bytes, row.time, 16);
-  writePlace(bytes, 24, row.place);
-  bytes.fill(0, 42, ROW_HEAD_BYTES);
-  let at = ROW_HEAD_BYTES;
-  if (row.blob) {
-    writePlace(bytes, at, row.blob);
-    at += PLACE_BYTES;
-  }
-  for (const digest of row.references) {
+  const { references, inline, blob } = row;
+  const head = ROW_HEAD_BYTES + (blob ? PLACE_BYTES : 0);
+  const bytes = Buffer.allocUnsafe(head + references.length * DIGEST_BYTES + (inline?.length ?? 0));
+  let at = writeRowHead(bytes, 0, row, references.length, inline !== undefined);
+  for (const digest of references) {
     bytes.set(digest, at);
     at += DIGEST_BYTES;
   }
-  if (row.inline) bytes.set(row.inline, at);
-  return seal(bytes);
+  if (inline) bytes.set(inline, at);
+  sealRow(bytes, 0, bytes.length);
+  return bytes;
+}
+
+/** Writes what stands before a row's references and payload, and gives where they go; `sealRow` makes it whole. */
+export function writeRowHead(
+  into: Buffer,
+  start: number,
+  { sequence, time, tag, weak, place, blob }: Omit<Row, "references" | "inline">,
+  referenceCount: number,
+  isInline: boolean,
+): number {
+  into[start + 4] = (weak ? FLAG_WEAK : 0) | (isInline ? FLAG_INLINE : 0);
+  into[start + 5] = tag;
+  into[start + 6] = referenceCount;
+  into[start + 7] = blob ? 1 : 0;
+  writeUint53(into, sequence, start + 8);
+  writeUint53(into, time, start + 16);
+  writePlace(into, start + 24, place);
+  for (let at = start + 42; at < start + ROW_HEAD_BYTES; at++) into[at] = 0;
+  if (!blob) return start + ROW_HEAD_BYTES;
+  writePlace(into, start + ROW_HEAD_BYTES, blob);
+  return start + ROW_HEAD_BYTES + PLACE_BYTES;
+}
+
+/** The row from `start` to `end` is complete but for its checksum. */
+export function sealRow(into: Buffer, start: number, end: number): number {
+  into.writeUInt32LE(rowChecksum(into.subarray(start + 4, end)), start);
+  return end;
 }
 
 /** Copies what it keeps: `bytes` may be a view that the next look-up overwrites. */
@@ -156,6 +174,11 @@ export function decodeApplied(bytes: Buffer): LogPosition | undefined {
 function seal(bytes: Buffer): Buffer {
   bytes.writeUInt32LE(rowChecksum(bytes.subarray(4)), 0);
   return bytes;
+}
+
+/** Whether what stands under a key is what was put there. */
+export function isRowSound(key: Buffer, value: Buffer): boolean {
+  return key[0] === META_SPACE || isSealed(value);
 }
 
 /** LMDB keeps no checksums of its pages, so each row has one. */

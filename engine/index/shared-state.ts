@@ -1,3 +1,4 @@
+import { rowChecksum } from "../log/checksum.ts";
 import { readUint53, writeUint53 } from "../log/format.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { readPosition, writePosition } from "./rows.ts";
@@ -23,6 +24,8 @@ export interface SharedState {
   checkpointSequence: number;
   /** Raised when records were moved or files of the log replaced: what was remembered of places and files is void. */
   logEpoch: number;
+  /** How often batches were lost after a failed sync: their sequence numbers are given again, so a number proves nothing. */
+  losses: number;
 }
 
 /** What is noted beside the end of the log, of a store in which nothing has happened. */
@@ -32,9 +35,11 @@ export const NOTHING_NOTED = {
   indexSuspect: false,
   checkpointSequence: 0,
   logEpoch: 0,
+  losses: 0,
 };
 
-const STATE_BYTES = 112;
+const STATE_BYTES = 116;
+const SEAL_AT = 112;
 
 export function encodeState(state: SharedState): Buffer {
   const bytes = Buffer.alloc(STATE_BYTES);
@@ -47,10 +52,16 @@ export function encodeState(state: SharedState): Buffer {
   bytes.write(state.identity.storeId, 72, 16, "hex");
   writeUint53(bytes, state.checkpointSequence, 88);
   writeUint53(bytes, state.logEpoch, 96);
+  writeUint53(bytes, state.losses, 104);
+  bytes.writeUInt32LE(rowChecksum(bytes.subarray(0, SEAL_AT)), SEAL_AT);
   return bytes;
 }
 
-export function decodeState(bytes: Buffer): SharedState {
+/** Undefined for bytes that are not what was written: all of it can be had from the log. */
+export function decodeState(bytes: Buffer): SharedState | undefined {
+  const sealed =
+    bytes.length === STATE_BYTES && rowChecksum(bytes.subarray(0, SEAL_AT)) === bytes.readUInt32LE(SEAL_AT);
+  if (!sealed) return undefined;
   const flags = bytes[56]!;
   return {
     tail: readPosition(bytes, 0),
@@ -62,6 +73,7 @@ export function decodeState(bytes: Buffer): SharedState {
     indexSuspect: (flags & 8) !== 0,
     checkpointSequence: readUint53(bytes, 88),
     logEpoch: readUint53(bytes, 96),
+    losses: readUint53(bytes, 104),
     identity: { application: bytes.toString("latin1", 64, 72), storeId: bytes.toString("hex", 72, 88) },
   };
 }

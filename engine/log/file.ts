@@ -12,6 +12,7 @@ import {
   read,
   readdirSync,
   readSync,
+  renameSync,
   rmSync,
   statfsSync,
   statSync,
@@ -46,6 +47,10 @@ export interface FileSystem {
   makeFolder(path: string): void;
   /** Gives `from` the name `to`, which must be free; `from` is gone afterwards. */
   publish(from: string, to: string): void;
+  /** Gives a file a second name, which must be free. */
+  link(from: string, to: string): void;
+  /** Gives `from` the name `to` in place of the file that has it: there is no moment without one. */
+  replace(from: string, to: string): void;
   remove(path: string): void;
   /** Makes new and removed names of a folder durable. */
   syncFolder(path: string): void;
@@ -121,7 +126,16 @@ class NodeFile implements LogFile {
 export const nodeFileSystem: FileSystem = {
   open: (path, mode) => new NodeFile(path, mode),
   exists: (path) => existsSync(path),
-  sizeOf: (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
+  sizeOf(path) {
+    try {
+      return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    } catch (error) {
+      // A link to itself, or a file where a folder should be: there is no such file either.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ELOOP" || code === "ENOTDIR") return 0;
+      throw error;
+    }
+  },
   list: (folder) => readdirSync(folder),
   makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
   publish(from, to) {
@@ -129,6 +143,8 @@ export const nodeFileSystem: FileSystem = {
     linkSync(from, to);
     rmSync(from);
   },
+  link: (from, to) => linkSync(from, to),
+  replace: (from, to) => renameSync(from, to),
   remove: (path) => rmSync(path, { force: true }),
   syncFolder(path) {
     const fd = openSync(path, constants.O_RDONLY);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { VarveError } from "../errors.ts";
+import { fromSystemError, VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
 import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
@@ -47,6 +47,8 @@ export function listSegments(files: FileSystem, folder: string): number[] {
 /**
  * Makes the segment that follows `end`, which must be durable already. The name appears only with a complete
  * header, so a segment that exists is one that counts: it cuts its predecessor at the place its header says.
+ * @param content what it holds from the start, for a segment that must not count without it
+ * @throws with the outcome unknown: the name may be there, and may not be on the disk
  */
 export function createSegment(
   files: FileSystem,
@@ -55,6 +57,7 @@ export function createSegment(
   end: LogPosition,
   identity: LogIdentity,
   now: number,
+  content: (header: SegmentHeader) => readonly Uint8Array[] = () => [],
 ): SegmentHeader {
   const header: SegmentHeader = {
     formatVersion: FORMAT_VERSION,
@@ -69,24 +72,74 @@ export function createSegment(
     ...identity,
   };
   const temporary = join(folder, `new-${randomBytes(6).toString("hex")}.tmp`);
-  const file = files.open(temporary, "create");
+  writeUnnamed(files, temporary, [encodeSegmentHeader(header), ...content(header)]);
+  publish(files, temporary, segmentPath(folder, number));
+  syncNames(files, folder);
+  return header;
+}
+
+function writeUnnamed(files: FileSystem, path: string, pieces: readonly Uint8Array[]): void {
+  const file = files.open(path, "create");
   try {
-    file.append([encodeSegmentHeader(header)]);
+    file.append(pieces);
     file.sync();
   } catch (error) {
-    files.remove(temporary);
+    removeIfPossible(files, path);
     throw error;
   } finally {
     file.close();
   }
-  files.publish(temporary, segmentPath(folder, number));
-  files.syncFolder(folder);
-  return header;
+}
+
+/** A name that was given counts, whatever failed behind it: a first name that is left does no harm. */
+function publish(files: FileSystem, from: string, to: string): void {
+  try {
+    files.publish(from, to);
+  } catch (error) {
+    const isOurs = (error as NodeJS.ErrnoException).code !== "EEXIST" && files.exists(to);
+    removeIfPossible(files, from);
+    if (!isOurs) throw error;
+  }
+}
+
+/**
+ * Puts the names of the segments on the disk.
+ * @throws with the outcome unknown: a segment that is not there after a power cut takes with it what it holds
+ */
+export function syncNames(files: FileSystem, folder: string): void {
+  try {
+    files.syncFolder(folder);
+  } catch (error) {
+    throw syncFailure(error);
+  }
+}
+
+/** What was written may be on the disk or not, and no later sync would tell. */
+export function syncFailure(error: unknown): VarveError {
+  return fromSystemError(error, "syncing the log", {
+    outcome: "unknown",
+    hint: "the disk failed to confirm the last writes; check it, then close all users of the store and open it again",
+  });
+}
+
+function removeIfPossible(files: FileSystem, path: string): void {
+  try {
+    files.remove(path);
+  } catch {
+    // The next opener after a reboot removes it.
+  }
 }
 
 /** Removes what processes left that died while making a segment. Only while nobody makes one. */
 export function removeUnfinishedSegments(files: FileSystem, folder: string): void {
-  for (const name of files.list(folder)) if (UNFINISHED_NAME.test(name)) files.remove(join(folder, name));
+  for (const name of files.list(folder)) {
+    if (!UNFINISHED_NAME.test(name)) continue;
+    try {
+      files.remove(join(folder, name));
+    } catch {
+      // It is in nobody's way; a folder of that name is not ours.
+    }
+  }
 }
 
 /** @throws CORRUPTION for a damaged or foreign file, NOT_SUPPORTED for a newer format. */

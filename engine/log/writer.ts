@@ -3,7 +3,7 @@ import type { FileSystem, LogFile } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LogIdentity, LogPosition } from "./segment.ts";
-import { createSegment, listSegments, readSegmentHeader, segmentPath } from "./segment.ts";
+import { createSegment, listSegments, readSegmentHeader, segmentPath, syncFailure } from "./segment.ts";
 
 /** The end of the log: one segment open for appending. Every call but `syncAsync` happens under the store's lock. */
 export class LogWriter {
@@ -13,6 +13,7 @@ export class LogWriter {
   #file: LogFile | undefined;
   #header: SegmentHeader | undefined;
   #syncing: { file: LogFile; done: Promise<void> } | undefined;
+  #failed: LogFile | undefined;
 
   constructor(files: FileSystem, folder: string, identity: LogIdentity) {
     this.#files = files;
@@ -78,11 +79,31 @@ export class LogWriter {
     );
   }
 
-  /** Makes all that was appended to the open segment durable. The segment may be rolled meanwhile. */
+  /**
+   * Makes all that was appended to the open segment durable. The segment may be rolled meanwhile.
+   * @throws also when an earlier sync of it failed
+   */
   async syncAsync(): Promise<void> {
     const file = this.#file!;
-    this.#syncing = { file, done: file.syncAsync() };
-    await this.#syncing.done;
+    if (this.#failed === file) throw syncFailure("an earlier sync of the segment failed");
+    const syncing = { file, done: file.syncAsync() };
+    this.#syncing = syncing;
+    try {
+      await syncing.done;
+    } catch (error) {
+      this.#failed = file;
+      throw syncFailure(error);
+    } finally {
+      if (this.#syncing === syncing) this.#syncing = undefined;
+    }
+  }
+
+  /**
+   * Whether a sync of the open segment is under way or has failed: the kernel tells of lost pages once, so another sync
+   * of it could succeed without them.
+   */
+  get isUnsettled(): boolean {
+    return this.#file !== undefined && (this.#syncing?.file === this.#file || this.#failed === this.#file);
   }
 
   close(): void {
@@ -93,13 +114,12 @@ export class LogWriter {
 
   /** @throws with the outcome unknown: what the segment holds may not be on the disk, and no later sync would tell */
   sync(): void {
+    if (this.isUnsettled) throw syncFailure("another sync of the segment is under way, or has failed");
     try {
       this.#file?.sync();
     } catch (error) {
-      throw fromSystemError(error, "syncing the log", {
-        outcome: "unknown",
-        hint: "the disk failed to confirm the last writes; check it, then close and open the store",
-      });
+      this.#failed = this.#file;
+      throw syncFailure(error);
     }
   }
 

@@ -1,10 +1,10 @@
 import { VarveError } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
-import type { SharedState } from "../index/lock.ts";
+import type { SharedState } from "../index/shared-state.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments } from "../log/segment.ts";
+import { listSegments, syncNames } from "../log/segment.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { replay } from "./replay.ts";
 
@@ -40,6 +40,8 @@ function bringUp(parts: LogParts, applied: LogPosition, state: SharedState): voi
 
 function adopt(parts: LogParts, applied: LogPosition, state: SharedState, now: number): LogPosition {
   const { position, torn } = replayFrom(parts, applied, state);
+  // Who made the next segment may have died before its name was on the disk.
+  if (position.segment !== state.tail.segment) syncNames(parts.files, parts.folder);
   if (torn || !opened(parts.writer, position)) return parts.writer.roll(position, now);
   return position;
 }

@@ -1,8 +1,10 @@
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Catalog } from "../index/catalog.ts";
 import { isIndexDamage } from "../index/damage.ts";
-import { isTrusted } from "../index/mark.ts";
+import { inspectTree, UNKNOWN_FORMAT } from "../index/inspect.ts";
+import { trustIn } from "../index/mark.ts";
+import { isRowSound } from "../index/rows.ts";
 import type { LogIdentity } from "../log/segment.ts";
 import type { Home } from "./home.ts";
 import { indexFolder } from "./home.ts";
@@ -19,7 +21,9 @@ export function openGeneration(
   left: boolean,
 ): Catalog | undefined {
   const folder = indexFolder(home.folder, generation);
-  if (!isFile(join(folder, "data.mdb")) || !isTrusted(folder)) return undefined;
+  if (!isFile(join(folder, "data.mdb")) || isNoFile(join(folder, "lock.mdb"))) return undefined;
+  const trust = trustIn(folder);
+  if (!trust || (trust === "boot" && left && isDamaged(join(folder, "data.mdb")))) return undefined;
   let catalog: Catalog | undefined;
   try {
     catalog = new Catalog(folder, home.closing);
@@ -32,6 +36,22 @@ export function openGeneration(
   return undefined;
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+/** To look through so much takes some tens of milliseconds. */
+const INSPECTED_BYTES_MAX = 16 * 1024 * 1024;
+
+function isDamaged(path: string): boolean {
+  if (statSync(path).size > INSPECTED_BYTES_MAX) return false;
+  const problem = inspectTree(path, isRowSound);
+  return problem !== undefined && !problem.startsWith(UNKNOWN_FORMAT);
 }
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** LMDB makes a lock file where there is none. */
+const isNoFile = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined && !isFile(path);

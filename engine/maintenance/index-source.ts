@@ -9,8 +9,10 @@ export interface IndexSource {
   readonly state: SharedState;
   readonly catalog: Catalog;
   readonly indexFolder: string;
-  /** Learns what other processes did. */
+  /** Learns what other processes did. @throws damage of the index when another generation is in use now: see `heal` */
   refresh(): SharedState;
+  /** Under the lock: as `refresh`, and the catalog is that of the generation in use. */
+  stateUnderLock(): SharedState;
   /** Under the lock, before a commit: the state, which the commit stores changed, with the catalog of its generation. */
   stateForWriting(): SharedState;
   /** Under the lock. */
@@ -18,7 +20,6 @@ export interface IndexSource {
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
   heal(): Promise<boolean>;
   publishDurable(sequence: number): void;
-  publishSyncFailed(): void;
   /** @param durableSequence what is known to be on the disk */
   close(durableSequence: number): Promise<void>;
 }

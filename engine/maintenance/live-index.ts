@@ -64,7 +64,7 @@ export class LiveIndex implements IndexSource {
   }
 
   stateForWriting(): SharedState {
-    const known = this.#follow();
+    const known = this.stateUnderLock();
     const state = known.indexSuspect ? this.#makeAnew(known) : known;
     this.#commits++;
     if (this.#checkpoint) return state;
@@ -80,13 +80,13 @@ export class LiveIndex implements IndexSource {
   }
 
   rebuild(): void {
-    this.#makeAnew(this.#follow());
+    this.#makeAnew(this.stateUnderLock());
   }
 
   async heal(): Promise<boolean> {
     const { generation } = this.#state;
     await this.lock.holdWithin(this.#lockWaitMax, () => {
-      const state = this.#follow();
+      const state = this.stateUnderLock();
       // Somebody else may have met the damage too, and been faster.
       if (state.generation === generation) this.#makeAnew({ ...state, indexSuspect: true });
     });
@@ -95,10 +95,6 @@ export class LiveIndex implements IndexSource {
 
   publishDurable(sequence: number): void {
     this.#publish((state) => ({ ...state, durableSequence: Math.max(sequence, state.durableSequence) }));
-  }
-
-  publishSyncFailed(): void {
-    this.#publish((state) => ({ ...state, syncFailed: true }));
   }
 
   async close(durableSequence: number): Promise<void> {
@@ -110,18 +106,16 @@ export class LiveIndex implements IndexSource {
     await this.lock.close();
   }
 
-  /** Under the lock: what others have done, and the catalog of the generation that they are at. */
-  #follow(): SharedState {
+  stateUnderLock(): SharedState {
     const state = this.lock.state() ?? this.#state;
     if (state.generation === this.#state.generation) {
       this.#state = state;
       return { ...state };
     }
     const catalog = openGeneration(this.#home, state.generation, state.identity, false);
-    if (catalog) {
-      this.#switch(catalog);
-      this.#state = state;
-    }
+    if (!catalog) return this.#makeAnew(state);
+    this.#switch(catalog);
+    this.#state = state;
     return { ...state };
   }
 
@@ -167,7 +161,7 @@ export class LiveIndex implements IndexSource {
     applied: LogPosition,
     origin: Pick<SharedState, "generation" | "logEpoch">,
   ): void {
-    const state = this.#follow();
+    const state = this.stateUnderLock();
     // Made from an index that was replaced since, or from places that were moved: it may be wrong.
     const isVoid =
       state.generation !== origin.generation ||
@@ -184,7 +178,7 @@ export class LiveIndex implements IndexSource {
 
   /** The last one to leave puts the index on the disk, so that the next boot need not make it again. */
   #leave(durableSequence: number): void {
-    const state = this.#follow();
+    const state = this.stateUnderLock();
     this.lock.removeGone();
     this.lock.unregister();
     if (this.lock.others() > 0) return;
@@ -202,7 +196,7 @@ export class LiveIndex implements IndexSource {
   }
 
   #publish(change: (state: SharedState) => SharedState): void {
-    const told = this.lock.hold(() => this.lock.setState(change(this.#follow())));
+    const told = this.lock.hold(() => this.lock.setState(change(this.stateUnderLock())));
     told.catch((error) => this.#home.onTrouble("other processes could not be told", error));
   }
 }

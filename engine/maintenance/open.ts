@@ -6,11 +6,11 @@ import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
-import { LOST_MAX } from "./gap.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
 import { checkApplication, findIdentity } from "./identity.ts";
+import { endAfterLoss } from "./missing-end.ts";
 import { replay } from "./replay.ts";
 import { lossOf, writeAgain } from "./write-again.ts";
 
@@ -39,10 +39,13 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
   const catalog = new Catalog(folder, home.closing);
   catalog.transact(() => catalog.setStoreId(state.identity.storeId));
   const until = state.cutAtTail ? state.tail : undefined;
-  const tail = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
+  const end = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
+  const known = Math.max(state.durableSequence, state.tail.sequence);
+  const tail = endAfterLoss(home, catalog, end, known);
   markUnclean(folder);
   removeGenerationsBut(home.folder, [generation]);
-  return { catalog, state: { ...state, tail: later(state.tail, tail), ...newGeneration(generation) } };
+  const cutAtTail = state.cutAtTail || tail !== end;
+  return { catalog, state: { ...state, tail, cutAtTail, ...newGeneration(generation) } };
 }
 
 /** What the shared state says of an index that was made just now. */
@@ -100,28 +103,10 @@ function derive(home: Home): OpenedIndex {
     indexUnclean: true,
     ...NOTHING_NOTED,
   };
-  const opened = skipMissing(home, reuseIndex(home, state) ?? rebuild(home, state));
+  const opened = reuseIndex(home, state) ?? rebuild(home, state);
   syncTail(home, opened.state.tail);
   opened.state.durableSequence = opened.state.tail.sequence;
   return opened;
-}
-
-/**
- * Where the log ends before what is known to have been on the disk, the numbers of what is missing are not given again:
- * the next segment says that it goes on behind them, which keeps the loss in sight for good.
- */
-function skipMissing(home: Home, opened: OpenedIndex): OpenedIndex {
-  const { catalog, state } = opened;
-  const { tail, durableSequence: known } = state;
-  if (tail.sequence >= known) return opened;
-  const message = `the log ends at operation ${tail.sequence}, but ${known} were on the disk`;
-  home.onProblem({ kind: "segment", segment: tail.segment, offset: tail.offset, message });
-  const skipped = { ...tail, sequence: known };
-  catalog.transact(() => {
-    catalog.noteGap({ after: known, lost: LOST_MAX });
-    catalog.setApplied(skipped);
-  });
-  return { catalog, state: { ...state, tail: skipped, cutAtTail: true } };
 }
 
 /** The best index that can be trusted, brought up to the end of the log. */
@@ -131,7 +116,7 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     const catalog = openGeneration(home, generation, state.identity, true);
     if (!catalog) continue;
     const applied = catalog.applied()!;
-    if (!reaches(home, applied)) {
+    if (!reaches(home, state.identity, applied)) {
       void catalog.release();
       continue;
     }
@@ -139,8 +124,13 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     const checkpointSequence = others[0]?.position.sequence ?? 0;
     const behind = goesOn(home, applied);
     if (behind) markUnclean(indexFolder(home.folder, generation));
-    const tail = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
-    return { catalog, state: { ...state, tail, generation, checkpointSequence, indexUnclean: behind } };
+    const end = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
+    const tail = endAfterLoss(home, catalog, end, state.durableSequence);
+    const cutAtTail = tail !== end;
+    return {
+      catalog,
+      state: { ...state, tail, cutAtTail, generation, checkpointSequence, indexUnclean: behind },
+    };
   }
   return undefined;
 }
@@ -165,8 +155,19 @@ export function cleanPositions(home: Home): { generation: number; position: { se
 }
 
 /** Whether the log has everything that an index says it holds; a log put back from an older copy has not. */
-function reaches(home: Home, position: LogPosition): boolean {
-  return position.segment > 0 && sizeOf(home, position.segment) >= position.offset;
+function reaches(home: Home, identity: LogIdentity, position: LogPosition): boolean {
+  if (position.segment === 0 || sizeOf(home, position.segment) < position.offset) return false;
+  const reader = new LogReader(home.files, logFolder(home.folder), identity);
+  try {
+    // After a failed sync the segment may have been cut before the position, and gone on elsewhere.
+    const next = listSegments(home.files, logFolder(home.folder)).find((each) => each > position.segment);
+    const header = next === undefined ? undefined : reader.segment(next).header;
+    return header?.previousNumber !== position.segment || header.previousEnd >= position.offset;
+  } catch {
+    return true;
+  } finally {
+    reader.close();
+  }
 }
 
 function goesOn(home: Home, position: LogPosition): boolean {
@@ -209,8 +210,4 @@ function syncTail(home: Home, tail: LogPosition): void {
   }
   // Who made the newest segment may have died before its name was on the disk.
   home.files.syncFolder(logFolder(home.folder));
-}
-
-function later(a: LogPosition, b: LogPosition): LogPosition {
-  return b.sequence >= a.sequence ? b : a;
 }

@@ -14,6 +14,7 @@ import type { Home } from "./home.ts";
 import { indexFolder, logFolder } from "./home.ts";
 import { readIdentity } from "./identity.ts";
 import type { IndexSource } from "./index-source.ts";
+import { endAfterLoss } from "./missing-end.ts";
 import { cleanPositions } from "./open.ts";
 import { replay } from "./replay.ts";
 
@@ -138,6 +139,10 @@ export class FollowedIndex implements IndexSource {
     return state;
   }
 
+  stateUnderLock(): SharedState {
+    throw readOnly();
+  }
+
   stateForWriting(): SharedState {
     throw readOnly();
   }
@@ -166,8 +171,6 @@ export class FollowedIndex implements IndexSource {
   }
 
   publishDurable(): void {}
-
-  publishSyncFailed(): void {}
 
   async close(): Promise<void> {
     await this.#own?.close();
@@ -223,6 +226,7 @@ export class PrivateIndex implements IndexSource {
     const { tail, durableSequence } = this.#state;
     const { position, problems } = replay(this.#reader, numbers, this.catalog, tail, { durableSequence });
     for (const problem of problems) this.#home.onProblem(problem);
+    endAfterLoss(this.#home, this.catalog, position, durableSequence);
     this.#logEnd = end;
     this.#settle(position.segment);
     this.#state = {
@@ -231,6 +235,10 @@ export class PrivateIndex implements IndexSource {
       durableSequence: Math.max(durableSequence, position.sequence),
     };
     return this.#state;
+  }
+
+  stateUnderLock(): SharedState {
+    throw readOnly();
   }
 
   stateForWriting(): SharedState {
@@ -262,8 +270,6 @@ export class PrivateIndex implements IndexSource {
   }
 
   publishDurable(): void {}
-
-  publishSyncFailed(): void {}
 
   async close(): Promise<void> {
     this.#reader.close();

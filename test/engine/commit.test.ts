@@ -181,8 +181,10 @@ for (const segmentBytesMax of [undefined, 300]) {
     await store.save("safe", 1);
     await store.save("safe", "x".repeat(500));
     const earlier = segmentBytesMax ? segmentsOf(home) : [];
+    let broken = false;
     files.onSync = (path) => {
-      if (path.endsWith(".varve") && !earlier.includes(path)) throw systemError("EIO", "fdatasync");
+      broken ||= path.endsWith(".varve") && !earlier.includes(path);
+      if (broken) throw systemError("EIO", "fdatasync");
     };
     await failure(store.save("a", "y".repeat(1000)), "IO");
     files.onSync = undefined;
@@ -202,21 +204,28 @@ for (const segmentBytesMax of [undefined, 300]) {
   });
 }
 
-test("a sync that fails on the way to a new segment fails the save, and all after it", async () => {
+test("a sync that fails on the way to a new segment fails the save, of which nothing is written, and all after it", async () => {
   const files = new WatchedFiles();
   const home = newFolder();
   const store = await openSeamStore(home, { files, segmentBytesMax: 300 }, "buffered");
   await store.save("a", "x".repeat(500));
   await store.close();
   const again = await openSeamStore(home, { files, segmentBytesMax: 300 });
-  files.onSync = (path) => {
-    if (path.endsWith("0000000001.varve")) throw systemError("EIO", "fdatasync");
+  files.onSync = () => {
+    throw systemError("EIO", "fdatasync");
   };
-  const error = await failure(again.save("a", 1), "IO");
-  assert.is(error.outcome, "unknown");
+  const { appendedBytes } = files.counts;
+  assert.is((await failureWithHint(again.save("a", 1), "IO")).outcome, undefined);
   files.onSync = undefined;
-  await failure(again.save("a", 2), "IO");
+  assert.is((await failureWithHint(again.save("a", 2), "IO")).outcome, undefined);
+  assert.ok(
+    files.counts.appendedBytes - appendedBytes <= 128,
+    "no more than the header of a segment without a name",
+  );
   assert.is(await again.load("a"), "x".repeat(500));
+  await again.close();
+  const healed = await openTestStore(home);
+  assert.is((await healed.save("a", 3)).version, 1);
 });
 
 test("a write that finds no space is NO_SPACE, and the store works again when there is room", async () => {
@@ -306,9 +315,9 @@ test("a new segment that can't be made fails the save only, and the next one mak
 
 test("below minFreeSpace saves are NO_SPACE, before anything is written; deleting still works", async () => {
   const files = new WatchedFiles();
-  const store = await openSeamStore(newFolder(), { files, minFreeSpace: 1000 });
+  const store = await openSeamStore(newFolder(), { files, minFreeSpace: 64 * 1024 * 1024 });
   await store.save("a", 1);
-  files.onFreeBytes = () => 999;
+  files.onFreeBytes = () => 32 * 1024 * 1024;
   await new Promise((resolve) => setTimeout(resolve, 300));
   const { appends } = files.counts;
   await failureWithHint(store.save("a", 2), "NO_SPACE");
@@ -317,6 +326,24 @@ test("below minFreeSpace saves are NO_SPACE, before anything is written; deletin
   files.onFreeBytes = undefined;
   await new Promise((resolve) => setTimeout(resolve, 300));
   await store.save("a", 3);
+});
+
+test("without room for the index too nothing is begun, deleting included, and all works again when there is some", async () => {
+  const files = new WatchedFiles();
+  const home = newFolder();
+  const store = await openSeamStore(home, { files, minFreeSpace: 0 });
+  await store.save("a", 1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  files.onFreeBytes = () => 1024 * 1024;
+  const { appends } = files.counts;
+  for (const call of [() => store.save("a", 2), () => store.delete("a:0")])
+    assert.is((await failureWithHint(call, "NO_SPACE")).outcome, undefined);
+  assert.is(files.counts.appends, appends);
+  files.onFreeBytes = () => 4 * 1024 * 1024;
+  await failureWithHint(store.save("a", Buffer.alloc(4 * 1024 * 1024)), "NO_SPACE");
+  const many = await Promise.all(Array.from({ length: 200 }, (_, i) => store.save(`n${i}`, i)));
+  assert.is(many.length, 200);
+  assert.ok(files.counts.appends - appends >= 4, "in groups that there is room for");
 });
 
 test("one batch that fails in a group leaves the others", async () => {

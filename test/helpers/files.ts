@@ -28,6 +28,9 @@ export class WatchedFiles implements FileSystem {
     | undefined;
   /** Before a sync resolves. */
   onSync: ((path: string) => void | Promise<void>) | undefined;
+  /** Before a name is given; `publish` does it, and what is thrown fails the call. */
+  onPublish: ((to: string, publish: () => void) => void) | undefined;
+  onSyncFolder: ((path: string) => void) | undefined;
   onOpen: ((path: string, mode: string) => void) | undefined;
   onType: (() => number) | undefined;
   onFreeBytes: (() => number) | undefined;
@@ -45,7 +48,19 @@ export class WatchedFiles implements FileSystem {
 
   publish(from: string, to: string): void {
     this.calls.push(`publish ${nameOf(to)}`);
-    nodeFileSystem.publish(from, to);
+    const publish = () => nodeFileSystem.publish(from, to);
+    if (this.onPublish) this.onPublish(to, publish);
+    else publish();
+  }
+
+  link(from: string, to: string): void {
+    this.calls.push(`link ${nameOf(from)}`);
+    nodeFileSystem.link(from, to);
+  }
+
+  replace(from: string, to: string): void {
+    this.calls.push(`replace ${nameOf(to)}`);
+    nodeFileSystem.replace(from, to);
   }
 
   remove(path: string): void {
@@ -56,6 +71,7 @@ export class WatchedFiles implements FileSystem {
   syncFolder(path: string): void {
     this.counts.folderSyncs++;
     this.calls.push(`syncFolder ${nameOf(path)}`);
+    this.onSyncFolder?.(path);
     nodeFileSystem.syncFolder(path);
   }
 

@@ -1,12 +1,12 @@
-/** Random numbers that can be had again: the seed is printed, and taken from VARVE_TEST_SEED. */
+/** Random numbers that can be had again: the seed is given, or else printed and taken from VARVE_TEST_SEED. */
 export class Random {
   readonly seed: number;
   #state: number;
 
-  constructor(what: string) {
-    this.seed = Number(process.env.VARVE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  constructor(what: string, seed?: number) {
+    this.seed = seed ?? Number(process.env.VARVE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
     this.#state = this.seed;
-    console.log(`${what}: VARVE_TEST_SEED=${this.seed}`);
+    if (seed === undefined) console.log(`${what}: VARVE_TEST_SEED=${this.seed}`);
   }
 
   /** From 0 up to, not including, 1. */

@@ -1,0 +1,68 @@
+import type { BatchMark } from "./failed-sync.ts";
+import { lostAfterFailedSync } from "./failed-sync.ts";
+import type { LogEnd } from "./log-end.ts";
+
+/** What of the log is on the disk: one sync at a time, which covers all that was written before it began. */
+export class Durability {
+  readonly #end: LogEnd;
+  #appended: BatchMark = { sequence: 0, losses: 0 };
+  #syncing: Promise<void> | undefined;
+  /** The newest batch that was acknowledged without waiting for its sync. */
+  #owed: BatchMark | undefined;
+
+  constructor(end: LogEnd) {
+    this.#end = end;
+  }
+
+  /** This process has written up to `batch`. */
+  wrote(batch: BatchMark): void {
+    this.#appended = batch;
+  }
+
+  /** `batch` was acknowledged as buffered: it is synced without anybody waiting. */
+  owes(batch: BatchMark): void {
+    this.#owed = batch;
+    this.reach(batch).catch(() => {});
+  }
+
+  /** Resolves when `batch` is on the disk. @throws with the outcome unknown when it may not be */
+  async reach(batch: BatchMark): Promise<void> {
+    for (;;) {
+      const fate = this.#end.fateOf(batch);
+      if (fate === "durable") return;
+      if (fate === "lost") throw lostAfterFailedSync();
+      if (this.#end.failure) throw this.#end.failure;
+      this.#syncing ??= this.#sync();
+      await this.#syncing;
+    }
+  }
+
+  /** As `reach`, for a batch that may be another process's and lies in `segment`. */
+  async settle(batch: BatchMark, segment: number): Promise<void> {
+    const { sequence, losses } = this.#appended;
+    if (batch.losses === losses && batch.sequence <= sequence) return this.reach(batch);
+    if (this.#end.fateOf(batch) === "open") await this.#end.syncSegment(batch, segment);
+    if (this.#end.fateOf(batch) !== "durable") throw lostAfterFailedSync();
+  }
+
+  /** Waits for the sync under way, whatever comes of it. */
+  async quiet(): Promise<void> {
+    await this.#syncing?.catch(() => {});
+  }
+
+  /** Resolves when all that was acknowledged is on the disk. @throws when it may not be, and nobody was told yet */
+  async idle(): Promise<void> {
+    const owed = this.#owed;
+    this.#owed = undefined;
+    await this.quiet();
+    if (owed) await this.reach(owed);
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#end.syncLog(this.#appended);
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { VarveError } from "./errors.ts";
+import type { FileSystem } from "./log/file.ts";
+
+/** How long the free space of the disk is taken to be what it was, while there is plenty. */
+const FRESH_MILLISECONDS = 250;
+const PLENTY_BYTES = 1024 * 1024 * 1024;
+/**
+ * LMDB may end the process when the disk is full in the middle of its commit, so a group is not begun without room for
+ * it: pages of the index that one item may add, its bytes in the log, and something for the lock.
+ */
+const INDEX_BYTES_AN_ITEM = 64 * 1024;
+const FLOOR_BYTES = 1024 * 1024;
+
+/** What the disk of the store has room for. */
+export class FreeSpace {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #minFreeSpace: number;
+  #bytes = 0;
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(files: FileSystem, folder: string, minFreeSpace: number) {
+    this.#files = files;
+    this.#folder = folder;
+    this.#minFreeSpace = minFreeSpace;
+  }
+
+  fits(items: number, bytes: number): boolean {
+    return this.#free() >= neededFor(items, bytes);
+  }
+
+  /** @throws NO_SPACE when there is no room for a group, whatever it is for */
+  checkGroup(items: number, bytes: number): void {
+    if (this.fits(items, bytes)) return;
+    const hint = `free some space: this needs ${neededFor(items, bytes)} bytes, of which nothing was written`;
+    throw noSpace(this.#free(), hint);
+  }
+
+  /** @throws NO_SPACE below `minFreeSpace` */
+  checkReserve(): void {
+    if (this.#free() >= this.#minFreeSpace) return;
+    const hint = `free some space: saves stop below ${this.#minFreeSpace} bytes (minFreeSpace), before the disk is full`;
+    throw noSpace(this.#free(), hint);
+  }
+
+  #free(): number {
+    const now = performance.now();
+    if (this.#bytes < PLENTY_BYTES || now - this.#readAt > FRESH_MILLISECONDS) {
+      this.#bytes = this.#files.freeBytes(this.#folder);
+      this.#readAt = now;
+    }
+    return this.#bytes;
+  }
+}
+
+function neededFor(items: number, bytes: number): number {
+  return FLOOR_BYTES + items * INDEX_BYTES_AN_ITEM + bytes;
+}
+
+function noSpace(bytes: number, hint: string): VarveError {
+  return new VarveError("NO_SPACE", `only ${bytes} bytes are free on the disk of the store`, { hint });
+}
