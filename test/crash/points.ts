@@ -1,0 +1,269 @@
+/**
+ * The named points at which a process is killed (or stopped) by its own hand. Nothing of this is in the product: the
+ * seam to the disk is wrapped, methods of the engine's classes are replaced, and so are functions of `node:fs` for the
+ * few files that do not go through the seam.
+ */
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { Committer } from "../../engine/commit.ts";
+import { Catalog } from "../../engine/index/catalog.ts";
+import { Gate } from "../../engine/index/gate.ts";
+import { LockEnvironment } from "../../engine/index/lock.ts";
+import type { FileSystem, LogFile } from "../../engine/log/file.ts";
+import { nodeFileSystem } from "../../engine/log/file.ts";
+import { LiveIndex } from "../../engine/maintenance/live-index.ts";
+import type { Point } from "./points-list.ts";
+
+export interface Aim {
+  point: Point;
+  /** Which time of coming by it is meant, from 1. */
+  count: number;
+  signal: "SIGKILL" | "SIGSTOP";
+}
+
+let aim: Aim | undefined;
+let said: (point: string) => void = () => {};
+
+/** Comes by a point. The signal to oneself arrives before the call that sends it returns. */
+function at(point: Point): void {
+  if (point !== aim?.point || --aim.count > 0) return;
+  const { signal } = aim;
+  aim = undefined;
+  said(point);
+  process.kill(process.pid, signal);
+}
+
+/** From now on the process ends, or stops, where `target` says. `say` is told just before. */
+export function takeAim(target: Aim | undefined, say: (point: string) => void): void {
+  aim = target;
+  said = say;
+  if (!target) return;
+  replaceMethods();
+  replaceFileFunctions();
+}
+
+type Method = (this: object, ...values: never[]) => unknown;
+
+/** Puts `around` in the place of a method. */
+function replace(prototype: object, name: string, around: (call: () => unknown) => unknown): void {
+  const methods = prototype as Record<string, Method>;
+  const method = methods[name];
+  if (!method) throw new Error(`there is no ${name} any more: the list of points must follow`);
+  methods[name] = function (...values) {
+    return around(() => method.apply(this, values));
+  };
+}
+
+function beforeAndAfter(prototype: object, name: string, before: Point, after: Point): void {
+  replace(prototype, name, (call) => {
+    at(before);
+    const result = call();
+    if (!(result instanceof Promise)) {
+      at(after);
+      return result;
+    }
+    return result.then((value) => {
+      at(after);
+      return value;
+    });
+  });
+}
+
+/** As `beforeAndAfter`, for a method that runs an action while it has something. */
+function around(prototype: object, name: string, points: [Point, Point, Point, Point]): void {
+  within(prototype, name, points[1], points[2]);
+  beforeAndAfter(prototype, name, points[0], points[3]);
+}
+
+function within(prototype: object, name: string, before: Point, after: Point): void {
+  const methods = prototype as Record<string, Method>;
+  const method = methods[name]!;
+  methods[name] = function (this: object, action: () => unknown) {
+    return method.call(this, (() => {
+      at(before);
+      const result = action();
+      at(after);
+      return result;
+    }) as never);
+  } as Method;
+}
+
+function replaceMethods(): void {
+  const lock = LockEnvironment.prototype;
+  around(Catalog.prototype, "transact", [
+    "index transaction: before",
+    "index transaction: begun",
+    "index transaction: before its commit",
+    "index transaction: after",
+  ]);
+  around(lock, "hold", [
+    "lock, waited for: before",
+    "lock, waited for: had",
+    "lock, waited for: before its commit",
+    "lock, waited for: after",
+  ]);
+  around(lock, "holdSync", [
+    "lock, taken at once: before",
+    "lock, taken at once: had",
+    "lock, taken at once: before its commit",
+    "lock, taken at once: after",
+  ]);
+  within(Gate.prototype, "hold", "gate: had", "gate: before it is given back");
+  beforeAndAfter(Catalog.prototype, "copyTo", "checkpoint: before its copy", "checkpoint: copied");
+  beforeAndAfter(lock, "setState", "shared state: before", "shared state: after");
+  beforeAndAfter(lock, "register", "register: before", "register: after");
+  beforeAndAfter(lock, "unregister", "unregister: before", "unregister: after");
+  beforeAndAfter(lock, "removeOthers", "remove old locks: before", "remove old locks: after");
+  beforeAndAfter(lock, "close", "close the lock: before", "close the lock: after");
+  beforeAndAfter(Catalog.prototype, "release", "let go of the index: before", "let go of the index: after");
+  beforeAndAfter(LiveIndex.prototype, "rebuild", "rebuild: before", "rebuild: after");
+  beforeAndAfter(LiveIndex.prototype, "close", "leave: before", "leave: after");
+  beforeAndAfter(Committer.prototype, "submit", "submit: before", "submit: before the caller hears of it");
+}
+
+/** The real disk, with the points of the log's seam. */
+export const filesWithPoints: FileSystem = {
+  ...nodeFileSystem,
+  open(path, mode) {
+    if (mode === "create") at("create segment: before");
+    if (mode === "append") at("open segment: before");
+    const file = nodeFileSystem.open(path, mode);
+    if (mode === "create") at("create segment: after");
+    if (mode === "append") at("open segment: after");
+    return withPoints(file, mode);
+  },
+  makeFolder(path) {
+    at("make folder: before");
+    nodeFileSystem.makeFolder(path);
+    at("make folder: after");
+  },
+  publish(from, to) {
+    at("publish segment: before");
+    // As the real one does it.
+    fs.linkSync(from, to);
+    at("publish segment: both names");
+    fs.rmSync(from);
+    at("publish segment: after");
+  },
+  remove(path) {
+    at("remove file: before");
+    nodeFileSystem.remove(path);
+    at("remove file: after");
+  },
+  syncFolder(path) {
+    at("sync folder: before");
+    nodeFileSystem.syncFolder(path);
+    at("sync folder: after");
+  },
+};
+
+function withPoints(file: LogFile, mode: "read" | "append" | "create"): LogFile {
+  return {
+    read: (into, position) => file.read(into, position),
+    readAsync: (into, position) => file.readAsync(into, position),
+    size: () => file.size(),
+    close: () => file.close(),
+    append: (pieces) => (mode === "create" ? appendHeader(file, pieces) : appendBatches(file, pieces)),
+    sync() {
+      if (mode === "create") at("sync header: before");
+      if (mode === "append") at("sync full segment: before");
+      file.sync();
+      if (mode === "create") at("sync header: after");
+      if (mode === "append") at("sync full segment: after");
+    },
+    async syncAsync() {
+      at("sync group: before");
+      await file.syncAsync();
+      at("sync group: after");
+    },
+  };
+}
+
+function appendHeader(file: LogFile, pieces: readonly Uint8Array[]): void {
+  at("write header: before");
+  inHalves(file, pieces, "write header: half-way");
+  at("write header: after");
+}
+
+function appendBatches(file: LogFile, pieces: readonly Uint8Array[]): void {
+  at("append group: before");
+  inHalves(file, pieces, "append group: half-way");
+  at("append group: after");
+}
+
+function inHalves(file: LogFile, pieces: readonly Uint8Array[], point: Point): void {
+  if (aim?.point !== point) {
+    file.append(pieces);
+    return;
+  }
+  const bytes = Buffer.concat(pieces);
+  const half = Math.floor(bytes.length / 2);
+  file.append([bytes.subarray(0, half)]);
+  at(point);
+  file.append([bytes.subarray(half)]);
+}
+
+/** Files that the engine writes past the seam of the log, by what they are. */
+const KINDS = [
+  ["mark", /\/trust\.json\.[0-9a-f]+\.tmp$/],
+  ["config", /\/config\.json\.[0-9a-f]+\.tmp$/],
+  ["index", /\/index-\d+\/data\.mdb$/],
+] as const;
+
+function replaceFileFunctions(): void {
+  const { openSync, closeSync, writeSync, fsyncSync, renameSync, rmSync, mkdirSync } = fs;
+  const kinds = new Map<number, "mark" | "config" | "index">();
+  const functions: Record<string, unknown> = {
+    openSync(...values: Parameters<typeof openSync>) {
+      const descriptor = openSync(...values);
+      const kind = KINDS.find(([, pattern]) => pattern.test(String(values[0])))?.[0];
+      if (kind) kinds.set(descriptor, kind);
+      if (kind === "mark") at("mark: made");
+      return descriptor;
+    },
+    closeSync(descriptor: number) {
+      kinds.delete(descriptor);
+      closeSync(descriptor);
+    },
+    writeSync(descriptor: number, data: string, ...rest: never[]) {
+      if (kinds.get(descriptor) !== "mark") return writeSync(descriptor, data, ...rest);
+      const half = Math.floor(data.length / 2);
+      const first = writeSync(descriptor, data.slice(0, half));
+      at("mark: half written");
+      return first + writeSync(descriptor, data.slice(half));
+    },
+    fsyncSync(descriptor: number) {
+      const kind = kinds.get(descriptor);
+      if (kind === "index") at("sync index: before");
+      if (kind === "mark") at("mark: written");
+      fsyncSync(descriptor);
+      if (kind === "index") at("sync index: after");
+      if (kind === "mark") at("mark: synced");
+    },
+    renameSync(from: string, to: string) {
+      const kind = KINDS.find(([, pattern]) => pattern.test(from))?.[0];
+      if (kind === "config") at("config: before it has its name");
+      renameSync(from, to);
+      if (kind === "mark") at("mark: has its name");
+      if (kind === "config") at("config: has its name");
+    },
+    rmSync(path: string, options?: fs.RmOptions) {
+      // Only those that are there: the next generation is removed too before it is made.
+      if (!/\/index-\d+$/.test(path) || !fs.existsSync(path)) return rmSync(path, options);
+      at("remove index: before");
+      if (aim?.point === "remove index: half-way") rmSync(`${path}/data.mdb`, { force: true });
+      at("remove index: half-way");
+      rmSync(path, options);
+      at("remove index: after");
+    },
+    mkdirSync(path: string, options?: fs.MakeDirectoryOptions) {
+      if (!/\/lock\/[^/]+$/.test(path)) return mkdirSync(path, options);
+      at("make lock folder: before");
+      const made = mkdirSync(path, options);
+      at("make lock folder: after");
+      return made;
+    },
+  };
+  Object.assign(fs, functions);
+  syncBuiltinESMExports();
+}

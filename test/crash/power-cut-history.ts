@@ -1,0 +1,213 @@
+import { createHash } from "node:crypto";
+import type { Artifact } from "../../engine/api.ts";
+
+/** The store as plain data, and all the states that it may be in after a power cut. */
+
+export interface ModelVersion {
+  name: string;
+  version: number;
+  sequence: number;
+  /** The value, as JSON. */
+  value: string;
+  tags: Record<string, string>;
+  deleted: boolean;
+}
+
+export class Model {
+  readonly names = new Map<string, ModelVersion[]>();
+  /** By name and alias. */
+  readonly aliases = new Map<string, { name: string; version: number }>();
+
+  copy(): Model {
+    const copy = new Model();
+    for (const [name, versions] of this.names) copy.names.set(name, [...versions]);
+    for (const [key, alias] of this.aliases) copy.aliases.set(key, alias);
+    return copy;
+  }
+
+  live(): ModelVersion[] {
+    return [...this.names.values()].flat().filter(({ deleted }) => !deleted);
+  }
+
+  save(name: string, value: string, sequence: number, tags: Record<string, string> = {}): void {
+    const versions = this.names.get(name) ?? [];
+    const saved = { name, version: versions.length, sequence, value, tags, deleted: false };
+    this.names.set(name, [...versions, saved]);
+  }
+
+  change(name: string, version: number, change: Partial<ModelVersion>): void {
+    const versions = [...this.names.get(name)!];
+    versions[version] = { ...versions[version]!, ...change };
+    this.names.set(name, versions);
+  }
+
+  setAlias(name: string, alias: string, version: number): void {
+    this.aliases.set(`${name}@${alias}`, { name, version });
+  }
+
+  /** With its aliases. */
+  delete(name: string, version: number): void {
+    this.change(name, version, { deleted: true });
+    for (const [key, alias] of this.aliases)
+      if (alias.name === name && alias.version === version) this.aliases.delete(key);
+  }
+
+  aliasesOf(name: string, version: number): string[] {
+    return [...this.aliases]
+      .filter(([, alias]) => alias.name === name && alias.version === version)
+      .map(([key]) => key.slice(name.length + 1))
+      .sort();
+  }
+}
+
+/** One line for each version: what can be told of it from outside. */
+export function lineOf(
+  { name, version, sequence, value, tags, deleted }: ModelVersion,
+  aliases: readonly string[],
+): string {
+  const shown = Object.entries(tags)
+    .sort()
+    .map(([key, tag]) => `${key}=${tag}`);
+  return deleted
+    ? `${name}:${version} deleted`
+    : `${name}:${version} #${sequence} [${shown}] (${[...aliases].sort()}) ${short(value)}`;
+}
+
+/** Long values by their length and digest, so that differences can be read. */
+function short(value: string): string {
+  if (value.length <= 40) return value;
+  const digest = createHash("sha256").update(value).digest("base64url");
+  return `${value.slice(0, 20)}… ${value.length} ${digest}`;
+}
+
+/** A state that the store may be in: what a change made of the one before. */
+export class StateNode {
+  readonly model: Model;
+  readonly sequence: number;
+  readonly parent: StateNode | undefined;
+  #text: string | undefined;
+
+  constructor(model: Model, sequence: number, parent: StateNode | undefined) {
+    this.model = model;
+    this.sequence = sequence;
+    this.parent = parent;
+  }
+
+  get text(): string {
+    this.#text ??= describe(
+      this.sequence,
+      [...this.model.names.values()]
+        .flat()
+        .map((version) => lineOf(version, this.model.aliasesOf(version.name, version.version))),
+    );
+    return this.#text;
+  }
+
+  /** This one and those before it. */
+  *past(): Generator<StateNode> {
+    for (let node: StateNode | undefined = this; node; node = node.parent) yield node;
+  }
+
+  /** What comes of it by one batch. */
+  next(change: Change): StateNode {
+    const model = this.model.copy();
+    change(model, this.sequence + 1);
+    return new StateNode(model, this.sequence + 1, this);
+  }
+}
+
+export type Change = (model: Model, sequence: number) => void;
+
+export function describe(sequence: number, lines: readonly string[]): string {
+  return [`#${sequence}`, ...[...lines].sort()].join("\n");
+}
+
+/** One call that changes the store. */
+export interface Attempt {
+  nodes: StateNode[];
+}
+
+/**
+ * What a store may hold by now, given all that was told so far. A call that is under way may have taken effect or not;
+ * what was acknowledged durable, or given to a reader, must have.
+ */
+export class History {
+  possible: StateNode[] = [new StateNode(new Model(), 0, undefined)];
+  /** Where the next change begins: more than one after a call whose outcome is unknown. */
+  #tips = this.possible;
+  readonly violations: string[] = [];
+
+  get tip(): StateNode {
+    return this.#tips.at(-1)!;
+  }
+
+  /** A call begins. Without faults each follows the one before, whether that has returned or not. */
+  attempt(change: Change): Attempt {
+    const nodes = this.#tips.map((tip) => tip.next(change));
+    this.possible = [...this.possible, ...nodes];
+    this.#tips = nodes;
+    return { nodes };
+  }
+
+  /** It returned; `artifact` is what it gave. */
+  succeeded({ nodes }: Attempt, durable: boolean, artifact?: Artifact): void {
+    const right = nodes.filter((node) => !artifact || holds(node.model, artifact));
+    // Others that were called later may have been acknowledged before.
+    const known = right.filter((node) => this.possible.some((each) => includesAny(each.past(), [node])));
+    if (known.length === 0) {
+      const found = artifact ? `${artifact.ref} as operation ${artifact.sequence}` : "an acknowledgement";
+      this.violations.push(`${found} was given, which agrees with nothing that was known before`);
+      return;
+    }
+    const fits = (node: StateNode) => includesAny(node.past(), known);
+    const before = new Set(durable ? [] : known.flatMap((node) => [...node.past()]));
+    this.#keep((node) => before.has(node) || fits(node));
+    this.#tips = this.#tips.filter(fits);
+  }
+
+  /** It failed, and nothing of it was to be left. */
+  refused({ nodes }: Attempt): void {
+    this.#tips = [...new Set(nodes.map((node) => node.parent!))];
+    this.possible = this.possible.filter((node) => !includesAny(node.past(), nodes));
+  }
+
+  /** It failed, and nobody can know. Whatever is not certain may be lost now. */
+  doubtful(): void {
+    this.#tips = this.possible;
+  }
+
+  /** A reader was given this: every state must have it now, or have had it. */
+  given(what: string, fits: (model: Model) => boolean): void {
+    this.#keep((node) => {
+      for (const each of node.past()) if (fits(each.model)) return true;
+      return false;
+    }, what);
+  }
+
+  /** The store was looked at when nothing was under way: it is in this state. */
+  observed(text: string): void {
+    this.#keep((node) => node.text === text, `after opening:\n${text}`);
+    this.#tips = this.possible;
+  }
+
+  #keep(fits: (node: StateNode) => boolean, what = "an acknowledgement"): void {
+    const kept = this.possible.filter(fits);
+    if (kept.length > 0) this.possible = kept;
+    else this.violations.push(`a reader was given what no state has: ${what}`);
+    this.#tips = this.#tips.filter((tip) => this.possible.includes(tip));
+    if (this.#tips.length === 0) this.#tips = this.possible;
+  }
+}
+
+function includesAny(nodes: Iterable<StateNode>, wanted: readonly StateNode[]): boolean {
+  for (const node of nodes) if (wanted.includes(node)) return true;
+  return false;
+}
+
+/** Whether the model has exactly this version. */
+export function holds(model: Model, { name, version, sequence, tags }: Artifact): boolean {
+  const found = model.names.get(name)?.[version];
+  if (!found || found.sequence !== sequence) return false;
+  const own = Object.entries(found.tags);
+  return own.length === Object.keys(tags).length && own.every(([key, tag]) => tags[key] === tag);
+}

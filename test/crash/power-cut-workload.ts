@@ -1,0 +1,328 @@
+import { existsSync } from "node:fs";
+import type { Artifact, ArtifactStore } from "../../engine/api.ts";
+import { VarveError } from "../../engine/errors.ts";
+import type { Random } from "../helpers/random.ts";
+import type { IndexCopy } from "./power-cut-check.ts";
+import { cleanIndexes, observe, TakenStates } from "./power-cut-check.ts";
+import type { Attempt, Change, ModelVersion } from "./power-cut-history.ts";
+import { History, holds } from "./power-cut-history.ts";
+import { crashStates } from "./power-cut-states.ts";
+import { openOver } from "./power-cut-store.ts";
+import type { CallKind, Fault } from "./simulated-disk.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
+
+export interface WorkloadSettings {
+  /** The store's home; it may not exist yet. */
+  home: string;
+  random: Random;
+  steps: number;
+  /** States taken at each moment beside those that are always taken. */
+  draws: number;
+  segmentBytesMax: number;
+  faults: boolean;
+}
+
+const NAMES = ["a", "b", "dir/c"];
+const ALIASES = ["x", "y", "z"];
+const FAULTS: { kind: CallKind; fault: Fault }[] = [
+  { kind: "sync", fault: { code: "EIO" } },
+  { kind: "append", fault: { code: "ENOSPC", half: true } },
+  { kind: "append", fault: { code: "EIO", half: true } },
+  { kind: "syncFolder", fault: { code: "EIO" } },
+  { kind: "publish", fault: { code: "EIO" } },
+  { kind: "publish", fault: { code: "EIO", half: true } },
+  { kind: "create", fault: { code: "ENOSPC" } },
+  { kind: "size", fault: { code: "EIO" } },
+  { kind: "open", fault: { code: "EMFILE" } },
+];
+
+/**
+ * Random use of a store over a simulated disk: two handles that save, one durable and one buffered, and one that only
+ * reads, as another process would. Takes the states that a power cut could leave around every call to the disk.
+ */
+export class Workload {
+  readonly disk: SimulatedDisk;
+  readonly history = new History();
+  readonly taken = new TakenStates();
+  readonly counts: Record<string, number> = {};
+  readonly #settings: WorkloadSettings;
+  readonly #random: Random;
+  #indexes: IndexCopy[] = [];
+  #durable!: ArtifactStore;
+  #buffered!: ArtifactStore;
+  #reader: ArtifactStore | undefined;
+  #running = new Set<Promise<void>>();
+  #inFault = false;
+  #values = 0;
+  /** What was done, for who looks into a violation. */
+  readonly #trail: string[] = [];
+
+  constructor(settings: WorkloadSettings) {
+    this.#settings = settings;
+    this.#random = settings.random;
+    this.disk = new SimulatedDisk(settings.home);
+    this.disk.hooks = {
+      moment: ({ kind }, phase) => this.#take(`${phase} ${kind}`),
+      delay: () => this.#delay(),
+    };
+  }
+
+  async run(): Promise<void> {
+    await this.#open();
+    for (let step = 0; step < this.#settings.steps; step++) {
+      await this.#step();
+      if (this.history.violations.length > 0) break;
+    }
+    await this.#quiet();
+    await this.#close();
+    if (this.disk.openFiles > 0)
+      this.history.violations.push(`${this.disk.openFiles} files are open after closing`);
+    this.history.violations.push(...this.disk.misuse);
+  }
+
+  async #step(): Promise<void> {
+    const { faults } = this.#settings;
+    const chosen = this.#random.below(100);
+    if (faults && chosen < 12) await this.#withFault();
+    else if (chosen < 66) this.#change();
+    else if (chosen < 82) this.#read();
+    else if (chosen < 88) await this.#quiet();
+    else if (chosen < 92) await this.#rebuild();
+    else await this.#reopen();
+    // Mostly one at a time; else what follows is called while this is under way.
+    if (this.#random.below(3) > 0) await Promise.allSettled(this.#running);
+  }
+
+  // What changes the store
+
+  #change(): void {
+    const durable = this.#random.below(3) > 0;
+    const store = durable ? this.#durable : this.#buffered;
+    const { model } = this.history.tip;
+    const live = model.live();
+    const chosen = this.#random.below(10);
+    if (live.length === 0 || chosen < 5) this.#save(store, durable);
+    else if (chosen < 7) this.#batch(store, durable);
+    else this.#changeOne(store, durable, live[this.#random.below(live.length)]!);
+  }
+
+  #changeOne(store: ArtifactStore, durable: boolean, one: ModelVersion): void {
+    const { name, version } = one;
+    const alias = ALIASES[this.#random.below(ALIASES.length)]!;
+    const tags = { ...one.tags, note: String(this.#values++) };
+    const ref = `${name}:${version}`;
+    const [change, call] = (
+      [
+        [(m) => m.setAlias(name, alias, version), () => store.setAlias(name, alias, version)],
+        [(m) => m.change(name, version, { tags }), () => store.annotate(ref, { tags })],
+        [(m) => m.delete(name, version), () => store.delete(ref, { aliases: true })],
+      ] satisfies [Change, () => Promise<unknown>][]
+    )[this.#random.below(3)]!;
+    this.#attempt(durable, change, call);
+  }
+
+  #save(store: ArtifactStore, durable: boolean): void {
+    const name = this.#name();
+    const value = this.#value();
+    const tags = this.#random.below(2) === 0 ? { n: String(this.#values) } : {};
+    const change: Change = (m, sequence) => m.save(name, JSON.stringify(value), sequence, tags);
+    this.#attempt(durable, change, () => store.save(name, value, { tags }));
+  }
+
+  /** Two saves and an alias, which come together or not at all. */
+  #batch(store: ArtifactStore, durable: boolean): void {
+    const names = [this.#name(), this.#name()] as const;
+    const values = [this.#value(), this.#value()] as const;
+    const change: Change = (m, sequence) => {
+      m.save(names[0], JSON.stringify(values[0]), sequence);
+      m.save(names[1], JSON.stringify(values[1]), sequence);
+      m.setAlias(names[1], "batch", m.names.get(names[1])!.length - 1);
+    };
+    this.#attempt(durable, change, async () => {
+      const [, second] = await store.batch((batch) => {
+        batch.save(names[0], values[0]);
+        batch.setAlias(names[1], "batch", batch.save(names[1], values[1]));
+      });
+      return second;
+    });
+  }
+
+  #attempt(durable: boolean, change: Change, call: () => Promise<unknown>): void {
+    const attempt = this.history.attempt(change);
+    this.#count("changes");
+    const done = call().then(
+      (result) => {
+        this.history.succeeded(attempt, durable, isArtifact(result) ? result : undefined);
+        this.#take("change done");
+      },
+      (error) => this.#failed(attempt, error),
+    );
+    this.#track(done);
+  }
+
+  #failed(attempt: Attempt, error: unknown): void {
+    if (!this.#inFault || !(error instanceof VarveError)) {
+      this.history.violations.push(`a call failed without a fault: ${(error as Error).stack}`);
+      return;
+    }
+    this.#count(error.outcome ? "failures of unknown outcome" : "failures");
+    if (error.outcome === "unknown") this.history.doubtful();
+    else this.history.refused(attempt);
+    this.#take("change failed");
+  }
+
+  #name(): string {
+    return NAMES[this.#random.below(NAMES.length)]!;
+  }
+
+  /** Mostly small ones, some of several sectors, few so large that they are written in pieces; some equal to earlier ones. */
+  #value(): unknown {
+    const size = [0, 10, 200, 700, 2_000][this.#random.below(5)]!;
+    if (this.#random.below(6) === 0) return { same: "x".repeat(size) };
+    const length = this.#random.below(60) === 0 ? 70_000 : this.#random.below(size + 1);
+    return { n: this.#values++, text: String.fromCharCode(97 + this.#random.below(26)).repeat(length) };
+  }
+
+  // What is given to readers
+
+  #read(): void {
+    const stores = [this.#durable, this.#buffered, this.#reader];
+    const store = stores[this.#random.below(3)];
+    const live = this.history.tip.model.live();
+    const one = live[this.#random.below(live.length)];
+    if (!store || !one) return;
+    const read = [() => this.#load(store, one), () => this.#get(store, one.name), () => this.#list(store)];
+    this.#count("reads");
+    const done = read[this.#random.below(3)]!().catch((error) => {
+      if (error instanceof VarveError && (error.code === "NOT_FOUND" || this.#inFault)) return;
+      this.history.violations.push(`a read failed: ${(error as Error).stack}`);
+    });
+    this.#track(done.then(() => this.#take("read done")));
+  }
+
+  async #load(store: ArtifactStore, { name, version }: { name: string; version: number }): Promise<void> {
+    const value = JSON.stringify(await store.load(`${name}:${version}`));
+    this.history.given(`${name}:${version}`, (model) => model.names.get(name)?.[version]?.value === value);
+  }
+
+  async #get(store: ArtifactStore, name: string): Promise<void> {
+    this.#given(await store.get(name));
+    const aliases = Object.entries(await store.aliases(name));
+    this.history.given(`aliases of ${name}`, (model) =>
+      aliases.every(([alias, version]) => model.aliases.get(`${name}@${alias}`)?.version === version),
+    );
+  }
+
+  async #list(store: ArtifactStore): Promise<void> {
+    for await (const artifact of store.list({ allVersions: true })) this.#given(artifact);
+  }
+
+  #given(artifact: Artifact): void {
+    this.history.given(artifact.ref, (model) => holds(model, artifact));
+  }
+
+  // What happens to the store
+
+  async #rebuild(): Promise<void> {
+    await this.#quiet();
+    this.#count("rebuilds");
+    await this.#durable.rebuildIndex();
+    this.#take("rebuilt");
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#quiet();
+    await this.#close();
+    await this.#open();
+  }
+
+  /** One change with one call to the disk that fails, and what comes of it. */
+  async #withFault(): Promise<void> {
+    await this.#quiet();
+    const { kind, fault } = FAULTS[this.#random.below(FAULTS.length)]!;
+    // Mostly the first such call; else one that comes when more has been done.
+    let ahead = Math.max(1, this.#random.below(5) - 1);
+    this.#inFault = true;
+    this.disk.hooks.fault = (call) => {
+      if (call.kind !== kind || --ahead !== 0) return undefined;
+      this.#count(`faults: ${kind}`);
+      return fault;
+    };
+    this.#change();
+    if (this.#random.below(2) === 0) this.#read();
+    await Promise.allSettled(this.#running);
+    this.disk.hooks.fault = undefined;
+    // With the disk in order again: what does the open store say now?
+    const more = this.#random.below(3);
+    for (let i = 0; i < more; i++) {
+      this.#save(this.#durable, true);
+      await Promise.allSettled(this.#running);
+    }
+    await this.#close().catch(() => {});
+    this.#inFault = false;
+    await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const { segmentBytesMax } = this.#settings;
+    const options = { segmentBytesMax, lockWaitMax: 20_000, checkpointBatchesMin: 6 };
+    this.#count("openings");
+    this.#durable = await openOver(this.disk, options);
+    this.#buffered = await openOver(this.disk, options, false);
+    this.#reader = this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true }) : undefined;
+    this.history.observed(await observe(this.#durable));
+    this.#take("opened");
+  }
+
+  async #close(): Promise<void> {
+    const stores = [this.#reader, this.#buffered, this.#durable];
+    const closed = await Promise.allSettled(stores.map((store) => store?.close()));
+    for (const result of closed) {
+      if (result.status === "rejected" && !this.#inFault)
+        this.history.violations.push(`closing failed: ${result.reason}`);
+    }
+    this.#noteIndexes();
+    this.#take("closed");
+  }
+
+  /** Waits until all that was called has returned. */
+  async #quiet(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    this.#noteIndexes();
+  }
+
+  #noteIndexes(): void {
+    if (!existsSync(this.disk.home)) return;
+    const known = new Set(this.#indexes.map(({ mark }) => JSON.stringify(mark)));
+    const added = cleanIndexes(this.disk.home).filter(({ mark }) => !known.has(JSON.stringify(mark)));
+    this.#indexes = [...this.#indexes, ...added];
+  }
+
+  #track(done: Promise<void>): void {
+    this.#running.add(done);
+    void done.finally(() => this.#running.delete(done));
+  }
+
+  async #delay(): Promise<void> {
+    for (let turns = this.#random.below(4); turns > 0; turns--)
+      await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  #take(moment: string): void {
+    const sequences = this.history.possible.map(({ sequence }) => sequence);
+    this.#trail.push(`${moment} (${sequences.join(" ")})`);
+    this.#count("moments");
+    const nodes = this.history.possible;
+    for (const crash of crashStates(this.disk, this.#random, this.#settings.draws))
+      this.taken.add({ crash, nodes, indexes: this.#indexes, trail: this.#trail, at: this.#trail.length });
+  }
+
+  #count(what: string): void {
+    if (what !== "moments") this.#trail.push(what);
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+}
+
+function isArtifact(result: unknown): result is Artifact {
+  return typeof result === "object" && result !== null && "sequence" in result;
+}

@@ -1,0 +1,105 @@
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Random } from "../helpers/random.ts";
+import type { Harness, HarnessResult } from "./harness.ts";
+import { checkState } from "./power-cut-check.ts";
+import { Workload } from "./power-cut-workload.ts";
+
+export interface PowerCutOptions {
+  seed: number;
+  /** When to end, as `Date.now()` gives it: the workload under way is checked first. */
+  until?: number;
+  /** How many states to check, at least; default: as many as the time allows. */
+  states?: number;
+}
+
+const VIOLATIONS_MAX = 20;
+/** Of so many states one is taken as the start of another power cut, during its recovery. */
+const DEEP_ONE_IN = 40;
+/** Most of a check is spent waiting for other threads. */
+const AT_ONCE = 3;
+const SEGMENT_BYTES = [300, 1_000, 4_000, 20_000, 2 ** 28];
+
+/**
+ * Power cuts. A random workload runs over a simulated disk, and around each of its calls to the disk the states are
+ * taken that a power cut could leave there. Each distinct one is then opened as a store, with no index or an older one,
+ * and must be a state that everything which was acknowledged durable, or given to a reader, allows.
+ */
+export async function runPowerCuts(options: PowerCutOptions): Promise<HarnessResult> {
+  const folder = mkdtempSync(join(fastFolder(), "varve-power-cut-"));
+  const counts: Record<string, number> = { workloads: 0, "states taken": 0, states: 0 };
+  const violations: string[] = [];
+  const until = options.until ?? Number.POSITIVE_INFINITY;
+  const checked = () => counts.states! + (counts["states of a recovery"] ?? 0);
+  const goOn = () => checked() < (options.states ?? Number.POSITIVE_INFINITY) && Date.now() < until;
+  try {
+    do {
+      const seed = options.seed + counts.workloads!;
+      counts.workloads!++;
+      for (const problem of await runWorkload(seed, folder, counts))
+        violations.push(`seed ${seed}: ${problem}`);
+    } while (goOn() && violations.length < VIOLATIONS_MAX);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { counts, violations };
+}
+
+/** One workload and all states that were taken in it. */
+async function runWorkload(seed: number, folder: string, counts: Record<string, number>): Promise<string[]> {
+  const random = new Random("power cuts", seed);
+  const count = (what: string, by = 1) => {
+    counts[what] = (counts[what] ?? 0) + by;
+  };
+  const segmentBytesMax = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
+  const home = join(folder, `seed-${seed}`, ...(random.below(2) === 0 ? ["deep", "home"] : []));
+  const workload = new Workload({
+    home,
+    random,
+    steps: 10 + random.below(30),
+    draws: 1 + random.below(5),
+    segmentBytesMax,
+    faults: random.below(2) === 0,
+  });
+  const problems: string[] = [];
+  try {
+    await workload.run();
+  } catch (error) {
+    problems.push(`the workload failed: ${(error as Error).stack}`);
+  }
+  problems.push(...workload.history.violations);
+  for (const [what, by] of Object.entries(workload.counts)) count(what, by);
+  count("states taken", workload.taken.count);
+  rmSync(join(folder, `seed-${seed}`), { recursive: true, force: true });
+  const states = workload.taken.distinct();
+  let next = 0;
+  const checkSome = async () => {
+    while (next < states.length && problems.length < VIOLATIONS_MAX) {
+      const i = next++;
+      // Its own, so that nothing depends on how long others take.
+      const own = new Random("power cut", seed * 1_000_003 + i);
+      const deep = own.below(DEEP_ONE_IN) === 0;
+      count("states");
+      const settings = { folder, random: own, segmentBytesMax, deep, count };
+      problems.push(...(await checkState(states[i]!, settings)));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, checkSome));
+  return problems;
+}
+
+/** A folder in memory where there is one: nothing that is really written here has to last. */
+export function fastFolder(): string {
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  }
+}
+
+export const powerCuts: Harness = {
+  name: "power-cut",
+  run: ({ seed, until }) => runPowerCuts({ seed, until }),
+};
