@@ -28,6 +28,7 @@ export const verbs: Readonly<Record<string, ListedVerb>> = {
   delete: { does: "delete versions", load: () => import("./commands/delete.ts") },
   undelete: { does: "bring a deleted version back", load: () => import("./commands/undelete.ts") },
   verify: { does: "check that everything stored is intact", load: () => import("./commands/verify.ts") },
+  repair: { does: "take what is damaged from sound copies", load: () => import("./commands/repair.ts") },
   stats: { does: "show how much is stored", load: () => import("./commands/stats.ts") },
   rebuild: { does: "make the index again from the log", load: () => import("./commands/rebuild.ts") },
   config: { does: "show and change the configuration", load: () => import("./commands/config.ts") },

@@ -338,9 +338,13 @@ export interface StoreStats {
 export interface VerifyOptions extends CallOptions {
   /** Also compute the SHA-256 of every blob; default false (checksums, chain and index). */
   full?: boolean;
+  /** Milliseconds after which to stop, with `next` in the report; default: never. Each call gets on by something. */
+  timeBudget?: number;
+  /** Go on there: the `next` of an earlier report, whose `full` counts where none is given. */
+  after?: string;
 }
 
-export interface VerifyProblem {
+export interface DamageProblem {
   kind: "record" | "batch" | "segment" | "blob" | "index" | "missing";
   message: string;
   segment?: number;
@@ -349,14 +353,55 @@ export interface VerifyProblem {
   refs?: string[];
 }
 
+export type VerifyProblem = DamageProblem;
+
+/**
+ * Counts and problems are those of this call. The problems of all calls of one verification are those that one call
+ * would have found; of a place that two of them tell, one has the refs.
+ */
 export interface VerifyReport {
+  /** No problem was found, by this call. */
   ok: boolean;
   segments: number;
   batches: number;
   records: number;
   blobs: number;
   bytes: number;
+  /** Damaged copies of values that have a sound copy elsewhere in the log: no problem. */
+  healed: number;
   problems: VerifyProblem[];
+  /** False when time was over before the end. */
+  complete: boolean;
+  /** Unless complete: where to go on, for `after`. */
+  next?: string;
+  /** How far the whole verification is: bytes of the log, then records of the index. */
+  progress: Progress;
+}
+
+export interface RepairOptions extends CallOptions {
+  /**
+   * Where sound copies may be: folders of backups (a home or its `log` folder) and of other stores, or open stores. Only
+   * read. Of the same store all that is damaged can be taken, of others values.
+   */
+  from?: string | ArtifactStore | readonly (string | ArtifactStore)[];
+  /** Only say what would be done. */
+  dryRun?: boolean;
+}
+
+export interface UnrepairedProblem extends DamageProblem {
+  /** Why it stays. */
+  reason: string;
+}
+
+export interface RepairReport {
+  /** Whether the store is whole now (with `dryRun`: would be). */
+  ok: boolean;
+  dryRun: boolean;
+  repaired: DamageProblem[];
+  notRepaired: UnrepairedProblem[];
+  /** Where damaged files were put that sound ones took the place of. */
+  quarantined: string[];
+  indexRebuilt: boolean;
 }
 
 /** The reading half of a store. */
@@ -396,5 +441,11 @@ export interface ArtifactStore extends StoreView {
   annotate(ref: Ref, annotation: Annotation): Promise<Artifact>;
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]>;
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Restores what is damaged from sound copies, and makes the index again where it is wrong. Nothing is deleted: files
+   * that are replaced go to `quarantine` in the home.
+   * @throws INVALID_ARGUMENT or NOT_FOUND for a `from` that has nothing to take, NOT_SUPPORTED for one of a newer format
+   */
+  repair(options?: RepairOptions): Promise<RepairReport>;
   rebuildIndex(options?: CallOptions): Promise<void>;
 }

@@ -1,4 +1,13 @@
-import type { CallOptions, Durability, Logger } from "./api.ts";
+import type {
+  CallOptions,
+  Durability,
+  Logger,
+  RepairOptions,
+  RepairReport,
+  VerifyOptions,
+  VerifyProblem,
+  VerifyReport,
+} from "./api.ts";
 import type { Key } from "./key.ts";
 
 /** The types that users of the key-value engine meet. */
@@ -57,12 +66,28 @@ export interface EngineStats {
   indexBytes: number;
 }
 
-export interface EngineVerifyReport {
-  ok: boolean;
-  segments: number;
-  batches: number;
-  records: number;
-  problems: { kind: string; message: string; segment?: number; offset?: number; key?: Key }[];
+export type EngineVerifyOptions = Pick<
+  VerifyOptions,
+  "full" | "timeBudget" | "after" | "signal" | "onProgress"
+>;
+
+export interface EngineVerifyProblem extends Omit<VerifyProblem, "refs"> {
+  /** What can't be read because of it, as far as known. */
+  key?: Key;
+}
+
+export interface EngineVerifyReport extends Omit<VerifyReport, "problems"> {
+  problems: EngineVerifyProblem[];
+}
+
+export interface EngineRepairOptions extends Pick<RepairOptions, "dryRun" | "signal" | "onProgress"> {
+  /** Folders of backups of this engine, or of other engines: as `RepairOptions.from`. */
+  from?: string | readonly string[];
+}
+
+export interface EngineRepairReport extends Omit<RepairReport, "repaired" | "notRepaired"> {
+  repaired: EngineVerifyProblem[];
+  notRepaired: (EngineVerifyProblem & { reason: string })[];
 }
 
 /** An ordered key-value store with the durability, recovery and multi-process rules of the artifact store. */
@@ -78,7 +103,8 @@ export interface Engine extends AsyncDisposable {
   batch(operations: readonly Operation[], options?: CallOptions): Promise<{ sequence: number }>;
   range(options?: RangeOptions): AsyncIterable<[Key, unknown]>;
   snapshot(): Snapshot;
-  verify(options?: CallOptions & { full?: boolean }): Promise<EngineVerifyReport>;
+  verify(options?: EngineVerifyOptions): Promise<EngineVerifyReport>;
+  repair(options?: EngineRepairOptions): Promise<EngineRepairReport>;
   stats(options?: CallOptions): Promise<EngineStats>;
   rebuildIndex(): Promise<void>;
   close(): Promise<void>;

@@ -10,7 +10,11 @@ import { environmentRange } from "./key-range.ts";
 import type {
   Engine,
   EngineOptions,
+  EngineRepairOptions,
+  EngineRepairReport,
   EngineStats,
+  EngineVerifyOptions,
+  EngineVerifyProblem,
   EngineVerifyReport,
   Operation,
   PutOptions,
@@ -18,10 +22,13 @@ import type {
   Snapshot,
 } from "./key-value-api.ts";
 import { entryOf, KeyValueSnapshot } from "./key-value-snapshot.ts";
+import type { CoreProblem } from "./maintenance/verify-report.ts";
 import type { CoreHandle } from "./open.ts";
 import { openCore } from "./open.ts";
+import { repairWith } from "./repair.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload, Transaction } from "./transaction.ts";
+import { takeVerifyOptions } from "./verify.ts";
 
 /** The public key-value engine of the package `varve/engine`: ordered keys, any storable value, one folder. */
 
@@ -60,7 +67,7 @@ class KeyValueEngine implements Engine {
   readonly #core: EngineCore;
   readonly #durable: boolean;
   readonly #readOnly: boolean;
-  readonly #calls = new CallGuard("engine");
+  readonly #calls = new CallGuard("engine", () => this.#core.heal());
 
   constructor(handle: CoreHandle, durable: boolean, readOnly: boolean) {
     this.#handle = handle;
@@ -70,18 +77,18 @@ class KeyValueEngine implements Engine {
   }
 
   get<T = unknown>(key: Key, options?: CallOptions): Promise<T | undefined> {
-    return this.#calls.run(options, async () => (await this.#value(encodeKey(key))) as T | undefined);
+    return this.#calls.read(options, async () => (await this.#value(encodeKey(key))) as T | undefined);
   }
 
   getMany(keys: readonly Key[], options?: CallOptions): Promise<unknown[]> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const encoded = keys.map(encodeKey);
       return Promise.all(encoded.map((key) => this.#value(key)));
     });
   }
 
   has(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const row = this.#core.row(encodeKey(key));
       await (row && this.#core.settle(row));
       return row !== undefined;
@@ -143,19 +150,22 @@ class KeyValueEngine implements Engine {
     return new KeyValueSnapshot(this.#core, this.#calls, (key, row) => this.#decode(key, row));
   }
 
-  verify(options: CallOptions & { full?: boolean } = {}): Promise<EngineVerifyReport> {
+  verify(options: EngineVerifyOptions = {}): Promise<EngineVerifyReport> {
     return this.#calls.run(options, async () => {
-      const { segments, batches, records, problems } = await this.#core.verify({
-        full: options.full ?? false,
-        signal: options.signal,
-      });
-      const told = problems.map(({ key, ...facts }) => (key ? { ...facts, key: decodeKey(key) } : facts));
-      return { ok: problems.length === 0, segments, batches, records, problems: told };
+      const { problems, ...report } = await this.#core.verify(takeVerifyOptions(options));
+      return { ok: problems.length === 0, ...report, problems: problems.map(toldProblem) };
+    });
+  }
+
+  repair(options: EngineRepairOptions = {}): Promise<EngineRepairReport> {
+    return this.#calls.run(options, async () => {
+      this.#checkWritable();
+      return repairWith(this.#core, options, (problems) => problems.map(toldProblem));
     });
   }
 
   stats(options?: CallOptions): Promise<EngineStats> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const snapshot = this.#core.snapshot();
       try {
         let keys = 0;
@@ -248,6 +258,10 @@ class KeyValueEngine implements Engine {
       });
     }
   }
+}
+
+function toldProblem({ key, digest: _, ...facts }: CoreProblem): EngineVerifyProblem {
+  return key ? { ...facts, key: decodeKey(key) } : facts;
 }
 
 function applyPut(transaction: Transaction, put: PreparedPut): void {

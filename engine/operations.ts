@@ -8,6 +8,7 @@ import {
   encodeAliasContent,
   encodeVersionContent,
   isDeleted,
+  isRewritten,
   parseAliasKey,
   parseVersionKey,
   tagMediaType,
@@ -54,7 +55,7 @@ export interface FoundVersion {
 export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
   const { name, value } = plan;
   const newest = transaction.firstOf(name, () => versionsRange(name), versionKey(name, 0));
-  const version = newest ? parseVersionKey(newest.key).version + 1 : 0;
+  const version = (newest ? parseVersionKey(newest.key).version + 1 : 0) + lostVersions(transaction, newest);
   if (version > VERSION_MAX)
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
   if (plan.ifVersion !== undefined) checkLatest(transaction, name, plan.ifVersion);
@@ -69,6 +70,23 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   const options = { tag: versionTag(plan.mediaType, { deleted: false, rewritten: false }), isNew: true };
   const row = transaction.put(versionKey(name, version), payload, options);
   return { name, version, row, content };
+}
+
+/** How many numbers behind the newest known one may have been given to versions that the log has lost. */
+function lostVersions(transaction: Transaction, newest: { key: Buffer; row: Row } | undefined): number {
+  const gap = transaction.gap();
+  if (!gap || (newest && savedAt(transaction, newest) > gap.after)) return 0;
+  return gap.lost;
+}
+
+/** The operation that saved a version first; 0 when that can't be told. */
+function savedAt(transaction: Transaction, { key, row }: { key: Buffer; row: Row }): number {
+  if (!isRewritten(row)) return row.sequence;
+  try {
+    return decodeVersionContent(transaction.content(key, row)).created?.sequence ?? 0;
+  } catch {
+    return 0;
+  }
 }
 
 function resolveInput(transaction: Transaction, ref: ParsedRef): VersionName {

@@ -10,6 +10,8 @@ import type {
   LineageOptions,
   ListFilter,
   Ref,
+  RepairOptions,
+  RepairReport,
   SaveOptions,
   StoreStats,
   VerifyOptions,
@@ -36,6 +38,7 @@ import {
   undeleteVersion,
 } from "./operations.ts";
 import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
+import { repairStore } from "./repair.ts";
 import type { EncodedValue, TakenOptions } from "./save.ts";
 import { planSave, refNow, takeFile, takeOptions, takeValue } from "./save.ts";
 import { storeStats } from "./stats.ts";
@@ -62,7 +65,7 @@ export class EmbeddedStore implements ArtifactStore {
   readonly #versions: Versions;
   readonly #environment: SavedEnvironment | undefined;
   readonly #durable: boolean;
-  readonly #calls = new CallGuard("store");
+  readonly #calls = new CallGuard("store", () => this.#core.heal());
 
   constructor(handle: CoreHandle, settings: StoreSettings) {
     this.home = settings.home;
@@ -72,7 +75,7 @@ export class EmbeddedStore implements ArtifactStore {
     this.#codecs = settings.codecs;
     this.#durable = settings.durable;
     this.#versions = new Versions(this.#core, this.#codecs, (options, action) =>
-      this.#calls.run(options, action),
+      this.#calls.read(options, action),
     );
     this.#environment =
       settings.environment &&
@@ -111,27 +114,27 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const found = this.#versions.require(parseRef(ref));
       return (await this.#versions.load(found)) as T;
     });
   }
 
   get(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    return this.#calls.run(options, async () =>
+    return this.#calls.read(options, async () =>
       this.#versions.artifact(this.#versions.require(parseRef(ref))),
     );
   }
 
   find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const found = this.#versions.find(parseRef(ref));
       return found && this.#versions.artifact(found);
     });
   }
 
   has(ref: Ref, options?: CallOptions): Promise<boolean> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const found = this.#versions.find(parseRef(ref));
       await (found && this.#versions.settle(found));
       return found !== undefined;
@@ -150,14 +153,14 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   aliases(name: string, options?: CallOptions): Promise<Record<string, number>> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       checkName(name);
       return Object.fromEntries(await this.#versions.settledAliases(name));
     });
   }
 
   lineage(ref: Ref, options: LineageOptions = {}): Promise<LineageGraph> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const found = this.#versions.require(parseRef(ref));
       return lineageOf(this.#core, this.#versions, found, options);
     });
@@ -225,11 +228,18 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   stats(options?: CallOptions): Promise<StoreStats> {
-    return this.#calls.run(options, () => storeStats(this.#core, options));
+    return this.#calls.read(options, () => storeStats(this.#core, options));
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.#calls.run(options, () => verifyStore(this.#core, options));
+    return this.#calls.read(options, () => verifyStore(this.#core, options));
+  }
+
+  repair(options: RepairOptions = {}): Promise<RepairReport> {
+    return this.#calls.run(options, async () => {
+      this.#checkWritable();
+      return repairStore(this.#core, options);
+    });
   }
 
   rebuildIndex(options?: CallOptions): Promise<void> {

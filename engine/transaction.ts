@@ -1,5 +1,6 @@
 import type { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
+import type { Gap } from "./index/gap.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
@@ -100,10 +101,15 @@ export class Transaction {
   ): { key: Buffer; row: Row } | undefined {
     const known = this.#families.get(family);
     if (known) return known;
-    if (oldest && !this.#catalog.has(oldest) && !this.#catalog.hasGap()) return undefined;
+    if (oldest && !this.#catalog.has(oldest) && !this.#catalog.gaps.all()) return undefined;
     const found = this.#catalog.first(range());
     if (found) this.#families.set(family, found);
     return found;
+  }
+
+  /** What is missing of the log. */
+  gap(): Gap | undefined {
+    return this.#catalog.gaps.all();
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
@@ -126,7 +132,11 @@ export class Transaction {
 
   /** Writes a blob, unless it is there already and sound. */
   putBlob(blob: PreparedBlob): void {
-    if (this.#isStored(blob)) return;
+    if (!this.#isStored(blob)) this.writeBlob(blob);
+  }
+
+  /** Writes a blob, whatever is there already. */
+  writeBlob(blob: PreparedBlob): void {
     const { digest, bytes } = blob;
     const payloadChecksum = blob.salt === this.#salt ? blob.checksum : checksum(bytes, this.#salt);
     this.#write(

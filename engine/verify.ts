@@ -1,25 +1,33 @@
-import type { VerifyOptions, VerifyProblem, VerifyReport } from "./api.ts";
+import type { DamageProblem, VerifyOptions, VerifyReport } from "./api.ts";
 import { parseVersionKey, versionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
-import type { CoreProblem } from "./maintenance/verify.ts";
+import { VarveError } from "./errors.ts";
+import type { VerifyCoreOptions } from "./maintenance/verify.ts";
+import type { CoreProblem } from "./maintenance/verify-report.ts";
 
 const VERSION_SPACE = versionKey("x", 0)[0];
 
 /** Tries every checksum of the log and every row of the index, and says which artifacts damage touches. */
 export async function verifyStore(core: EngineCore, options: VerifyOptions): Promise<VerifyReport> {
-  const { onProgress, signal, full } = options;
-  const { problems, ...counts } = await core.verify({
-    full: full ?? false,
-    signal,
-    ...(onProgress && { onProgress: (done) => onProgress({ phase: "verify", done, unit: "bytes" }) }),
-  });
-  return { ok: problems.length === 0, ...counts, problems: mergePlaces(problems) };
+  const { problems, ...report } = await core.verify(takeVerifyOptions(options));
+  return { ok: problems.length === 0, ...report, problems: mergePlaces(problems) };
+}
+
+/** @throws INVALID_ARGUMENT for a wrong `timeBudget` or `after` */
+export function takeVerifyOptions(options: VerifyOptions): VerifyCoreOptions {
+  const { full, timeBudget, after, signal, onProgress } = options;
+  const wrong = (what: string, hint: string) => new VarveError("INVALID_ARGUMENT", what, { hint });
+  if (timeBudget !== undefined && !(typeof timeBudget === "number" && timeBudget >= 0))
+    throw wrong(`not a time budget: ${String(timeBudget)}`, "give `timeBudget` in milliseconds");
+  if (after !== undefined && typeof after !== "string")
+    throw wrong("`after` is not a string", "give the `next` of the report before");
+  return { full, timeBudget, after, signal, onProgress };
 }
 
 /** One problem for each damaged place: the log tells of it once, and the index once for each row that needs it. */
-function mergePlaces(problems: CoreProblem[]): VerifyProblem[] {
-  const byPlace = new Map<string, VerifyProblem>();
-  for (const { key, ...facts } of problems) {
+export function mergePlaces(problems: CoreProblem[]): DamageProblem[] {
+  const byPlace = new Map<string, DamageProblem>();
+  for (const { key, digest: _, ...facts } of problems) {
     const place = facts.segment === undefined ? facts.message : `${facts.segment}/${facts.offset}`;
     const problem = byPlace.get(place) ?? { ...facts };
     byPlace.set(place, problem);

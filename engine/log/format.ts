@@ -173,9 +173,14 @@ export function writeBatchHeader(
   return chain;
 }
 
-/** The batch header at `at`, or undefined if there is no valid one. */
-export function readBatchHeader(from: Buffer, at: number, salt: bigint): BatchHeader | undefined {
-  if (at + BATCH_HEADER_BYTES > from.length || from.readUInt32LE(at) !== BATCH_MAGIC) return undefined;
+/** The batch header at `at`, or undefined if there is no valid one before `end`. */
+export function readBatchHeader(
+  from: Buffer,
+  at: number,
+  salt: bigint,
+  end = from.length,
+): BatchHeader | undefined {
+  if (at + BATCH_HEADER_BYTES > end || from.readUInt32LE(at) !== BATCH_MAGIC) return undefined;
   const chain = readUint64(from, at + 56);
   if (checksum(from.subarray(at, at + 56), salt) !== chain) return undefined;
   return {
@@ -217,12 +222,17 @@ export function writeRecordHeader(into: Buffer, at: number, record: RecordToWrit
   return sum;
 }
 
-/** The record header at `at`, or undefined if there is no valid one; the key must be in `from` too. */
-export function readRecordHeader(from: Buffer, at: number, salt: bigint): RecordHeader | undefined {
-  if (at + RECORD_HEADER_BYTES > from.length) return undefined;
+/** The record header at `at`, or undefined if there is no valid one; the key must be before `end` too. */
+export function readRecordHeader(
+  from: Buffer,
+  at: number,
+  salt: bigint,
+  end = from.length,
+): RecordHeader | undefined {
+  if (at + RECORD_HEADER_BYTES > end) return undefined;
   const keyLength = from.readUInt32LE(at + 12);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
-  if (keyLength > KEY_BYTES_MAX || keyEnd > from.length) return undefined;
+  if (keyLength > KEY_BYTES_MAX || keyEnd > end) return undefined;
   const sum = readUint64(from, at);
   if (checksum(from.subarray(at + 8, keyEnd), salt) !== sum) return undefined;
   const kind = from[at + 8] as RecordKind;

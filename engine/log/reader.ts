@@ -69,15 +69,18 @@ export class LogReader {
     }
   }
 
-  /** What stands under a segment's name: how long it is, and its header where that is whole, be it another store's. */
-  look(number: number): { size: number; header: SegmentHeader | undefined } {
+  /** Bytes under a segment's name, whatever they are; none when it has a whole header that belongs elsewhere. */
+  unreadableBytes(number: number): number {
     const path = segmentPath(this.#folder, number);
-    if (!this.#files.exists(path)) return { size: 0, header: undefined };
-    const file = this.#openFile(path, number);
+    if (!this.#files.exists(path)) return 0;
+    const file = this.#files.open(path, "read");
     try {
-      const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-      const got = bytes.subarray(0, file.read(bytes, 0));
-      return { size: file.size(), header: isSegmentHeader(got) ? decodeSegmentHeader(got, path) : undefined };
+      readSegmentHeader(file, path, number);
+      return 0;
+    } catch (error) {
+      // Only a whole header tells which segment it is not.
+      const isElsewhere = error instanceof VarveError && error.details?.segment !== undefined;
+      return isElsewhere ? 0 : file.size();
     } finally {
       file.close();
     }

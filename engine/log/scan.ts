@@ -1,38 +1,13 @@
 import { VarveError } from "../errors.ts";
-import { checksum, runningChecksum } from "./checksum.ts";
-import type { BatchHeader, RecordHeader } from "./format.ts";
-import {
-  ALIGNMENT_BYTES,
-  BATCH_HEADER_BYTES,
-  KEY_BYTES_MAX,
-  RECORD_HEADER_BYTES,
-  RecordKind,
-  readBatchHeader,
-  readRecordHeader,
-  recordBytes,
-  SEGMENT_HEADER_BYTES,
-} from "./format.ts";
+import type { BytesGiven, ScannedBatch } from "./batch.ts";
+import { findBatch, readBatch } from "./batch.ts";
+import type { BatchHeader } from "./format.ts";
+import { ALIGNMENT_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LogReader, OpenSegment } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
 import { Window } from "./window.ts";
 
-export interface ScannedRecord {
-  header: RecordHeader;
-  key: Buffer;
-  segment: number;
-  /** Of the record in its segment. */
-  offset: number;
-  /** Of a put or delete; blobs are checked where they lie. */
-  payload: Buffer | undefined;
-  /** Whether the payload agrees with its checksum. */
-  sound: boolean;
-}
-
-export interface ScannedBatch {
-  header: BatchHeader;
-  records: ScannedRecord[];
-  end: LogPosition;
-}
+export type { ScannedBatch, ScannedRecord } from "./batch.ts";
 
 export interface LogProblem {
   kind: "record" | "batch" | "segment";
@@ -55,6 +30,7 @@ type Found = { batch: ScannedBatch } | { problem: LogProblem };
  * @param numbers the segments of the log, ascending
  * @param durableSequence what is known to have been durable, from elsewhere than the log
  * @param until where the log is known to end, though there be more bytes
+ * @param given views spare the copies for who is done with a batch before the next
  */
 export function* scanLog(
   reader: LogReader,
@@ -62,11 +38,14 @@ export function* scanLog(
   from: LogPosition,
   durableSequence = 0,
   until?: LogPosition,
+  given: BytesGiven = "copies",
 ): Generator<Found, ScanEnd> {
   let position = from;
   let torn = false;
   const ahead = numbers.filter((number) => number >= from.segment);
   for (let i = 0; i < ahead.length; i++) {
+    // First, since to open another segment may close this one.
+    const successorsCut = successorCut(reader, ahead, i);
     const opened = openOrProblem(reader, ahead[i]!);
     if ("problem" in opened) {
       yield opened;
@@ -79,8 +58,8 @@ export function* scanLog(
       position = entryPosition(segment, position);
     }
     const known = until?.segment === segment.number ? until.offset : undefined;
-    const cut = successorCut(reader, ahead, i) ?? known;
-    const scanned = yield* scanSegment(segment, position, cut, durableSequence);
+    const cut = successorsCut ?? known;
+    const scanned = yield* scanSegment(segment, position, cut, durableSequence, given);
     position = scanned.position;
     torn = scanned.torn;
   }
@@ -138,6 +117,7 @@ function* scanSegment(
   from: LogPosition,
   cut: number | undefined,
   durableSequence: number,
+  given: BytesGiven,
 ): Generator<Found, ScanEnd> {
   segment.busy++;
   try {
@@ -147,14 +127,16 @@ function* scanSegment(
     if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end)
       yield { problem: shortSegment(segment, end, cut) };
     while (position.offset < end) {
-      const batch = readBatch(window, segment, position.offset);
+      const batch = readBatch(window, segment, position.offset, given);
       const next = batch && follows(batch.header, position) ? batch : undefined;
       if (next && isSound(next)) {
         yield { batch: next };
         position = next.end;
         continue;
       }
-      const later = next ?? findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
+      // From here on the window moves while a batch is held.
+      const held = next && given === "views" ? readBatch(window, segment, position.offset) : next;
+      const later = held ?? findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
       const wasDurable =
         cut !== undefined ||
         durableSequence > position.sequence ||
@@ -209,77 +191,4 @@ function shortSegment(segment: OpenSegment, size: number, cut: number): LogProbl
     offset: size,
     message: `segment ${segment.number} has ${size} bytes, but its successor says ${cut}`,
   };
-}
-
-/** The first whole batch at or behind `from` that is newer than `sequence`. */
-function findBatch(
-  window: Window,
-  segment: OpenSegment,
-  from: number,
-  sequence: number,
-): ScannedBatch | undefined {
-  const salt = segment.header.salt;
-  for (let at = from; at + BATCH_HEADER_BYTES <= window.end; at += ALIGNMENT_BYTES) {
-    const bytes = window.view(at, BATCH_HEADER_BYTES);
-    if (bytes[0] !== 0x56 || bytes[1] !== 0x42) continue;
-    const header = readBatchHeader(bytes, 0, salt);
-    if (!header || header.sequence <= sequence) continue;
-    const batch = readBatch(window, segment, at);
-    if (batch) return batch;
-  }
-  return undefined;
-}
-
-/** The batch at `offset`, or undefined if its structure is not whole; payloads that fail are marked in their records. */
-export function readBatch(window: Window, segment: OpenSegment, offset: number): ScannedBatch | undefined {
-  const salt = segment.header.salt;
-  const header = readBatchHeader(window.view(offset, BATCH_HEADER_BYTES), 0, salt);
-  if (!header || offset + BATCH_HEADER_BYTES + header.length > window.end) return undefined;
-  const records: ScannedRecord[] = [];
-  const sums = Buffer.alloc(Math.min(header.count, header.length / RECORD_HEADER_BYTES) * 8);
-  const recordsEnd = offset + BATCH_HEADER_BYTES + header.length;
-  let at = offset + BATCH_HEADER_BYTES;
-  while (at < recordsEnd && records.length < header.count) {
-    const record = readRecord(window, segment, at);
-    if (!record) return undefined;
-    sums.writeBigUInt64LE(record.header.checksum, records.length * 8);
-    records.push(record);
-    at += recordBytes(record.header.keyLength, record.header.payloadLength);
-  }
-  const whole = at === recordsEnd && records.length === header.count;
-  if (!whole || checksum(sums, salt) !== header.recordsChecksum) return undefined;
-  const { sequence, time, chain } = header;
-  return { header, records, end: { segment: segment.number, offset: recordsEnd, sequence, time, chain } };
-}
-
-function readRecord(window: Window, segment: OpenSegment, offset: number): ScannedRecord | undefined {
-  const salt = segment.header.salt;
-  const head = window.view(offset, RECORD_HEADER_BYTES + KEY_BYTES_MAX);
-  const header = readRecordHeader(head, 0, salt);
-  if (!header) return undefined;
-  const payloadOffset = offset + RECORD_HEADER_BYTES + header.keyLength;
-  if (payloadOffset + header.payloadLength > window.end) return undefined;
-  // The views of a window are overwritten by its next read.
-  const key = Buffer.from(head.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength));
-  if (header.kind === RecordKind.blob) {
-    const sound =
-      payloadChecksum(window, payloadOffset, header.payloadLength, salt) === header.payloadChecksum;
-    return { header, key, segment: segment.number, offset, payload: undefined, sound };
-  }
-  const payload = Buffer.from(window.view(payloadOffset, header.payloadLength));
-  return {
-    header,
-    key,
-    segment: segment.number,
-    offset,
-    payload,
-    sound: checksum(payload, salt) === header.payloadChecksum,
-  };
-}
-
-function payloadChecksum(window: Window, from: number, length: number, salt: bigint): bigint {
-  if (length <= window.pieceBytes) return checksum(window.view(from, length), salt);
-  const running = runningChecksum(salt);
-  for (const piece of window.pieces(from, length)) running.update(piece);
-  return running.digest();
 }

@@ -1,14 +1,16 @@
 import type { LogFile } from "./file.ts";
 
 const PIECE_BYTES = 1024 * 1024;
+/** Larger than a piece, so that few batches reach over the end of what was read and are read twice. */
+const BUFFER_BYTES = 4 * PIECE_BYTES;
 
-/** A file read from front to back through one buffer: views are valid until the next call. */
+/** A file read from front to back through one buffer, whose bytes move with what is read next. */
 export class Window {
   readonly #file: LogFile;
   /** Nothing at or behind this offset is read. */
   readonly end: number;
   readonly pieceBytes = PIECE_BYTES;
-  #buffer = Buffer.allocUnsafe(PIECE_BYTES);
+  #buffer = Buffer.alloc(0);
   #start = 0;
   #filled = 0;
 
@@ -17,12 +19,33 @@ export class Window {
     this.end = end;
   }
 
-  /** Up to `length` bytes from `offset`: fewer only at the end. */
-  view(offset: number, length: number): Buffer {
+  /** What was read: to be asked for again after `find`. */
+  get bytes(): Buffer {
+    return this.#buffer;
+  }
+
+  /** Where in `bytes` that ends what was read. */
+  get filled(): number {
+    return this.#filled;
+  }
+
+  /** Where in `bytes` stands what is at `offset`, with `length` bytes behind it unless the end is nearer. */
+  find(offset: number, length: number): number {
     const wanted = Math.max(0, Math.min(length, this.end - offset));
     if (offset < this.#start || offset + wanted > this.#start + this.#filled) this.#fill(offset, wanted);
-    const from = offset - this.#start;
+    return offset - this.#start;
+  }
+
+  /** Up to `length` bytes from `offset`: fewer only at the end. Valid until more is read. */
+  view(offset: number, length: number): Buffer {
+    const from = this.find(offset, length);
+    const wanted = Math.max(0, Math.min(length, this.end - offset));
     return this.#buffer.subarray(from, Math.min(from + wanted, this.#filled));
+  }
+
+  /** Whether so many bytes are worth having in the buffer at once. */
+  holds(length: number): boolean {
+    return length <= BUFFER_BYTES;
   }
 
   *pieces(offset: number, length: number): Generator<Buffer> {
@@ -32,8 +55,11 @@ export class Window {
   }
 
   #fill(offset: number, wanted: number): void {
-    if (wanted > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(wanted);
-    const bytes = Math.max(0, Math.min(this.#buffer.length, this.end - offset));
+    const left = Math.max(0, this.end - offset);
+    // Most readings are of a few batches at the end of a file.
+    const room = Math.max(wanted, Math.min(BUFFER_BYTES, left));
+    if (room > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(room);
+    const bytes = Math.min(this.#buffer.length, left);
     this.#start = offset;
     this.#filled = this.#file.read(this.#buffer.subarray(0, bytes), offset);
   }

@@ -1,12 +1,14 @@
-import type { Catalog, Change } from "../index/catalog.ts";
+import type { Catalog } from "../index/catalog.ts";
+import type { Change } from "../index/change.ts";
 import { DIGEST_BYTES, FLAG_WEAK } from "../log/format.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogProblem, ScanEnd, ScannedBatch, ScannedRecord } from "../log/scan.ts";
 import { scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { gapOf } from "./gap.ts";
 
-/** Batches in one transaction of the index: enough to make its commit cheap, few enough to bound what it holds. */
-const BATCHES_PER_TRANSACTION = 4_096;
+/** Records in one transaction of the index: enough to make its commit cheap, few enough to bound what it holds. */
+const RECORDS_PER_TRANSACTION = 32_768;
 
 export interface Replay extends ScanEnd {
   problems: LogProblem[];
@@ -18,7 +20,12 @@ export interface ReplayOptions {
   durableSequence?: number;
   /** Where the log is known to end, though there be more bytes. */
   until?: LogPosition;
-  onBatch?: (batch: ScannedBatch) => void;
+}
+
+interface ScannedLog {
+  reader: LogReader;
+  numbers: readonly number[];
+  scan: ReturnType<typeof scanLog>;
 }
 
 /** Brings the index up to the end of the log, from the position that is in it already. */
@@ -29,25 +36,20 @@ export function replay(
   from: LogPosition,
   options: ReplayOptions = {},
 ): Replay {
-  const scan = scanLog(reader, numbers, from, options.durableSequence, options.until);
+  const scan = scanLog(reader, numbers, from, options.durableSequence, options.until, "views");
   const result: Replay = { position: from, torn: false, problems: [], batches: 0 };
   let ended = false;
   while (!ended) {
     catalog.transact(() => {
-      ended = applySome(scan, catalog, result, options);
+      ended = applySome({ reader, numbers, scan }, catalog, result);
       catalog.setApplied(result.position);
     });
   }
   return result;
 }
 
-function applySome(
-  scan: ReturnType<typeof scanLog>,
-  catalog: Catalog,
-  result: Replay,
-  options: ReplayOptions,
-): boolean {
-  for (let count = 0; count < BATCHES_PER_TRANSACTION; count++) {
+function applySome({ reader, numbers, scan }: ScannedLog, catalog: Catalog, result: Replay): boolean {
+  for (let records = 0; records < RECORDS_PER_TRANSACTION; ) {
     const next = scan.next();
     if (next.done) {
       Object.assign(result, next.value);
@@ -55,12 +57,13 @@ function applySome(
     }
     if ("problem" in next.value) {
       result.problems.push(next.value.problem);
-      catalog.noteGap();
+      const gap = gapOf(reader, numbers, next.value.problem, result.position);
+      if (gap) catalog.gaps.note(gap);
       continue;
     }
     const { batch } = next.value;
+    records += batch.records.length;
     applyBatch(catalog, batch, result.problems);
-    options.onBatch?.(batch);
     result.position = batch.end;
     result.batches++;
   }
@@ -85,7 +88,10 @@ export function damagedPayload(record: ScannedRecord): LogProblem {
   };
 }
 
-function changeOf(record: ScannedRecord): Change {
+type ReadRecord = Pick<ScannedRecord, "header" | "key" | "segment" | "offset" | "payload" | "sound">;
+
+/** What a record means to the index. */
+export function changeOf(record: ReadRecord): Change {
   const { header, key, segment, offset } = record;
   // What the payload of a damaged record says is not believed; its key and tag have a checksum of their own.
   const payload = record.sound ? record.payload : undefined;

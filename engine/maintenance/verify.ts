@@ -1,106 +1,241 @@
 import { contentDigest } from "../blob/digest.ts";
 import { VarveError } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
-import { APPLICATION_SPACE } from "../index/rows.ts";
 import type { FileSystem } from "../log/file.ts";
-import { RecordKind } from "../log/format.ts";
+import { RecordKind, SEGMENT_HEADER_BYTES } from "../log/format.ts";
 import type { LogReader, RecordPlace } from "../log/reader.ts";
-import type { ScannedBatch } from "../log/scan.ts";
+import type { LogProblem, ScannedBatch, ScannedRecord } from "../log/scan.ts";
 import { scanLog } from "../log/scan.ts";
-import { LOG_START, listSegments } from "../log/segment.ts";
+import type { LogPosition } from "../log/segment.ts";
+import { LOG_START, listSegments, segmentPath } from "../log/segment.ts";
+import type { PaceOptions } from "./pace.ts";
+import { Pace } from "./pace.ts";
 import { damagedPayload } from "./replay.ts";
+import type { VerifyCursor } from "./verify-cursor.ts";
+import { decodeCursor, encodeCursor, notHere } from "./verify-cursor.ts";
+import { checkIndex, readProblem } from "./verify-index.ts";
+import type { CoreProblem, CoreReport } from "./verify-report.ts";
+import { RowCheck } from "./verify-rows.ts";
 
-export interface VerifyCoreOptions {
+export interface VerifyCoreOptions extends PaceOptions {
   /** Also compute the SHA-256 of every blob. */
-  full?: boolean;
-  signal?: AbortSignal | undefined;
-  onProgress?: (bytes: number, total: number) => void;
+  full?: boolean | undefined;
+  /** The `next` of an earlier report. */
+  after?: string | undefined;
 }
 
-export interface CoreProblem {
-  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing";
-  message: string;
-  segment?: number;
-  offset?: number;
-  /** The row that can't be read because of it. */
-  key?: Buffer;
-}
-
-export interface CoreReport {
-  segments: number;
-  batches: number;
-  records: number;
-  blobs: number;
-  bytes: number;
-  problems: CoreProblem[];
-}
-
-interface VerifiedParts {
+export interface VerifiedParts {
   files: FileSystem;
   folder: string;
+  storeId: string;
   reader: LogReader;
   catalog: Catalog;
 }
 
-/** Batches and rows looked at between two turns of the event loop. */
-const STEPS_PER_TURN = 256;
+/** What was there when this part of a verification began: what is written meanwhile is left to the next one. */
+interface Extent {
+  numbers: number[];
+  applied: LogPosition;
+  /** Bytes before each segment, and of all. */
+  before: Map<number, number>;
+  total: number;
+}
+
+interface Run extends VerifiedParts {
+  full: boolean;
+  pace: Pace;
+  report: CoreReport;
+  extent: Extent;
+  rows: RowCheck;
+}
 
 /**
  * Reads the log from its first byte, so that every checksum and the chain are tried, then the index: every row must
  * point at the record that it says. Damage is reported, never an error.
  */
 export async function verifyLog(parts: VerifiedParts, options: VerifyCoreOptions): Promise<CoreReport> {
-  const numbers = listSegments(parts.files, parts.folder);
+  const { storeId } = parts;
+  const cursor = options.after === undefined ? undefined : decodeCursor(options.after, storeId);
+  const from: VerifyCursor = cursor ?? { full: false, newest: 0, position: LOG_START };
+  const full = options.full ?? from.full;
+  const extent = extentOf(parts);
+  if (from.newest > extent.applied.sequence) throw notHere("the log was longer then");
   const report: CoreReport = {
-    segments: numbers.length,
+    segments: extent.numbers.length,
     batches: 0,
     records: 0,
     blobs: 0,
     bytes: 0,
+    healed: 0,
     problems: [],
+    complete: false,
+    progress: { phase: "log", done: 0, total: extent.total, unit: "bytes" },
   };
-  const applied = parts.catalog.applied() ?? LOG_START;
-  let steps = 0;
-  const scan = scanLog(parts.reader, numbers, LOG_START, applied.sequence);
-  let next = scan.next();
-  for (; !next.done; next = scan.next()) {
-    if ("problem" in next.value) report.problems.push(next.value.problem);
-    else checkBatch(parts, next.value.batch, report, options);
-    if (++steps % STEPS_PER_TURN === 0) await turn(options, report);
-  }
-  if (next.value.position.sequence < applied.sequence)
-    report.problems.push(shortLog(next.value.position.sequence, applied.sequence));
-  await checkIndex(parts, report, options);
+  const rows = new RowCheck(parts.catalog, from.missing);
+  const run: Run = { ...parts, full, pace: new Pace(options), report, extent, rows };
+  const end = await walk(run, from);
+  if (end) report.next = encodeCursor(end, storeId);
+  report.complete = end === undefined;
   return report;
 }
 
-function checkBatch(
-  parts: VerifiedParts,
-  batch: ScannedBatch,
-  report: CoreReport,
-  options: VerifyCoreOptions,
-): void {
+/** Where it stopped; undefined at the end. */
+async function walk(run: Run, from: VerifyCursor): Promise<VerifyCursor | undefined> {
+  const { pace } = run;
+  const so = { full: run.full, newest: run.extent.applied.sequence };
+  if (from.position) {
+    const position = await readLog(run, entry(run, from.position));
+    if (position) return { ...so, position, missing: run.rows.handedOn() };
+    run.report.problems.push(...(await lackingRows(run)));
+    run.report.progress.done = run.extent.total;
+    pace.tell({ ...run.report.progress });
+    if (pace.isOver()) return so;
+  }
+  const key = await checkIndex(run, pace, run.report, from.key);
+  return key && { ...so, key };
+}
+
+/** Segments and index as they were at one moment: no segment was begun between the two looks at the folder. */
+function extentOf({ files, folder, catalog }: VerifiedParts): Extent {
+  for (;;) {
+    const numbers = listSegments(files, folder);
+    catalog.refresh();
+    const applied = catalog.applied() ?? LOG_START;
+    if (listSegments(files, folder).length !== numbers.length) continue;
+    const before = new Map<number, number>();
+    let total = 0;
+    for (const number of numbers) {
+      before.set(number, total);
+      total += files.sizeOf(segmentPath(folder, number));
+    }
+    return { numbers, applied, before, total };
+  }
+}
+
+/**
+ * Where to read on. When the segment was cut before that place since, because a sync had failed, what came behind the
+ * cut was written again elsewhere: the segment is read anew.
+ */
+function entry({ reader, extent }: Run, from: LogPosition): LogPosition {
+  const next = extent.numbers.find((number) => number > from.segment);
+  if (from.segment === 0 || next === undefined) return from;
+  try {
+    const { previousNumber, previousEnd } = reader.segment(next).header;
+    if (previousNumber !== from.segment || previousEnd >= from.offset) return from;
+    const { previousSequence: sequence, previousChain: chain } = reader.segment(from.segment).header;
+    return { ...from, offset: SEGMENT_HEADER_BYTES, sequence, chain };
+  } catch (error) {
+    if (error instanceof VarveError && error.code === "CORRUPTION") return from;
+    throw error;
+  }
+}
+
+/** Where it stopped; undefined at the end. */
+async function readLog(run: Run, from: LogPosition): Promise<LogPosition | undefined> {
+  const { reader, extent, report, pace } = run;
+  const { applied, numbers } = extent;
+  let position = from;
+  if (position.sequence < applied.sequence) {
+    const scan = scanLog(reader, numbers, from, applied.sequence);
+    try {
+      for (let next = scan.next(); ; next = scan.next()) {
+        if (next.done) {
+          if (next.value.position.sequence < applied.sequence)
+            report.problems.push(shortLog(next.value.position.sequence, applied.sequence));
+          return undefined;
+        }
+        if ("problem" in next.value) {
+          if (!wasTold(next.value.problem, from)) report.problems.push(next.value.problem);
+          continue;
+        }
+        const { batch } = next.value;
+        // Behind what the index has, somebody may be writing at this moment.
+        if (batch.header.sequence > applied.sequence) break;
+        position = batch.end;
+        await checkBatch(run, batch);
+        tellPlace(run, position);
+        if (position.sequence >= applied.sequence) break;
+        if (pace.isOver()) return position;
+        if (pace.isDue()) await pace.turn();
+      }
+    } finally {
+      scan.return({ position, torn: false });
+    }
+  }
+  const behind = numbers.filter((number) => number > applied.segment);
+  for (const found of scanLog(reader, behind, applied, 0))
+    if ("problem" in found) report.problems.push(found.problem);
+  return undefined;
+}
+
+/** Rows that are missing now may have been deleted behind where this run ends: the log is followed until that is told. */
+async function lackingRows(run: Run): Promise<CoreProblem[]> {
+  let end = run.extent.applied;
+  while (run.rows.isWaiting) {
+    const { numbers, applied } = extentOf(run);
+    if (applied.sequence === end.sequence) return run.rows.lacking();
+    for (const found of scanLog(run.reader, numbers, end, applied.sequence)) {
+      if ("problem" in found) continue;
+      if (found.batch.header.sequence > applied.sequence) break;
+      for (const record of found.batch.records) run.rows.note(record, found.batch.header.sequence);
+      if (run.pace.isDue()) await run.pace.turn();
+    }
+    end = applied;
+  }
+  return [];
+}
+
+/** A segment that is too short is told when its first batch is met. */
+function wasTold({ kind, segment, offset }: LogProblem, from: LogPosition): boolean {
+  return kind === "segment" && segment === from.segment && offset > 0 && from.offset > SEGMENT_HEADER_BYTES;
+}
+
+function tellPlace({ extent, report, pace }: Run, { segment, offset }: LogPosition): void {
+  report.progress = { ...report.progress, done: (extent.before.get(segment) ?? 0) + offset };
+  if (pace.isDue() || pace.isOver()) pace.tell(report.progress);
+}
+
+async function checkBatch(run: Run, batch: ScannedBatch): Promise<void> {
+  const { report, full } = run;
   report.batches++;
   report.bytes += batch.header.length;
   for (const record of batch.records) {
     report.records++;
-    if (record.header.kind === RecordKind.blob) report.blobs++;
-    if (!record.sound) report.problems.push(damagedPayload(record));
-    else if (options.full && record.header.kind === RecordKind.blob) {
-      const { segment, offset, key, header } = record;
-      const problem = digestProblem(parts, { segment, offset, payloadLength: header.payloadLength }, key);
-      if (problem) report.problems.push(problem);
+    const isBlob = record.header.kind === RecordKind.blob;
+    if (isBlob) report.blobs++;
+    const outdated = run.rows.note(record, batch.header.sequence);
+    if (outdated) report.problems.push(outdated);
+    if (!record.sound) tellRecord(run, damagedPayload(record), record, isBlob);
+    else if (full && isBlob) {
+      const problem = await digestProblem(run, record);
+      if (problem) tellRecord(run, problem, record, true);
     }
   }
 }
 
-function digestProblem(parts: VerifiedParts, place: RecordPlace, digest: Buffer): CoreProblem | undefined {
-  if (contentDigest(parts.reader.readSync(place, RecordKind.blob, digest)).equals(digest)) return undefined;
-  const { segment, offset } = place;
+/** A damaged blob that was written again is no loss. */
+function tellRecord(run: Run, problem: CoreProblem, record: ScannedRecord, isBlob: boolean): void {
+  const { key, segment, offset } = record;
+  const newest = isBlob ? run.catalog.blob(key)?.place : undefined;
+  const isElsewhere = newest && (newest.segment !== segment || newest.offset !== offset);
+  if (isElsewhere && !readProblem(run.reader, newest, RecordKind.blob, key)) run.report.healed++;
+  else run.report.problems.push(isBlob ? { ...problem, digest: key } : problem);
+}
+
+async function digestProblem({ reader }: Run, record: ScannedRecord): Promise<CoreProblem | undefined> {
+  const { segment, offset, key, header } = record;
+  const place: RecordPlace = { segment, offset, payloadLength: header.payloadLength };
+  const facts = { segment, offset };
+  try {
+    const bytes = await reader.read(place, RecordKind.blob, key);
+    if (contentDigest(bytes).equals(key)) return undefined;
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+    return { kind: "record", ...facts, message: error.message };
+  }
   return {
     kind: "blob",
-    segment,
-    offset,
+    ...facts,
     message: `the blob at offset ${offset} of segment ${segment} does not have its digest`,
   };
 }
@@ -110,70 +245,4 @@ function shortLog(found: number, acknowledged: number): CoreProblem {
     kind: "missing",
     message: `the log ends at operation ${found}, but ${acknowledged} were acknowledged`,
   };
-}
-
-/** Every row of the index must be readable: its own record, and the blobs that it refers to. */
-async function checkIndex(
-  parts: VerifiedParts,
-  report: CoreReport,
-  options: VerifyCoreOptions,
-): Promise<void> {
-  const { catalog, reader } = parts;
-  let steps = 0;
-  let start = Buffer.from([APPLICATION_SPACE]);
-  for (;;) {
-    // A page at a time: an iterator must not be open across turns of the event loop.
-    const page = pageOfRows(catalog, start, report);
-    if (page.length === 0) return;
-    for (const { key, row } of page) {
-      const places: [RecordPlace, RecordKind, Uint8Array][] = [[row.place, RecordKind.put, key]];
-      for (const digest of row.references) {
-        const blob = catalog.blob(digest);
-        if (blob) places.push([blob.place, RecordKind.blob, digest]);
-        else
-          report.problems.push({
-            kind: "index",
-            key,
-            message: `the index lacks the blob sha256:${digest.toString("hex")}`,
-          });
-      }
-      for (const [place, kind, recordKey] of places) {
-        const problem = readProblem(reader, place, kind, recordKey);
-        if (problem) report.problems.push({ ...problem, key });
-      }
-      if (++steps % STEPS_PER_TURN === 0) await turn(options, report);
-    }
-    start = Buffer.concat([page.at(-1)!.key, Buffer.from([0])]);
-  }
-}
-
-function pageOfRows(catalog: Catalog, start: Buffer, report: CoreReport) {
-  try {
-    return [...catalog.rows({ start, end: Buffer.from([0xff]), limit: STEPS_PER_TURN })];
-  } catch (error) {
-    report.problems.push({ kind: "index", message: (error as Error).message });
-    return [];
-  }
-}
-
-function readProblem(
-  reader: LogReader,
-  place: RecordPlace,
-  kind: RecordKind,
-  key: Uint8Array,
-): CoreProblem | undefined {
-  try {
-    reader.readSync(place, kind, key);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof VarveError)) throw error;
-    return { kind: "record", segment: place.segment, offset: place.offset, message: error.message };
-  }
-}
-
-async function turn(options: VerifyCoreOptions, report: CoreReport): Promise<void> {
-  options.onProgress?.(report.bytes, report.bytes);
-  await new Promise<void>((resolve) => setImmediate(resolve));
-  if (options.signal?.aborted)
-    throw new VarveError("ABORTED", "the call was aborted", { cause: options.signal.reason });
 }

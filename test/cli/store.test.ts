@@ -1,10 +1,18 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandLine, documentsOf, errorOf } from "../helpers/command-line.ts";
 
-const test = suite<{ line: CommandLine }>("varve init, verify, stats and rebuild");
+const test = suite<{ line: CommandLine }>("varve init, verify, repair, stats and rebuild");
 
 test.before.each(async (context) => {
   context.line = await CommandLine.inNewFolder();
@@ -48,6 +56,7 @@ test("a reading verb never makes a store: it exits with 3 and hints at init", as
     "diff a b",
     "lineage a",
     "verify",
+    "repair",
     "stats",
     "rebuild",
     "undelete a:0",
@@ -97,6 +106,86 @@ test("verify finds a changed byte, names it and exits with 5; get of that value 
   assert.is(damaged.exitCode, 5);
   assert.is(errorOf(damaged).code, "CORRUPTION");
   assert.is((await line.varve(["get", "good"])).exitCode, 0);
+});
+
+test("verify stops when its time is over, and the command that it prints goes on to the end", async ({
+  line,
+}) => {
+  for (let n = 0; n < 5; n++)
+    await line.varve(["save", `n/${n}`, "--value", JSON.stringify("x".repeat(500) + n)]);
+  damage(line, "xxx4");
+  const whole = documentsOf(await line.varve(["verify", "--full", "--json"]))[0];
+  let words = ["verify", "--full", "--time-budget", "0ms", "--home", line.home];
+  const found: string[] = [];
+  for (let parts = 1; ; parts++) {
+    const { stdout, exitCode } = await line.varve(words);
+    found.push(...stdout.split("\n").filter((text) => text.startsWith("record: ")));
+    assert.is(exitCode, stdout.startsWith("record: ") ? 5 : 0);
+    const next = /^go on with: varve (.*)$/m.exec(stdout)?.[1];
+    if (next === undefined) {
+      assert.ok(parts > 5, `${parts} parts`);
+      break;
+    }
+    assert.match(stdout, /^(ok so far|1 problem): read /m);
+    assert.match(
+      stdout,
+      /^time is over: done with (\d.* of \d.* of the log|the log, and \d+ rows? of the index)$/m,
+    );
+    words = next.replaceAll("'", "").split(" ");
+    assert.equal(words.slice(0, 4), ["verify", "--full", "--time-budget", "0ms"]);
+  }
+  assert.is(whole.problems.length, 1);
+  assert.ok(found.some((text) => text.endsWith(": n/4:0")) && found.length <= 2, found.join("\n"));
+  const [part] = documentsOf(await line.varve(["verify", "--time-budget", "0ms", "--json"]));
+  assert.is(part.complete, false);
+  const after = ["verify", "--after", part.next, "--time-budget", "1h", "--json"];
+  assert.is(documentsOf(await line.varve(after))[0].complete, true);
+  for (const wrong of [
+    ["--time-budget", "30"],
+    ["--time-budget", "soon"],
+    ["--after", "nonsense"],
+  ])
+    assert.is((await line.varve(["verify", ...wrong])).exitCode, 2, wrong.join(" "));
+});
+
+test("repair takes what is damaged from a backup, says what it did, and exits with 0", async ({ line }) => {
+  await line.varve(["save", "a", "--value", JSON.stringify("needle ".repeat(100))]);
+  const backup = join(line.folder, "backup");
+  cpSync(line.home, backup, { recursive: true });
+  damage(line, "needle");
+  const foreseen = await line.varve(["repair", "--from", "backup", "--dry-run"]);
+  assert.is(foreseen.exitCode, 0);
+  assert.match(foreseen.stdout, /^would repair record: .*\(segment 1, offset \d+\): a:0$/m);
+  assert.match(foreseen.stdout, /^ok: 1 problem would be repaired$/m);
+  assert.is((await line.varve(["get", "a"])).exitCode, 5, "nothing was done");
+  const { stdout, exitCode } = await line.varve(["repair", "--from", "backup"]);
+  assert.is(exitCode, 0);
+  assert.match(
+    stdout,
+    /^repaired record: .*: a:0\nkept the damaged file as .*quarantine.*\nthe index was made again\nok: 1 problem repaired\n$/,
+  );
+  assert.match((await line.varve(["get", "a"])).stdout, "needle needle");
+  assert.is((await line.varve(["verify", "--full"])).exitCode, 0);
+  assert.is((await line.varve(["repair"])).stdout, "ok: nothing to repair\n");
+});
+
+test("repair exits with 5 when damage is left, and says of each why", async ({ line }) => {
+  await line.varve(["save", "a", "--value", JSON.stringify("needle ".repeat(100))]);
+  damage(line, "needle");
+  const { stdout, exitCode } = await line.varve(["repair"]);
+  assert.is(exitCode, 5);
+  assert.match(
+    stdout,
+    /^left record: .*: a:0; its only sound copy .* none was given\n1 problem left, 0 problems repaired\n$/,
+  );
+  const [report] = documentsOf(await line.varve(["repair", "--json"]));
+  assert.equal([report.ok, report.repaired, report.notRepaired[0].refs], [false, [], ["a:0"]]);
+  for (const [from, expected] of [
+    ["nowhere", 3],
+    [line.home, 2],
+    [line.folder, 3],
+  ] as const)
+    assert.is((await line.varve(["repair", "--from", from, "--json"])).exitCode, expected, from);
 });
 
 function damage({ home }: CommandLine, text: string): void {

@@ -23,6 +23,7 @@ import type {
   Pending,
   Progress,
   Ref,
+  RepairReport,
   SaveOptions,
   StoreOptions,
   StoreStats,
@@ -133,9 +134,11 @@ async function writing(store: ArtifactStore): Promise<void> {
     batch.annotate(pending, { tags: { a: "b" } });
     batch.delete(pending);
   });
-  const verified: VerifyReport = await store.verify({ full: true, signal });
+  const verified: VerifyReport = await store.verify({ full: true, signal, timeBudget: 1_000 });
+  if (verified.next) await store.verify({ after: verified.next });
+  const repaired: RepairReport = await store.repair({ from: ["backup", store], dryRun: true });
   await store.rebuildIndex();
-  void [report, saved, verified];
+  void [report, saved, verified, repaired];
 }
 
 async function artifacts(artifact: Artifact): Promise<void> {
@@ -169,8 +172,6 @@ async function later(store: ArtifactStore): Promise<void> {
   await store.prune({ keepLast: 3, olderThan: "30d", tags: {}, maxSize: 1 }, { dryRun: true });
   // @ts-expect-error later
   await store.compact({ historyBefore: 1 });
-  // @ts-expect-error later
-  await store.repair({ from: "backup" });
   // @ts-expect-error later
   await store.backup("folder");
   // @ts-expect-error later
@@ -242,7 +243,8 @@ export async function engineContract(): Promise<void> {
   await snapshot.close();
   // @ts-expect-error later
   await engine.compact();
-  await engine.verify();
+  await engine.verify({ timeBudget: 1_000 });
+  await engine.repair({ from: "backup" });
   await engine.stats();
   await engine.close();
   void [value, values, there, sequence, removed];

@@ -1,0 +1,15 @@
+/** Damage as verify and repair tell of it. */
+
+import type { DamageProblem } from "../engine/main.ts";
+import { printable } from "./printable.ts";
+
+function placeOf({ segment, offset }: DamageProblem): string {
+  if (segment === undefined) return "";
+  return offset === undefined ? ` (segment ${segment})` : ` (segment ${segment}, offset ${offset})`;
+}
+
+/** What is damaged, where, and which artifacts it touches. */
+export function damageText(problem: DamageProblem): string {
+  const refs = problem.refs?.length ? `: ${problem.refs.join(", ")}` : "";
+  return printable(`${problem.message}${placeOf(problem)}${refs}`);
+}

@@ -1,0 +1,121 @@
+import { BLOB_SPACE } from "../index/rows.ts";
+import { DIGEST_BYTES } from "../log/format.ts";
+import type { RecordPlace } from "../log/reader.ts";
+import { ENTRY_HEAD_BYTES } from "./bulk-sort.ts";
+
+/** What a part of the log says of a blob, as an entry of a fixed size. Numbers are doubles: these bytes live for a rebuild. */
+
+const FLAG_PLACED = 1;
+const FLAG_REFERENCED_FIRST = 2;
+const KEY_BYTES = 1 + DIGEST_BYTES;
+const VALUE_AT = ENTRY_HEAD_BYTES + KEY_BYTES;
+const VALUE_BYTES = 4 * 8;
+export const BLOB_ENTRY_BYTES = VALUE_AT + VALUE_BYTES;
+
+export interface BlobPart {
+  /** The last copy in this part of the log. */
+  place: RecordPlace | undefined;
+  /** Something referred to the blob before this part of the log had a copy of it. */
+  isReferencedFirst: boolean;
+  /** References gained less those lost; those gained earlier may be lost here. */
+  count: number;
+}
+
+/** Entries of blobs by digest: a hash table with open addressing, filled to less than half. */
+export class BlobTable {
+  readonly buffer: Buffer;
+  readonly #capacity: number;
+  readonly #slots: Int32Array;
+  #count = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+    this.buffer = Buffer.allocUnsafeSlow(capacity * BLOB_ENTRY_BYTES);
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How many more there is room for. */
+  get room(): number {
+    return this.#capacity - this.#count;
+  }
+
+  clear(): void {
+    this.#slots.fill(0);
+    this.#count = 0;
+  }
+
+  /** A copy of the blob whose digest stands at `at` in `bytes`. */
+  place(bytes: Buffer, at: number, { segment, offset, payloadLength }: RecordPlace): void {
+    const entry = this.#find(bytes, at, 0);
+    const { buffer } = this;
+    buffer[entry + 2]! |= FLAG_PLACED;
+    buffer.writeDoubleLE(segment, entry + VALUE_AT);
+    buffer.writeDoubleLE(offset, entry + VALUE_AT + 8);
+    buffer.writeDoubleLE(payloadLength, entry + VALUE_AT + 16);
+  }
+
+  /** Something refers to the blob, which changes the count by `by`. Gives its entry. */
+  refer(bytes: Buffer, at: number, by: number): number {
+    const entry = this.#find(bytes, at, FLAG_REFERENCED_FIRST);
+    const count = entry + VALUE_AT + 24;
+    if (by !== 0) this.buffer.writeDoubleLE(this.buffer.readDoubleLE(count) + by, count);
+    return entry;
+  }
+
+  /** @param flags of the entry, if it is a new one */
+  #find(bytes: Buffer, at: number, flags: number): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = bytes.readUInt32LE(at) & mask; ; slot = (slot + 1) & mask) {
+      const known = this.#slots[slot]!;
+      if (known === 0) {
+        this.#slots[slot] = this.#count + 1;
+        return this.#add(bytes, at, flags);
+      }
+      const entry = (known - 1) * BLOB_ENTRY_BYTES;
+      if (this.#isOf(entry, bytes, at)) return entry;
+    }
+  }
+
+  #isOf(entry: number, bytes: Buffer, at: number): boolean {
+    const { buffer } = this;
+    const known = entry + ENTRY_HEAD_BYTES + 1;
+    for (let i = 0; i < DIGEST_BYTES; i++) if (buffer[known + i] !== bytes[at + i]) return false;
+    return true;
+  }
+
+  #add(bytes: Buffer, at: number, flags: number): number {
+    const { buffer } = this;
+    const entry = this.#count++ * BLOB_ENTRY_BYTES;
+    buffer[entry] = KEY_BYTES;
+    buffer[entry + 1] = 0;
+    buffer[entry + 2] = flags;
+    buffer[entry + 3] = 0;
+    buffer.writeUInt32LE(VALUE_BYTES, entry + 4);
+    buffer[entry + ENTRY_HEAD_BYTES] = BLOB_SPACE;
+    const digest = entry + ENTRY_HEAD_BYTES + 1;
+    for (let i = 0; i < DIGEST_BYTES; i++) buffer[digest + i] = bytes[at + i]!;
+    for (let i = VALUE_AT; i < BLOB_ENTRY_BYTES; i++) buffer[entry + i] = 0;
+    return entry;
+  }
+}
+
+export function placeOf(buffer: Buffer, entry: number): RecordPlace | undefined {
+  if ((buffer[entry + 2]! & FLAG_PLACED) === 0) return undefined;
+  return {
+    segment: buffer.readDoubleLE(entry + VALUE_AT),
+    offset: buffer.readDoubleLE(entry + VALUE_AT + 8),
+    payloadLength: buffer.readDoubleLE(entry + VALUE_AT + 16),
+  };
+}
+
+export function readBlobPart(buffer: Buffer, entry: number): BlobPart {
+  return {
+    place: placeOf(buffer, entry),
+    isReferencedFirst: (buffer[entry + 2]! & FLAG_REFERENCED_FIRST) !== 0,
+    count: buffer.readDoubleLE(entry + VALUE_AT + 24),
+  };
+}

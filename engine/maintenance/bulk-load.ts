@@ -1,0 +1,228 @@
+import { join } from "node:path";
+import { VarveError } from "../errors.ts";
+import type { Catalog } from "../index/catalog.ts";
+import type { Gap } from "../index/gap.ts";
+import type { Row } from "../index/rows.ts";
+import { encodeBlobRow, encodeRow } from "../index/rows.ts";
+import type { LogReader, RecordPlace } from "../log/reader.ts";
+import type { LogProblem, ScannedBatch } from "../log/scan.ts";
+import { scanLog } from "../log/scan.ts";
+import { LOG_START } from "../log/segment.ts";
+import { readBlobPart } from "./bulk-blobs.ts";
+import type { Sorted } from "./bulk-merge.ts";
+import { Merge, SortedInFile, SortedInMemory } from "./bulk-merge.ts";
+import type { RunSize } from "./bulk-run.ts";
+import { isBlobWanted, isDeleted, keyAt, Run, rowAt, valueAt } from "./bulk-run.ts";
+import { gapOf } from "./gap.ts";
+import type { Replay, ReplayOptions } from "./replay.ts";
+import { damagedPayload, replay } from "./replay.ts";
+
+export interface LoadOptions extends ReplayOptions {
+  /** Where rows wait that memory has no room for: a folder that is there. What is put there is removed. */
+  scratchFolder: string;
+  /** Of what is kept in memory. */
+  runSize?: RunSize;
+}
+
+/** Of some 350,000 artifacts. */
+const RUN_SIZE: RunSize = { rowBytes: 64 * 1024 * 1024, blobs: 400_000 };
+/** Blobs are seldom shorter, so there is room for all of a short log. */
+const SHORT_BLOB_BYTES = 128;
+const ROWS_PER_TRANSACTION = 20_000;
+/** Blobs that were written a second time, after they were found damaged. */
+const COPIED_BLOBS_MAX = 100_000;
+
+/**
+ * Makes a new, empty index from the whole log: what `replay` from the start of the log would make, faster, since LMDB
+ * takes rows several times as fast in the order of their keys. The log is read in runs, each as long as memory allows;
+ * their rows are sorted, wait in files where there is more than one run, and are merged into the index.
+ *
+ * Two things need the order of the log. How often a blob is referred to does not, as long as each reference comes
+ * behind its blob; where that is not so, because a batch was lost, the index is made in the order of the log instead.
+ * Where the blob of a row was at that moment is known from its own run, or is its last place in the runs before.
+ *
+ * A process that is killed in here leaves a half-made index without a trust mark.
+ * @param catalog without any rows
+ */
+export function loadIndex(
+  reader: LogReader,
+  numbers: readonly number[],
+  catalog: Catalog,
+  options: LoadOptions,
+): Replay {
+  const load = new BulkLoad(catalog, { runSize: runSizeFor(reader, numbers), ...options });
+  try {
+    const result = load.read(reader, numbers);
+    if (load.putBlobs() && load.putRows()) {
+      load.finish(result);
+      return result;
+    }
+  } finally {
+    load.close();
+  }
+  catalog.clear();
+  return replay(reader, numbers, catalog, LOG_START, options);
+}
+
+/** No more than the log can fill: most stores are small, and an empty one is made each time that a store is begun. */
+function runSizeFor(reader: LogReader, numbers: readonly number[]): RunSize {
+  let logBytes = 0;
+  for (const number of numbers) {
+    if (logBytes >= RUN_SIZE.rowBytes) break;
+    try {
+      logBytes += reader.segment(number).file.size();
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+    }
+  }
+  return {
+    rowBytes: Math.min(RUN_SIZE.rowBytes, logBytes * 2),
+    blobs: Math.min(RUN_SIZE.blobs, Math.ceil(logBytes / SHORT_BLOB_BYTES)),
+  };
+}
+
+class BulkLoad {
+  readonly #catalog: Catalog;
+  readonly #options: LoadOptions;
+  readonly #run: Run;
+  /** How many runs came before the one in memory. */
+  #number = 0;
+  readonly #rows: Sorted[] = [];
+  readonly #blobs: Sorted[] = [];
+  readonly #files: SortedInFile[] = [];
+  readonly #gaps: Gap[] = [];
+  /** By digest, where more than one run has a copy: the last one of each. */
+  readonly #copies = new Map<string, { run: number; place: RecordPlace }[]>();
+
+  constructor(catalog: Catalog, options: LoadOptions) {
+    this.#catalog = catalog;
+    this.#options = options;
+    this.#run = new Run(options.runSize ?? RUN_SIZE);
+  }
+
+  /** Sorts what the log has, run by run. */
+  read(reader: LogReader, numbers: readonly number[]): Replay {
+    const { durableSequence, until } = this.#options;
+    const scan = scanLog(reader, numbers, LOG_START, durableSequence, until, "views");
+    const problems: LogProblem[] = [];
+    let batches = 0;
+    let before = LOG_START;
+    let next = scan.next();
+    for (; !next.done; next = scan.next()) {
+      if ("problem" in next.value) {
+        problems.push(next.value.problem);
+        const gap = gapOf(reader, numbers, next.value.problem, before);
+        if (gap) this.#gaps.push(gap);
+      } else {
+        before = next.value.batch.end;
+        this.#addBatch(next.value.batch, problems);
+        batches++;
+      }
+    }
+    this.#rows.push(new SortedInMemory(this.#number, this.#run.rows, this.#run.sortedRows()));
+    this.#blobs.push(new SortedInMemory(this.#number, this.#run.blobs.buffer, this.#run.sortedBlobs()));
+    return { ...next.value, problems, batches };
+  }
+
+  #addBatch({ header, records }: ScannedBatch, problems: LogProblem[]): void {
+    for (const record of records) {
+      if (!record.sound) problems.push(damagedPayload(record));
+      if (this.#run.add(record, header.sequence, header.time)) continue;
+      this.#putAway();
+      this.#run.add(record, header.sequence, header.time);
+    }
+  }
+
+  /** Makes room for the next run. */
+  #putAway(): void {
+    const number = this.#number++;
+    const rows = this.#run.sortedRows();
+    this.#rows.push(this.#inFile(number, "rows", this.#run.rows, rows));
+    this.#blobs.push(this.#inFile(number, "blobs", this.#run.blobs.buffer, this.#run.sortedBlobs()));
+    this.#run.clear();
+  }
+
+  #inFile(number: number, what: string, buffer: Buffer, entries: Uint32Array): SortedInFile {
+    const path = join(this.#options.scratchFolder, `${what}-${number}.tmp`);
+    const file = new SortedInFile(number, path, buffer, entries);
+    this.#files.push(file);
+    return file;
+  }
+
+  /** False where the order of the log counts. */
+  putBlobs(): boolean {
+    return this.#putAll(this.#blobs, (parts) => this.#putBlob(parts));
+  }
+
+  putRows(): boolean {
+    return this.#putAll(this.#rows, (versions) => this.#putRow(versions));
+  }
+
+  finish({ position }: Replay): void {
+    this.#catalog.transact(() => {
+      for (const gap of this.#gaps) this.#catalog.gaps.note(gap);
+      this.#catalog.setApplied(position);
+    });
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+
+  #putAll(sources: readonly Sorted[], put: (sameKey: readonly Sorted[]) => boolean): boolean {
+    const merge = new Merge(sources);
+    let sameKey = merge.take();
+    while (sameKey) {
+      const isPut = this.#catalog.transact(() => {
+        for (let count = 0; sameKey && count < ROWS_PER_TRANSACTION; count++) {
+          if (!put(sameKey)) return false;
+          sameKey = merge.take();
+        }
+        return true;
+      });
+      if (!isPut) return false;
+    }
+    return true;
+  }
+
+  #putBlob(parts: readonly Sorted[]): boolean {
+    let place: RecordPlace | undefined;
+    let referenceCount = 0;
+    const copies: { run: number; place: RecordPlace }[] = [];
+    for (const { run, buffer, entry } of parts) {
+      const part = readBlobPart(buffer, entry);
+      if (!place && (!part.place || part.isReferencedFirst)) return false;
+      if (part.place) copies.push({ run, place: part.place });
+      place = part.place ?? place;
+      referenceCount += part.count;
+    }
+    const { buffer, entry } = parts[0]!;
+    const key = keyAt(buffer, entry);
+    if (copies.length > 1) this.#copies.set(key.toString("latin1", 1), copies);
+    if (this.#copies.size > COPIED_BLOBS_MAX) return false;
+    return this.#catalog.append(key, encodeBlobRow({ place: place!, referenceCount }));
+  }
+
+  #putRow(versions: readonly Sorted[]): boolean {
+    for (const { buffer, entry } of versions.slice(0, -1)) {
+      const row = rowAt(buffer, entry);
+      if (row) this.#catalog.uncount(row);
+    }
+    const { run, buffer, entry } = versions.at(-1)!;
+    if (isDeleted(buffer, entry)) return true;
+    const value = isBlobWanted(buffer, entry)
+      ? this.#withBlob(rowAt(buffer, entry)!, run)
+      : valueAt(buffer, entry);
+    return this.#catalog.append(keyAt(buffer, entry), value);
+  }
+
+  /** A row whose blob is not in its own run: it was in one before. */
+  #withBlob(row: Row, run: number): Buffer {
+    const digest = row.references[0]!;
+    const copies = this.#copies.get(digest.toString("latin1"));
+    const blob = copies
+      ? copies.findLast((copy) => copy.run < run)?.place
+      : this.#catalog.blob(digest)?.place;
+    return encodeRow({ ...row, blob });
+  }
+}

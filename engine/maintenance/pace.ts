@@ -1,0 +1,55 @@
+import { VarveError } from "../errors.ts";
+
+export interface PaceOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds after which to stop; default: never. */
+  timeBudget?: number | undefined;
+  onProgress?: ((progress: PaceProgress) => void) | undefined;
+}
+
+export interface PaceProgress {
+  phase: string;
+  done: number;
+  total: number;
+  unit: "bytes" | "records";
+}
+
+/** For so long a walk over log or index keeps the event loop waiting. */
+const TURN_MILLISECONDS = 10;
+
+/** Lets a long walk give way to everything else, be followed, interrupted, and end when its time is over. */
+export class Pace {
+  readonly #options: PaceOptions;
+  readonly #end: number;
+  #turnAt = performance.now();
+
+  constructor(options: PaceOptions) {
+    this.#options = options;
+    this.#end = performance.now() + (options.timeBudget ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether somebody follows, for whom a total is worth some work. */
+  get isFollowed(): boolean {
+    return this.#options.onProgress !== undefined;
+  }
+
+  isOver(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  isDue(): boolean {
+    return performance.now() - this.#turnAt >= TURN_MILLISECONDS;
+  }
+
+  tell(progress: PaceProgress): void {
+    this.#options.onProgress?.(progress);
+  }
+
+  /** @throws ABORTED */
+  async turn(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const { signal } = this.#options;
+    if (signal?.aborted) throw new VarveError("ABORTED", "the call was aborted", { cause: signal.reason });
+    this.#turnAt = performance.now();
+  }
+}

@@ -1,0 +1,89 @@
+import { checksum, runningChecksum } from "../log/checksum.ts";
+import type { LogFile } from "../log/file.ts";
+import type { BatchHeader, RecordHeader, SegmentHeader } from "../log/format.ts";
+import {
+  ALIGNMENT_BYTES,
+  BATCH_HEADER_BYTES,
+  decodeSegmentHeader,
+  KEY_BYTES_MAX,
+  RECORD_HEADER_BYTES,
+  readBatchHeader,
+  readRecordHeader,
+  SEGMENT_HEADER_BYTES,
+} from "../log/format.ts";
+import type { LogIdentity } from "../log/segment.ts";
+import { Window } from "../log/window.ts";
+import type { Pace } from "./pace.ts";
+
+/** A batch of which only the header is known to be whole. */
+export interface OutlinedBatch {
+  offset: number;
+  end: number;
+  header: BatchHeader;
+}
+
+/** Places tried between two looks at the clock. */
+const STEPS = 4_096;
+
+/** One copy of a segment, whole or damaged. */
+export class SegmentCopy {
+  readonly size: number;
+  readonly #file: LogFile;
+  #opened: Window | undefined;
+
+  constructor(file: LogFile) {
+    this.#file = file;
+    this.size = file.size();
+  }
+
+  get #window(): Window {
+    this.#opened ??= new Window(this.#file, this.size);
+    return this.#opened;
+  }
+
+  /** Undefined when it is damaged, or that of another segment. */
+  header(number: number, { storeId }: LogIdentity): SegmentHeader | undefined {
+    try {
+      const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+      const header = decodeSegmentHeader(bytes.subarray(0, this.#file.read(bytes, 0)), "copy");
+      return header.number === number && header.storeId === storeId ? header : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  bytes(from: number, length: number): Buffer {
+    return this.#window.view(from, length);
+  }
+
+  record(at: number, salt: bigint): RecordHeader | undefined {
+    return readRecordHeader(this.#window.view(at, RECORD_HEADER_BYTES + KEY_BYTES_MAX), 0, salt);
+  }
+
+  isSound(from: number, { payloadLength, payloadChecksum }: RecordHeader, salt: bigint): boolean {
+    if (from + payloadLength > this.size) return false;
+    if (payloadLength <= this.#window.pieceBytes)
+      return checksum(this.#window.view(from, payloadLength), salt) === payloadChecksum;
+    const running = runningChecksum(salt);
+    for (const piece of this.#window.pieces(from, payloadLength)) running.update(piece);
+    return running.digest() === payloadChecksum;
+  }
+
+  /** All batches before `end` whose headers are whole, wherever they stand. */
+  async outline(salt: bigint, end: number, pace: Pace): Promise<OutlinedBatch[]> {
+    const found: OutlinedBatch[] = [];
+    let steps = 0;
+    for (let at = SEGMENT_HEADER_BYTES; at + BATCH_HEADER_BYTES <= Math.min(end, this.size); ) {
+      const header = readBatchHeader(this.#window.view(at, BATCH_HEADER_BYTES), 0, salt);
+      const batchEnd = header && at + BATCH_HEADER_BYTES + header.length;
+      if (header) found.push({ offset: at, end: batchEnd!, header });
+      at = batchEnd ?? at + ALIGNMENT_BYTES;
+      if (++steps % STEPS === 0 && pace.isDue()) await pace.turn();
+    }
+    return found;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

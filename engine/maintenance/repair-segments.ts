@@ -1,0 +1,231 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { VarveError } from "../errors.ts";
+import type { SegmentHeader } from "../log/format.ts";
+import type { LogPosition } from "../log/segment.ts";
+import { listSegments, segmentPath } from "../log/segment.ts";
+import { logFolder } from "./home.ts";
+import type { Pace } from "./pace.ts";
+import { SegmentCopy } from "./repair-copy.ts";
+import type { Cut, MergedSegment } from "./repair-merge.ts";
+import { mergeSegment } from "./repair-merge.ts";
+import type { OwnLog, RepairSource } from "./repair-sources.ts";
+
+/** A segment that other copies make better, and what it is to consist of. */
+export interface SegmentPlan {
+  number: number;
+  header: SegmentHeader;
+  cut: Cut | undefined;
+  merged: MergedSegment;
+  /** Whether there is a file that it takes the place of. */
+  replaces: boolean;
+  copies: SegmentCopy[];
+}
+
+const PIECE_BYTES = 1024 * 1024;
+
+/** What is known of the segments of a log that may lack some, from its own headers and those of copies. */
+export class SegmentMap {
+  readonly #own: OwnLog;
+  readonly #sources: readonly RepairSource[];
+  readonly #headers = new Map<number, SegmentHeader>();
+  readonly numbers: number[];
+  /** Where the log ends now; what comes behind is not there yet. */
+  readonly #end: LogPosition | undefined;
+
+  private constructor(own: OwnLog, sources: readonly RepairSource[], end: LogPosition | undefined) {
+    this.#own = own;
+    this.#sources = sources.filter(({ isSame }) => isSame);
+    this.#end = end;
+    this.numbers = listSegments(own.files, logFolder(own.folder));
+  }
+
+  static async of(
+    own: OwnLog,
+    sources: readonly RepairSource[],
+    end: LogPosition | undefined,
+    pace: Pace,
+  ): Promise<SegmentMap> {
+    const map = new SegmentMap(own, sources, end);
+    for (const number of [...map.numbers].reverse()) await map.#learn(number, pace);
+    return map;
+  }
+
+  /** Segments that there should be, of which the file is missing, has no readable header, or is another store's. */
+  unreadable(): number[] {
+    return [...this.#named()].filter((number) => !this.#ownHeader(number));
+  }
+
+  /** The segment that another one goes on from. */
+  previous(number: number): number | undefined {
+    return this.#headers.get(number)?.previousNumber || undefined;
+  }
+
+  /** Undefined where copies can't make it better. */
+  async plan(number: number, pace: Pace): Promise<SegmentPlan | undefined> {
+    const header = this.#headers.get(number);
+    if (!header) return undefined;
+    const own = this.#openOwn(number);
+    const others = this.#openOthers(number, header);
+    const copies = own ? [own, ...others] : others;
+    const cut = this.#cut(number);
+    const merged = await mergeSegment({ number, header, own, others, cut }, pace);
+    const isBetter = others.length > 0 && merged.extents.some(({ copy }) => copy && copy !== own);
+    if (isBetter) return { number, header, cut, merged, replaces: own !== undefined, copies };
+    for (const copy of copies) copy.close();
+    return undefined;
+  }
+
+  /** Learns of a segment, and of those that it goes on from as far as nobody else tells. */
+  async #learn(number: number, pace: Pace): Promise<void> {
+    for (let next = number; next > 0 && !this.#headers.has(next); ) {
+      const header = this.#ownHeader(next) ?? (await this.#foreignHeader(next, pace));
+      if (!header) return;
+      this.#headers.set(next, header);
+      next = header.previousNumber;
+    }
+  }
+
+  #named(): Set<number> {
+    return new Set(
+      [...this.#headers.values()].map(({ previousNumber }) => previousNumber).filter((n) => n > 0),
+    );
+  }
+
+  #ownHeader(number: number): SegmentHeader | undefined {
+    const copy = this.#openOwn(number);
+    const header = copy?.header(number, this.#own.identity);
+    copy?.close();
+    return header;
+  }
+
+  /**
+   * The header of a copy, for a segment whose own is not to be read. Segments that were begun at the same number by
+   * homes that went apart differ in their salt: the right one fits our bytes, or ends as the next segment says.
+   */
+  async #foreignHeader(number: number, pace: Pace): Promise<SegmentHeader | undefined> {
+    const cut = this.#cut(number);
+    const candidates = this.#sources.flatMap((source) => source.headers.get(number) ?? []);
+    let unproven: SegmentHeader | undefined;
+    for (const header of candidates) {
+      const own = this.#openOwn(number);
+      const others = this.#openOthers(number, header);
+      try {
+        const ours = await own?.outline(header.salt, Number.POSITIVE_INFINITY, pace);
+        if (ours && ours.length > 0) return header;
+        for (const copy of others) {
+          const outline = await copy.outline(header.salt, cut?.end ?? Number.POSITIVE_INFINITY, pace);
+          if (outline.some(({ end, header: { chain } }) => end === cut?.end && chain === cut.chain))
+            return header;
+          if (
+            !outline.some(
+              ({ header: { sequence, chain } }) => cut && sequence >= cut.sequence && chain !== cut.chain,
+            )
+          )
+            unproven = header;
+        }
+      } finally {
+        for (const copy of own ? [own, ...others] : others) copy.close();
+      }
+    }
+    return unproven;
+  }
+
+  #cut(number: number): Cut | undefined {
+    for (const header of this.#headers.values()) {
+      const { previousNumber, previousEnd: end, previousSequence: sequence, previousChain: chain } = header;
+      if (previousNumber === number) return { end, sequence, chain };
+    }
+    if (this.#end?.segment !== number) return undefined;
+    return { end: this.#end.offset, sequence: this.#end.sequence, chain: this.#end.chain };
+  }
+
+  #openOwn(number: number): SegmentCopy | undefined {
+    const { files, folder } = this.#own;
+    const path = segmentPath(logFolder(folder), number);
+    return files.exists(path) ? new SegmentCopy(files.open(path, "read")) : undefined;
+  }
+
+  /** Copies of that very segment: the same salt, or a header that says nothing. */
+  #openOthers(number: number, { salt }: SegmentHeader): SegmentCopy[] {
+    return this.#sources
+      .filter(
+        ({ numbers, headers }) => numbers.includes(number) && (headers.get(number)?.salt ?? salt) === salt,
+      )
+      .map(({ folder }) => new SegmentCopy(this.#own.files.open(segmentPath(folder, number), "read")));
+  }
+}
+
+/**
+ * Writes the merged segment to a file without its name yet, on the disk, and reads it again.
+ * @returns its path
+ */
+export async function writeMerged(own: OwnLog, plan: SegmentPlan, pace: Pace): Promise<string> {
+  const { files } = own;
+  const path = join(logFolder(own.folder), `new-${randomBytes(6).toString("hex")}.tmp`);
+  const file = files.open(path, "create");
+  try {
+    for (const { copy, from, to } of plan.merged.extents) {
+      for (let at = from; at < to; at += PIECE_BYTES) {
+        const length = Math.min(PIECE_BYTES, to - at);
+        file.append([copy ? copy.bytes(at, length) : Buffer.alloc(length)]);
+        if (pace.isDue()) await pace.turn();
+      }
+    }
+    file.sync();
+  } catch (error) {
+    file.close();
+    files.remove(path);
+    throw error;
+  }
+  file.close();
+  try {
+    await check(own, plan, path, pace);
+  } catch (error) {
+    files.remove(path);
+    throw error;
+  }
+  return path;
+}
+
+async function check(own: OwnLog, plan: SegmentPlan, path: string, pace: Pace): Promise<void> {
+  const { number, header, cut, merged } = plan;
+  const written = new SegmentCopy(own.files.open(path, "read"));
+  try {
+    const again = await mergeSegment({ number, header, own: written, others: [], cut }, pace);
+    const isGood =
+      written.header(number, own.identity)?.salt === header.salt &&
+      again.problems.length <= merged.problems.length;
+    if (!isGood)
+      throw new VarveError("IO", `the repaired segment ${number} was not read back as it was written`, {
+        hint: "check the disk; nothing was changed",
+      });
+  } finally {
+    written.close();
+  }
+}
+
+/** Under the lock: the file at `path` gets the segment's name, and what had it is kept in `quarantine`. */
+export function replaceSegment(own: OwnLog, plan: SegmentPlan, path: string, now: Date): string | undefined {
+  const { files, folder } = own;
+  const target = segmentPath(logFolder(folder), plan.number);
+  if (!plan.replaces) {
+    files.publish(path, target);
+    files.syncFolder(logFolder(folder));
+    return undefined;
+  }
+  const quarantine = join(folder, "quarantine");
+  if (!files.exists(quarantine)) {
+    files.makeFolder(quarantine);
+    files.syncFolder(folder);
+  }
+  const stamp = now.toISOString().replaceAll(/[-:]/g, "");
+  const number = String(plan.number).padStart(10, "0");
+  const kept = join(quarantine, `${number}-${stamp}-${randomBytes(3).toString("hex")}.varve`);
+  // The damaged file has a second name, on the disk, before the first is taken from it.
+  files.link(target, kept);
+  files.syncFolder(quarantine);
+  files.replace(path, target);
+  files.syncFolder(logFolder(folder));
+  return kept;
+}

@@ -1,0 +1,16 @@
+import { openStore } from "../engine/main.ts";
+import { newFolder } from "./helpers/folders.ts";
+const home = newFolder();
+const t0 = performance.now(); const lap = (w: string) => console.log(w, (performance.now() - t0).toFixed(1));
+let s = await openStore({ home, environment: false }); lap("open");
+await s.save("a", 1); lap("save");
+for (let i = 0; i < 50; i++) await s.save("a", i); lap("50 saves");
+await s.rebuildIndex(); lap("rebuild");
+await s.load("a"); lap("load");
+await s.close(); lap("close");
+s = await openStore({ home, environment: false, readOnly: true }); lap("open ro");
+await s.close(); lap("close");
+s = await openStore({ home, environment: false }); lap("open");
+const r = await openStore({ home, environment: false, readOnly: true }); lap("open ro");
+await r.close(); lap("close ro");
+await s.close(); lap("close");
