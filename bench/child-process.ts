@@ -38,7 +38,8 @@ function start(task: Task, { script, profileFolder }: ChildOptions): ChildProces
 
 /** Such as `save-varve-1234.cpuprofile`. */
 function profileName(task: Task): string {
-  const what = task.kind === "measure" ? task.workload : task.kind;
+  const what =
+    task.kind === "measure" ? task.workload : task.kind === "recover" ? `recovery-${task.step}` : task.kind;
   return `${what}-${task.subject.replaceAll("/", "-")}-${Date.now()}.cpuprofile`;
 }
 

@@ -5,6 +5,7 @@ import { packageLoader } from "../cli/bench/packages.ts";
 import type { OpenSubject } from "../cli/bench/subject.ts";
 import { subjects } from "../cli/bench/subjects.ts";
 import { EntrySource } from "../cli/bench/values.ts";
+import { recover } from "./recovery/steps.ts";
 import type { Answer, Memory, Task } from "./task.ts";
 import type { Situation } from "./workload.ts";
 import { workloads } from "./workloads.ts";
@@ -70,6 +71,7 @@ function memoryNow(): Memory {
 async function perform(task: Task): Promise<Answer> {
   if (task.kind === "measure") return measure(task);
   if (task.kind === "write") return writeUntilKilled(task);
+  if (task.kind === "recover") return recover(task);
   await fill(task);
   return { kind: "done", memory: memoryNow() };
 }
@@ -83,6 +85,7 @@ function answer(message: Answer): Promise<void> {
 process.once("message", async (task: Task) => {
   try {
     await answer(await perform(task));
+    if (task.kind === "recover" && task.step === "open") process.exit();
   } catch (error) {
     await answer({ kind: "failed", message: String((error as Error).stack ?? error) });
   }

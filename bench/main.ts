@@ -4,10 +4,11 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureLimits } from "../cli/bench/limits.ts";
-import { fileSystemOf, machineOf } from "../cli/bench/machine.ts";
+import { fileSystemOf, machineOf, machineText } from "../cli/bench/machine.ts";
 import { build, resultsFolder } from "./build.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
+import { measureRecovery, type Recovery, recoveryLines } from "./recovery/recovery.ts";
 import { reportLines } from "./report.ts";
 import { type Result, rowsOf } from "./result.ts";
 import { Runner } from "./runner.ts";
@@ -38,6 +39,29 @@ async function measure(options: Options, folder: string, signal: AbortSignal): P
   }
 }
 
+async function recovery(
+  sizes: readonly number[],
+  options: Options,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const built = await mkdtemp(join(resultsFolder, "build-"));
+  try {
+    const script = await build(built);
+    const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
+    const rows: Recovery[] = [];
+    const onStep = (text: string): void => console.error(text);
+    for (const size of sizes)
+      rows.push(await measureRecovery(size, options, { script, folder, signal, onStep }));
+    console.log([machineText(machine), ...recoveryLines(rows)].join("\n"));
+    const result = { format: 1, date, machine, options, recovery: rows };
+    if (options.json !== undefined)
+      await writeFile(options.json, `${JSON.stringify(result, undefined, 1)}\n`);
+  } finally {
+    await rm(built, { recursive: true, force: true });
+  }
+}
+
 async function run(options: Options): Promise<void> {
   const interruption = new AbortController();
   process.once("SIGINT", () => interruption.abort(new Error("interrupted")));
@@ -45,6 +69,10 @@ async function run(options: Options): Promise<void> {
   for (const each of [parent, resultsFolder]) await mkdir(each, { recursive: true });
   const folder = await mkdtemp(join(parent, "varve-bench-"));
   try {
+    if (options.recovery) {
+      await recovery(options.recovery, options, folder, interruption.signal);
+      return;
+    }
     const result = await measure(options, folder, interruption.signal);
     console.log(reportLines(result).join("\n"));
     if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));

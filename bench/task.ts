@@ -10,7 +10,20 @@ interface TaskBase extends ValueOptions {
   filled: number;
 }
 
+/** `write` saves and is killed; `open` ends without closing the store, as a killed process does. */
+export type RecoveryStep = "fill" | "rebuild" | "write" | "open";
+
+export interface RecoveryTask extends TaskBase {
+  kind: "recover";
+  step: RecoveryStep;
+  /** Number of the first artifact to save. */
+  first: number;
+  /** Artifacts to save, or that the step is about. */
+  count: number;
+}
+
 export type Task =
+  | RecoveryTask
   | (TaskBase & { kind: "fill" })
   /** Saves until it is killed. */
   | (TaskBase & { kind: "write" })

@@ -1,6 +1,10 @@
 import type { CallOptions } from "./api.ts";
 import { VarveError } from "./errors.ts";
-import { isIndexDamage } from "./index/damage.ts";
+import { isIndexDamage, isIndexReplaced } from "./index/damage.ts";
+
+/** How often a call is tried again: for damage, which a new index has not, and for others' making new ones. */
+const DAMAGED_MAX = 2;
+const REPLACED_MAX = 100;
 
 /** Counts the running calls of a store or engine, so that closing waits for them and later calls are refused. */
 export class CallGuard {
@@ -30,17 +34,22 @@ export class CallGuard {
     this.check(options);
     this.#running++;
     try {
-      return await action();
-    } catch (error) {
-      if (!repeatable || !(await this.#healed(error))) throw error;
-      return await action();
+      for (let tries = 0; ; tries++) {
+        try {
+          return await action();
+        } catch (error) {
+          if (!repeatable || !(await this.#isHealed(error, tries))) throw error;
+        }
+      }
     } finally {
       this.#leave();
     }
   }
 
-  async #healed(error: unknown): Promise<boolean> {
-    return isIndexDamage(error) && this.#heal !== undefined && (await this.#heal());
+  /** Whether what failed may be tried once more, with an index that is sound and in use. */
+  async #isHealed(error: unknown, tries: number): Promise<boolean> {
+    if (!this.#heal || !isIndexDamage(error)) return false;
+    return tries < (isIndexReplaced(error) ? REPLACED_MAX : DAMAGED_MAX) && (await this.#heal());
   }
 
   /** An iteration whose every step is a call; leaving it early ends what is under it. */
@@ -48,14 +57,13 @@ export class CallGuard {
     this.check(options);
     let steps = begin();
     try {
-      const first = () => steps.next();
-      let step = await this.run(options, () =>
-        first().catch(async (error) => {
-          if (!(await this.#healed(error))) throw error;
-          steps = begin();
-          return first();
-        }),
-      );
+      let isBegun = false;
+      // Nothing was given out yet, so it may begin again.
+      let step = await this.read(options, () => {
+        if (isBegun) steps = begin();
+        isBegun = true;
+        return steps.next();
+      });
       while (!step.done) {
         yield step.value;
         step = await this.run(options, () => steps.next().catch((error) => this.#endDamaged(error)));
@@ -67,7 +75,7 @@ export class CallGuard {
 
   /** A listing is one state of the store, so it can't go on in an index that was made since. */
   async #endDamaged(error: unknown): Promise<never> {
-    if (!(await this.#healed(error))) throw error;
+    if (!(await this.#isHealed(error, 0))) throw error;
     throw new VarveError(
       "CORRUPTION",
       "the index was found damaged in the middle of a listing, and was made anew",

@@ -4,6 +4,7 @@ import { Committer } from "./commit.ts";
 import { Durability } from "./durability.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
+import { isIndexReplaced } from "./index/damage.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { SharedState } from "./index/shared-state.ts";
@@ -185,7 +186,11 @@ export class EngineCore {
 
   /** Blobs in the index, and what log and index take on the disk. */
   async spaceStats(): Promise<SpaceStats> {
-    return spaceStats(this.#settings.files, this.folder, this.#source);
+    try {
+      return spaceStats(this.#settings.files, this.folder, this.#source);
+    } catch (error) {
+      throw fromSystemError(error, "looking at the files of the store");
+    }
   }
 
   /** Reads the whole log and compares it with the index. */
@@ -197,6 +202,8 @@ export class EngineCore {
     try {
       const { files } = this.#settings;
       return await verifyLog({ files, folder: logFolder(this.folder), storeId, reader, catalog }, options);
+    } catch (error) {
+      throw fromSystemError(error, "reading the log");
     } finally {
       await catalog.release();
     }
@@ -241,9 +248,14 @@ export class EngineCore {
 
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
   async heal(): Promise<boolean> {
-    const healed = await this.#source.heal();
-    if (healed) this.refresh();
-    return healed;
+    if (!(await this.#source.heal())) return false;
+    try {
+      this.refresh();
+    } catch (error) {
+      // Again: who asked for this tries again, and will meet it.
+      if (!isIndexReplaced(error)) throw error;
+    }
+    return true;
   }
 
   /** Waits for running commits and lets go of everything. */

@@ -7,6 +7,7 @@ import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
 import type { EnvironmentRange, EnvironmentSnapshot } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
+import { PendingBlobs } from "./pending-blobs.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import {
   BLOB_SPACE,
@@ -23,6 +24,9 @@ export type { Change };
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
 const STORE_KEY = Buffer.from([META_SPACE, 0x03]);
+const FIRST_KEY = Buffer.from([META_SPACE]);
+/** Enough to make a commit cheap, few enough to bound what it holds. */
+const ROWS_PER_TRANSACTION = 20_000;
 const NO_DIGEST = new Uint8Array();
 
 export function blobKey(digest: Uint8Array): Buffer {
@@ -30,12 +34,6 @@ export function blobKey(digest: Uint8Array): Buffer {
   key[0] = BLOB_SPACE;
   key.set(digest, 1);
   return key;
-}
-
-interface PendingBlob {
-  digest: Buffer;
-  row: BlobRow | undefined;
-  changed: boolean;
 }
 
 export type Closing = (close: () => Promise<void>) => Promise<void>;
@@ -47,8 +45,7 @@ export class Catalog {
   readonly #environment: Environment;
   /** What takes the changes since `mark` back, the last one first. */
   #undo: (() => void)[] | undefined;
-  /** Blob rows of the transaction under way: many records touch the same one, which is then written once. */
-  #pendingBlobs: Map<string, PendingBlob> | undefined;
+  #pendingBlobs: PendingBlobs | undefined;
 
   #holders = 1;
   #abandoned = false;
@@ -92,21 +89,12 @@ export class Catalog {
   }
 
   blob(digest: Buffer): BlobRow | undefined {
-    return this.#pendingBlobs ? this.#pendingBlob(digest).row : this.#storedBlob(digest);
+    return this.#pendingBlobs ? this.#pendingBlobs.get(digest).row : this.#storedBlob(digest);
   }
 
   #storedBlob(digest: Buffer): BlobRow | undefined {
     const bytes = this.#environment.getFast(blobKey(digest));
     return bytes && decodeBlobRow(bytes);
-  }
-
-  #pendingBlob(digest: Buffer): PendingBlob {
-    const name = digest.toString("latin1");
-    const known = this.#pendingBlobs!.get(name);
-    if (known) return known;
-    const pending = { digest: Buffer.from(digest), row: this.#storedBlob(digest), changed: false };
-    this.#pendingBlobs!.set(name, pending);
-    return pending;
   }
 
   *rows(range: EnvironmentRange): Generator<{ key: Buffer; row: Row }> {
@@ -133,6 +121,22 @@ export class Catalog {
 
   refresh(): void {
     this.#environment.refresh();
+  }
+
+  /** Puts all rows as they are into an index that has none but what `begin` put. */
+  putInto(empty: Catalog): void {
+    for (const { key, value } of this.#environment.entries({ start: FIRST_KEY, end: blobKey(NO_DIGEST) }))
+      empty.transact(() => empty.#environment.put(key, value));
+    const entries = this.#environment.entries({ start: blobKey(NO_DIGEST) });
+    for (let ended = false; !ended; ) {
+      empty.transact(() => {
+        for (let count = 0; count < ROWS_PER_TRANSACTION && !ended; count++) {
+          const next = entries.next();
+          ended = next.done === true;
+          if (!next.done) empty.append(next.value.key, next.value.value);
+        }
+      });
+    }
   }
 
   /** A copy of the newest state, in a folder that exists; on another thread. */
@@ -164,10 +168,11 @@ export class Catalog {
   transact<T>(action: () => T): T {
     return this.#environment.transactSync(() => {
       this.gaps.begin();
-      this.#pendingBlobs = new Map();
+      this.#pendingBlobs = new PendingBlobs((digest) => this.#storedBlob(digest));
       try {
         const result = action();
-        this.#writePendingBlobs(this.#pendingBlobs);
+        for (const { digest, row } of this.#pendingBlobs.changes())
+          this.#environment.put(blobKey(digest), encodeBlobRow(row));
         return result;
       } finally {
         this.#pendingBlobs = undefined;
@@ -176,20 +181,18 @@ export class Catalog {
     });
   }
 
-  #writePendingBlobs(pending: Map<string, PendingBlob>): void {
-    for (const { digest, row, changed } of pending.values()) {
-      if (changed && row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
-    }
-  }
-
   /** Which store's log the index was made from. */
   storeId(): string | undefined {
     return this.#environment.get(STORE_KEY)?.toString("latin1");
   }
 
-  /** Within `transact`. */
-  setStoreId(storeId: string): void {
-    this.#environment.put(STORE_KEY, Buffer.from(storeId, "latin1"));
+  /**
+   * For a new index, before all else. In two transactions: in an LMDB file that has no list of free pages yet, as before
+   * the second one, a transaction that frees many ends the process.
+   */
+  begin(storeId: string): void {
+    for (let i = 0; i < 2; i++)
+      this.transact(() => this.#environment.put(STORE_KEY, Buffer.from(storeId, "latin1")));
   }
 
   /** Within `transact`: the position up to which the log is in the index after it. */
@@ -211,7 +214,7 @@ export class Catalog {
   clear(): void {
     const storeId = this.storeId();
     this.#environment.clear();
-    if (storeId !== undefined) this.transact(() => this.setStoreId(storeId));
+    if (storeId !== undefined) this.begin(storeId);
   }
 
   /** Within `transact`: begins to note what `undo` takes back. */
@@ -271,7 +274,7 @@ export class Catalog {
 
   /** A blob whose save was undone keeps no row: what it had written is not in the log either. */
   #setBlob(digest: Buffer, row: BlobRow): void {
-    const pending = this.#pendingBlob(digest);
+    const pending = this.#pendingBlobs!.get(digest);
     const { row: before, changed } = pending;
     this.#undo?.push(() => Object.assign(pending, { row: before, changed }));
     pending.row = row;

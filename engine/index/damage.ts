@@ -9,6 +9,18 @@ export function indexDamage(message: string, cause?: unknown): VarveError {
   });
 }
 
+/** Not damaged, but not in use any more: another generation is, which can only be opened under the lock. */
+export function indexReplaced(): VarveError {
+  return new VarveError("CORRUPTION", "the index was replaced by a new one in the meantime", {
+    hint: "try again: nothing is lost",
+    details: { index: true, replaced: true },
+  });
+}
+
+export function isIndexReplaced(error: unknown): boolean {
+  return isIndexDamage(error) && (error as VarveError).details?.replaced === true;
+}
+
 /** Whether a sound index would have given an answer. */
 export function isIndexDamage(error: unknown): boolean {
   return error instanceof VarveError && error.code === "CORRUPTION" && error.details?.index === true;

@@ -53,24 +53,39 @@ export class Gate {
   }
 }
 
-/** Opens `<name>-<n>`, the first that is not known to be dead. All but a gate only while the gate is held. */
-export function openLiving(parent: string, name: string): { environment: Environment; folder: string } {
+/**
+ * Opens `<name>-<n>`, the first that is not known to be dead. All but a gate only while the gate is held.
+ * @param isUsable a look at the data file before LMDB opens it; not for a gate, which others may hold
+ */
+export function openLiving(
+  parent: string,
+  name: string,
+  isUsable: (path: string) => boolean = () => true,
+): { environment: Environment; folder: string } {
   for (let n = 1; ; n++) {
     const folder = join(parent, `${name}-${n}`);
     const mark = `${folder}.dead`;
     if (existsSync(mark)) continue;
+    if (!isUsable(join(folder, "data.mdb"))) {
+      markDead(mark);
+      continue;
+    }
     let environment: Environment;
     try {
       environment = new Environment(folder, fromLockFailure);
     } catch (error) {
       if (!isDead(error)) throw error;
       // Who sees this holds the file's lock for as long as it lives, so nobody can have mutexes that work.
-      writeFileSync(mark, "", { mode: 0o600 });
+      markDead(mark);
       continue;
     }
     if (!existsSync(mark)) return { environment, folder };
     void environment.close();
   }
+}
+
+function markDead(mark: string): void {
+  writeFileSync(mark, "", { mode: 0o600 });
 }
 
 /** What a destroyed mutex says. */

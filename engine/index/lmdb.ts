@@ -213,9 +213,12 @@ export class Environment {
     return { transaction, done: () => transaction.done() };
   }
 
-  /** Writes the newest state into a folder, which must exist, without its free pages; on another thread. */
+  /**
+   * Writes the newest state into a folder, which must exist, on another thread. With its free pages: a copy without
+   * them, as lmdb-js 3.5.6 makes it, ends the process that writes to it.
+   */
   copyTo(folder: string): Promise<void> {
-    return this.#database.backup(folder, true);
+    return this.#database.backup(folder, false);
   }
 
   /** Bytes of the file, and of the pages that hold rows. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
 import { Gate, openLiving } from "./gate.ts";
+import { inspectTree, UNKNOWN_FORMAT } from "./inspect.ts";
 import type { Environment } from "./lmdb.ts";
 import type { SharedState } from "./shared-state.ts";
 import { decodeState, encodeState } from "./shared-state.ts";
@@ -28,6 +29,14 @@ const SILENCE_MILLISECONDS_MAX = 20_000;
  */
 const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
 
+interface Waiting {
+  calls: Set<Promise<unknown>>;
+  users: number;
+}
+
+/** By folder: a process may have a home open twice, once read-only, and must not wait for itself. */
+const waitingIn = new Map<string, Waiting>();
+
 /**
  * The lock environment: a mutex over all processes (the gate), and an LMDB environment with a few rows that it protects.
  * Its folder is named after the boot, and the inode and birth of the folder above it. So no environment of an earlier boot (which
@@ -39,13 +48,17 @@ export class LockEnvironment {
   #opened: Environment | undefined;
   readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Calls that wait for the lock, or have it. */
-  readonly #waiting = new Set<Promise<unknown>>();
+  /** Calls of this process that wait for the lock, or have it. */
+  readonly #waiting: Set<Promise<unknown>>;
 
   constructor(home: string) {
     this.#folder = lockFolder(home);
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.#gate = new Gate(this.#folder);
+    const waiting = waitingIn.get(this.#folder) ?? { calls: new Set(), users: 0 };
+    waitingIn.set(this.#folder, waiting);
+    waiting.users++;
+    this.#waiting = waiting.calls;
   }
 
   /** Waits for the lock on another thread. A throw takes back what `action` wrote here. */
@@ -65,7 +78,7 @@ export class LockEnvironment {
   }
 
   #open(): Environment {
-    this.#opened ??= openLiving(this.#folder, "state").environment;
+    this.#opened ??= openLiving(this.#folder, "state", isWhole).environment;
     return this.#opened;
   }
 
@@ -180,6 +193,8 @@ export class LockEnvironment {
 
   /** The process that has had the store open the longest, for messages. */
   holder(): string {
+    // Not waited for: this is asked by who could not have the lock.
+    if (!this.#opened) return "another process";
     for (const [key, opener] of this.#openers())
       if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
     return "another process";
@@ -207,6 +222,8 @@ export class LockEnvironment {
   }
 
   async #close(): Promise<void> {
+    const waiting = waitingIn.get(this.#folder);
+    if (waiting && --waiting.users === 0) waitingIn.delete(this.#folder);
     const rows = this.#opened;
     let closed: Promise<void> | undefined;
     if (rows) {
@@ -231,9 +248,7 @@ export class LockEnvironment {
   }
 
   *#openers(): Generator<[string, Opener]> {
-    for (const { key, value } of this.#rows.entries(OPENERS)) {
-      yield [key.toString(), JSON.parse(value.toString()) as Opener];
-    }
+    for (const { key, value } of this.#rows.entries(OPENERS)) yield [key.toString(), openerOf(value)];
   }
 }
 
@@ -243,6 +258,22 @@ export function lockFolder(home: string): string {
   const { dev, ino } = statSync(parent);
   const place = `${dev.toString(16)}-${ino.toString(16)}-${bornAt(parent)}`;
   return join(parent, `${currentBootId()}-${place}`);
+}
+
+/** One that can't be read is nobody: who is there enters itself again. */
+function openerOf(value: Buffer): Opener {
+  try {
+    return JSON.parse(value.toString()) as Opener;
+  } catch {
+    return { pid: 0, start: "nobody", namespace: pidNamespace(), heartbeat: 0 };
+  }
+}
+
+/** The rows are few, and nobody writes them while the gate is held: LMDB would die of a damaged file. */
+function isWhole(path: string): boolean {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true;
+  const problem = inspectTree(path);
+  return problem === undefined || problem.startsWith(UNKNOWN_FORMAT);
 }
 
 function isGone(opener: Opener, ownNamespace: number): boolean {

@@ -26,9 +26,19 @@ export interface TrustMark {
   /** When the file was made, since an inode may be given to the next file: a home put back from a copy can get it. */
   born: string;
   /** Set when the index is on the disk as it is: how far of the log is in it. */
-  clean?: { segment: number; offset: number; sequence: number; time: number; chain: string };
+  clean?: CleanPosition;
   /** Of a clean index that is small enough to be read at each opening: XXH64 of its file, in hex. */
   checksum?: string;
+}
+
+interface CleanPosition {
+  segment: number;
+  offset: number;
+  sequence: number;
+  time: number;
+  chain: string;
+  /** Of the fields above: it is believed when it says that more was on the disk than the log has. */
+  seal: string;
 }
 
 /** Reading so much takes some milliseconds. */
@@ -54,6 +64,7 @@ function trustByMark(folder: string): "clean" | "boot" | undefined {
   if (!mark || !data || data.size === 0) return undefined;
   if (mark.device !== data.dev || mark.inode !== data.ino) return undefined;
   if (mark.born !== bornAt(join(folder, "data.mdb"))) return undefined;
+  if (mark.clean && cleanPosition(folder) === undefined) return undefined;
   if (!mark.clean) return mark.bootId === currentBootId() ? "boot" : undefined;
   return mark.checksum === undefined || mark.checksum === fileChecksum(folder) ? "clean" : undefined;
 }
@@ -64,7 +75,12 @@ function trustByMark(folder: string): "clean" | "boot" | undefined {
  */
 export function cleanPosition(folder: string): { sequence: number } | undefined {
   const clean = readMark(folder)?.clean;
-  return typeof clean?.sequence === "number" ? clean : undefined;
+  return clean && clean.seal === sealOf(clean) ? clean : undefined;
+}
+
+function sealOf({ segment, offset, sequence, time, chain }: Omit<CleanPosition, "seal">): string {
+  const bytes = Buffer.from([segment, offset, sequence, time, chain].join(" "));
+  return checksum(bytes, 0n).toString(16);
 }
 
 /** Puts the file of an index that nobody writes to on the disk, on another thread. */
@@ -110,7 +126,8 @@ function writeMark(folder: string, clean: LogPosition | undefined): void {
   const { dev, ino } = statSync(path);
   const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino, born: bornAt(path) };
   if (clean) {
-    mark.clean = { ...clean, chain: clean.chain.toString() };
+    const position = { ...clean, chain: clean.chain.toString() };
+    mark.clean = { ...position, seal: sealOf(position) };
     const sum = fileChecksum(folder);
     if (sum !== undefined) mark.checksum = sum;
   }

@@ -12,7 +12,7 @@ export const DIGEST_BYTES = 32;
 /** LMDB keys hold at most 1,978 bytes, one of which is the index's own. */
 export const KEY_BYTES_MAX = 1900;
 
-const SEGMENT_MAGIC = Buffer.from("VARVELOG");
+export const SEGMENT_MAGIC = Buffer.from("VARVELOG");
 const BATCH_MAGIC = 0x54414256; // "VBAT" in file order
 
 export const RecordKind = { blob: 1, put: 2, delete: 3 } as const;

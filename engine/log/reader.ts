@@ -2,7 +2,7 @@ import { fromSystemError, VarveError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import { RECORD_HEADER_BYTES, readRecordHeader } from "./format.ts";
+import { RECORD_HEADER_BYTES, readRecordHeader, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
 import type { LogIdentity } from "./segment.ts";
 import { readSegmentHeader, segmentPath } from "./segment.ts";
 
@@ -69,7 +69,10 @@ export class LogReader {
     }
   }
 
-  /** Bytes under a segment's name, whatever they are; none when it has a whole header that belongs elsewhere. */
+  /**
+   * Bytes under the name of a segment that can't be read; none when they belong elsewhere, and without bound for the
+   * first few of a segment that was of any length.
+   */
   unreadableBytes(number: number): number {
     const path = segmentPath(this.#folder, number);
     if (!this.#files.exists(path)) return 0;
@@ -80,7 +83,10 @@ export class LogReader {
     } catch (error) {
       // Only a whole header tells which segment it is not.
       const isElsewhere = error instanceof VarveError && error.details?.segment !== undefined;
-      return isElsewhere ? 0 : file.size();
+      if (isElsewhere) return 0;
+      const size = file.size();
+      if (size >= SEGMENT_HEADER_BYTES) return size;
+      return beginsSegment(file, size) ? Number.POSITIVE_INFINITY : 0;
     } finally {
       file.close();
     }
@@ -167,6 +173,12 @@ export class LogReader {
       return;
     }
   }
+}
+
+/** Whether a file that is too short for a header was a segment once: what it has is the beginning of one. */
+function beginsSegment(file: LogFile, size: number): boolean {
+  const begin = Buffer.alloc(Math.min(size, SEGMENT_MAGIC.length));
+  return file.read(begin, 0) === begin.length && SEGMENT_MAGIC.subarray(0, begin.length).equals(begin);
 }
 
 /** What says that there is no such file: nothing to open, or a folder or a link to itself in its place. */

@@ -10,7 +10,8 @@ import { Window } from "./window.ts";
 export type { ScannedBatch, ScannedRecord } from "./batch.ts";
 
 export interface LogProblem {
-  kind: "record" | "batch" | "segment";
+  /** "missing": the log ends before what is known to have been there. */
+  kind: "record" | "batch" | "segment" | "missing";
   segment: number;
   offset: number;
   message: string;
@@ -63,7 +64,13 @@ export function* scanLog(
     position = scanned.position;
     torn = scanned.torn;
   }
+  if (position.sequence < durableSequence) yield { problem: shortLog(position, durableSequence) };
   return { position, torn };
+}
+
+function shortLog({ segment, offset, sequence }: LogPosition, durableSequence: number): LogProblem {
+  const message = `the log ends at operation ${sequence}, but ${durableSequence} were there`;
+  return { kind: "missing", segment, offset, message };
 }
 
 function openOrProblem(

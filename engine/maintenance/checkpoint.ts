@@ -32,7 +32,7 @@ export function isGrown(catalog: Catalog): boolean {
 
 /** Whether a copy leaves as much free as it takes: it spares time once, and must not cost a save its room. */
 export function hasRoomFor(home: Home, catalog: Catalog): boolean {
-  return home.files.freeBytes(home.folder) > 2 * catalog.size().usedBytes;
+  return home.files.freeBytes(home.folder) > 2 * catalog.size().fileBytes;
 }
 
 /** Under the lock: where a copy is to go. Its number is taken by the folder being there. */

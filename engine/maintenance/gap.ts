@@ -36,7 +36,8 @@ export function gapOf(
   before: LogPosition,
 ): Gap | undefined {
   const { kind, segment, offset } = problem;
-  if (kind === "record") return undefined;
+  // What is missing at the end is noted by who makes the log go on behind it.
+  if (kind === "record" || kind === "missing") return undefined;
   const next = successor(reader, numbers, segment);
   if (kind === "batch") {
     const cut = next?.header.previousNumber === segment ? next.header.previousEnd : Number.POSITIVE_INFINITY;
@@ -60,7 +61,8 @@ function gapBefore(
   if (!opened) {
     // Where a later segment goes on, that tells what is missing.
     if (successor(reader, numbers, number)) return undefined;
-    return { after: before.sequence, lost: putsIn(reader.unreadableBytes(number) - SEGMENT_HEADER_BYTES) };
+    const lost = Math.min(LOST_MAX, putsIn(reader.unreadableBytes(number) - SEGMENT_HEADER_BYTES));
+    return { after: before.sequence, lost };
   }
   const { previousNumber, previousEnd, previousSequence } = opened.header;
   const after = Math.max(before.sequence, previousSequence);

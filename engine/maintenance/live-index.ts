@@ -1,5 +1,5 @@
 import type { Catalog } from "../index/catalog.ts";
-import { indexDamage } from "../index/damage.ts";
+import { indexReplaced } from "../index/damage.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import { markClean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
@@ -16,7 +16,7 @@ import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, removeGenerationsBut } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
-import { openIndex, rebuild, switchTo } from "./open.ts";
+import { openIndex, rebuild, shrink } from "./open.ts";
 
 /** Commits between two looks at the size of the index. */
 const COMMITS_BETWEEN_LOOKS = 1024;
@@ -57,8 +57,7 @@ export class LiveIndex implements IndexSource {
   refresh(): SharedState {
     this.lock.refresh();
     const state = this.lock.state() ?? this.#state;
-    if (state.generation !== this.#state.generation)
-      throw indexDamage("the index was replaced by a new one in the meantime");
+    if (state.generation !== this.#state.generation) throw indexReplaced();
     this.#state = state;
     return { ...state };
   }
@@ -67,9 +66,8 @@ export class LiveIndex implements IndexSource {
     const known = this.stateUnderLock();
     const state = known.indexSuspect ? this.#makeAnew(known) : known;
     this.#commits++;
-    if (this.#checkpoint) return state;
-    const grown = this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown();
-    if (!grown && !isCheckpointDue(this.#home, state)) return state;
+    if (this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown()) return this.#shrink(state);
+    if (this.#checkpoint || !isCheckpointDue(this.#home, state)) return state;
     if (hasRoomFor(this.#home, this.#catalog)) this.#beginCheckpoint();
     return { ...state, checkpointSequence: state.tail.sequence };
   }
@@ -77,6 +75,10 @@ export class LiveIndex implements IndexSource {
   #looksGrown(): boolean {
     this.#catalog.clearDeadReaders();
     return isGrown(this.#catalog);
+  }
+
+  #shrink(state: SharedState): SharedState {
+    return this.#goTo(shrink(this.#home, state, this.#catalog));
   }
 
   rebuild(): void {
@@ -169,7 +171,6 @@ export class LiveIndex implements IndexSource {
       state.syncFailed ||
       state.indexSuspect;
     if (isVoid) dropGeneration(this.#home, copy);
-    else if (isGrown(this.#catalog)) this.#goTo(switchTo(this.#home, state, copy));
     else {
       markClean(indexFolder(this.#home.folder, copy), applied);
       removeGenerationsBut(this.#home.folder, [state.generation, copy]);

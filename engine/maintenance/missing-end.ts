@@ -12,7 +12,7 @@ import type { Home } from "./home.ts";
 export function endAfterLoss(home: Home, catalog: Catalog, end: LogPosition, known: number): LogPosition {
   if (end.sequence >= known) return end;
   const message = `the log ends at operation ${end.sequence}, but ${known} were there`;
-  home.onProblem({ kind: "segment", segment: end.segment, offset: end.offset, message });
+  home.onProblem({ kind: "missing", segment: end.segment, offset: end.offset, message });
   const skipped = { ...end, sequence: known };
   catalog.transact(() => {
     catalog.gaps.note({ after: known, lost: LOST_MAX });

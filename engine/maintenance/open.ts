@@ -3,9 +3,10 @@ import type { LockEnvironment } from "../index/lock.ts";
 import { cleanPosition, markUnclean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
-import { LogReader } from "../log/reader.ts";
+import { fromSegmentFailure, LogReader } from "../log/reader.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
+import { loadIndex } from "./bulk-load.ts";
 import { openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
@@ -37,15 +38,27 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
   const generation = nextGeneration(home.folder);
   const folder = indexFolder(home.folder, generation);
   const catalog = new Catalog(folder, home.closing);
-  catalog.transact(() => catalog.setStoreId(state.identity.storeId));
   const until = state.cutAtTail ? state.tail : undefined;
-  const end = replayLog(home, state.identity, catalog, LOG_START, state.durableSequence, until);
   const known = Math.max(state.durableSequence, state.tail.sequence);
-  const tail = endAfterLoss(home, catalog, end, known);
+  const { end, tail } = releasing(catalog, () => {
+    catalog.begin(state.identity.storeId);
+    const end = replayLog(home, state.identity, catalog, LOG_START, known, until, folder);
+    return { end, tail: endAfterLoss(home, catalog, end, known) };
+  });
   markUnclean(folder);
   removeGenerationsBut(home.folder, [generation]);
   const cutAtTail = state.cutAtTail || tail !== end;
   return { catalog, state: { ...state, tail, cutAtTail, ...newGeneration(generation) } };
+}
+
+/** Lets go of the catalog when `action` fails. */
+function releasing<T>(catalog: Catalog, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    void catalog.release();
+    throw error;
+  }
 }
 
 /** What the shared state says of an index that was made just now. */
@@ -53,12 +66,16 @@ function newGeneration(generation: number) {
   return { generation, indexUnclean: true, indexSuspect: false, checkpointSequence: 0 };
 }
 
-/** Under the lock: goes over to a copy of the index, brought up to the end of the log. */
-export function switchTo(home: Home, state: SharedState, generation: number): OpenedIndex {
+/** Under the lock: puts the rows of an index into a new generation, without the free pages that it has gathered. */
+export function shrink(home: Home, state: SharedState, grown: Catalog): OpenedIndex {
+  const generation = nextGeneration(home.folder);
   const folder = indexFolder(home.folder, generation);
-  markUnclean(folder);
   const catalog = new Catalog(folder, home.closing);
-  replayLog(home, state.identity, catalog, catalog.applied() ?? LOG_START, state.durableSequence, state.tail);
+  releasing(catalog, () => {
+    catalog.begin(state.identity.storeId);
+    grown.putInto(catalog);
+  });
+  markUnclean(folder);
   removeGenerationsBut(home.folder, [generation]);
   return { catalog, state: { ...state, ...newGeneration(generation) } };
 }
@@ -104,7 +121,7 @@ function derive(home: Home): OpenedIndex {
     ...NOTHING_NOTED,
   };
   const opened = reuseIndex(home, state) ?? rebuild(home, state);
-  syncTail(home, opened.state.tail);
+  releasing(opened.catalog, () => syncLog(home));
   opened.state.durableSequence = opened.state.tail.sequence;
   return opened;
 }
@@ -124,7 +141,9 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     const checkpointSequence = others[0]?.position.sequence ?? 0;
     const behind = goesOn(home, applied);
     if (behind) markUnclean(indexFolder(home.folder, generation));
-    const end = behind ? replayLog(home, state.identity, catalog, applied, state.durableSequence) : applied;
+    const end = behind
+      ? releasing(catalog, () => replayLog(home, state.identity, catalog, applied, state.durableSequence))
+      : applied;
     const tail = endAfterLoss(home, catalog, end, state.durableSequence);
     const cutAtTail = tail !== end;
     return {
@@ -179,6 +198,7 @@ function sizeOf(home: Home, segment: number): number {
   return home.files.sizeOf(segmentPath(logFolder(home.folder), segment));
 }
 
+/** @param scratchFolder for an index that has no rows yet, which is made faster as a whole */
 function replayLog(
   home: Home,
   identity: LogIdentity,
@@ -186,28 +206,40 @@ function replayLog(
   from: LogPosition,
   durable: number,
   until?: LogPosition,
+  scratchFolder?: string,
 ): LogPosition {
   const folder = logFolder(home.folder);
   const reader = new LogReader(home.files, folder, identity);
   try {
     const options = { durableSequence: durable, ...(until && { until }) };
-    const { position, problems } = replay(reader, listSegments(home.files, folder), catalog, from, options);
-    for (const problem of problems) home.onProblem(problem);
+    const numbers = listSegments(home.files, folder);
+    const { position, problems } =
+      scratchFolder === undefined
+        ? replay(reader, numbers, catalog, from, options)
+        : loadIndex(reader, numbers, catalog, { ...options, scratchFolder });
+    for (const problem of problems) if (problem.kind !== "missing") home.onProblem(problem);
     return position;
   } finally {
     reader.close();
   }
 }
 
-function syncTail(home: Home, tail: LogPosition): void {
-  const path = segmentPath(logFolder(home.folder), tail.segment);
-  if (!home.files.exists(path)) return;
-  const file = home.files.open(path, "read");
-  try {
-    file.sync();
-  } finally {
-    file.close();
+/** All of the log, with its names: the home may have been copied just now, or its maker have died before it synced. */
+function syncLog({ files, folder: home }: Home): void {
+  const folder = logFolder(home);
+  for (const number of listSegments(files, folder)) {
+    const path = segmentPath(folder, number);
+    try {
+      const file = files.open(path, "read");
+      try {
+        file.sync();
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (fromSegmentFailure(error, path, number).code !== "CORRUPTION") throw error;
+    }
   }
-  // Who made the newest segment may have died before its name was on the disk.
-  home.files.syncFolder(logFolder(home.folder));
+  files.syncFolder(folder);
+  files.syncFolder(home);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
-import { indexDamage } from "../index/damage.ts";
+import { indexReplaced } from "../index/damage.ts";
 import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
@@ -133,8 +133,7 @@ export class FollowedIndex implements IndexSource {
     if (this.#own) return this.#own.refresh();
     this.#lock.refresh();
     const state = this.#lock.state() ?? this.#state;
-    if (state.generation !== this.#state.generation)
-      throw indexDamage("the index was replaced by a new one in the meantime");
+    if (state.generation !== this.#state.generation) throw indexReplaced();
     this.#state = state;
     return state;
   }
@@ -197,6 +196,7 @@ export class PrivateIndex implements IndexSource {
     this.#home = home;
     this.indexFolder = mkdtempSync(join(tmpdir(), "varve-index-"));
     this.catalog = new Catalog(this.indexFolder);
+    this.catalog.begin(identity.storeId);
     this.#reader = new LogReader(home.files, logFolder(home.folder), identity);
     this.#state = {
       identity,
@@ -225,7 +225,7 @@ export class PrivateIndex implements IndexSource {
     if (end === this.#logEnd) return this.#state;
     const { tail, durableSequence } = this.#state;
     const { position, problems } = replay(this.#reader, numbers, this.catalog, tail, { durableSequence });
-    for (const problem of problems) this.#home.onProblem(problem);
+    for (const problem of problems) if (problem.kind !== "missing") this.#home.onProblem(problem);
     endAfterLoss(this.#home, this.catalog, position, durableSequence);
     this.#logEnd = end;
     this.#settle(position.segment);

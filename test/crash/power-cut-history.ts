@@ -184,9 +184,15 @@ export class History {
     }, what);
   }
 
-  /** The store was looked at when nothing was under way: it is in this state. */
+  /**
+   * The store was opened and looked at when nothing was under way: it is in this state. A call of unknown outcome that
+   * does not show may still take effect, with the next write or after a reboot.
+   */
   observed(text: string): void {
-    this.#keep((node) => node.text === text, `after opening:\n${text}`);
+    this.#keep((node) => {
+      for (const each of node.past()) if (each.text === text) return true;
+      return false;
+    }, `after opening:\n${text}`);
     this.#tips = this.possible;
   }
 

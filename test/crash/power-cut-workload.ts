@@ -271,6 +271,11 @@ export class Workload {
     this.#buffered = await openOver(this.disk, options, false);
     this.#reader = this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true }) : undefined;
     this.history.observed(await observe(this.#durable));
+    // The next write settles whether a call of unknown outcome has taken effect.
+    if (this.history.possible.length > 1) {
+      this.#save(this.#durable, true);
+      await this.#quiet();
+    }
     this.#take("opened");
   }
 

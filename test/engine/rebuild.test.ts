@@ -175,7 +175,7 @@ function newIndex(): { folder: string; catalog: WatchedCatalog } {
   const folder = newFolder();
   const catalog = new WatchedCatalog(folder);
   track({ close: () => catalog.release() });
-  catalog.transact(() => catalog.setStoreId(identity.storeId));
+  catalog.begin(identity.storeId);
   return { folder, catalog };
 }
 

@@ -61,8 +61,22 @@ test("a truncated trailing batch that is known to have been durable is damage", 
   truncateSync(log.path(), log.end.offset - 8);
   const { batches, problems } = log.scan(LOG_START, 5);
   assert.is(batches.length, 4);
-  assert.is(problems.length, 1);
-  assert.equal([problems[0]!.segment, problems[0]!.offset], [1, log.ends[4]!.offset]);
+  const told = problems.map(({ kind, segment, offset }) => [kind, segment, offset]);
+  const { offset } = log.ends[4]!;
+  assert.equal(told, [
+    ["batch", 1, offset],
+    ["missing", 1, offset],
+  ]);
+});
+
+test("a log cut between two batches is damage too where more is known to have been there", () => {
+  const log = five();
+  truncateSync(log.path(), log.ends[4]!.offset);
+  assert.equal(
+    log.scan(LOG_START, 5).problems.map(({ kind }) => kind),
+    ["missing"],
+  );
+  assert.equal(log.scan(LOG_START, 4).problems, []);
 });
 
 test("a zero-filled tail is a torn end", () => {

@@ -1,0 +1,75 @@
+/** What the child processes of the recovery benchmark do: each step in a process of its own. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { EntrySource, nameOf } from "../../cli/bench/values.ts";
+import { loadLibrary } from "../../cli/library.ts";
+import type { Answer, RecoveryTask } from "../task.ts";
+
+/** Saves in flight. */
+const CALLERS = 1_000;
+
+type Store = Awaited<ReturnType<Awaited<ReturnType<typeof loadLibrary>>["openStore"]>>;
+
+async function openPlain(home: string): Promise<Store> {
+  const { openStore } = await loadLibrary();
+  // What is measured is the store, not git and the packages around the process.
+  return openStore({ home, environment: false });
+}
+
+async function saveMany(store: Store, { seed, bytes, first, count }: RecoveryTask): Promise<void> {
+  const entries = new EntrySource({ seed, bytes }, { first });
+  for (let left = count; left > 0; left -= CALLERS) {
+    const some = entries.take(Math.min(left, CALLERS));
+    await Promise.all(some.map(({ name, value }) => store.save(name, value)));
+  }
+}
+
+async function fill(task: RecoveryTask): Promise<number> {
+  const store = await openPlain(task.folder);
+  const begin = performance.now();
+  await saveMany(store, task);
+  const end = performance.now();
+  await store.close();
+  return end - begin;
+}
+
+async function rebuild(task: RecoveryTask): Promise<number> {
+  const store = await openPlain(task.folder);
+  const begin = performance.now();
+  await store.rebuildIndex();
+  const end = performance.now();
+  // An index that was just made has no checkpoint: the next save sees to that, and closing waits for it.
+  await store.save("recovery/marker", end);
+  await store.close();
+  return end - begin;
+}
+
+async function open(task: RecoveryTask): Promise<number> {
+  // Loading the code is a matter of Node.js.
+  const scratch = await mkdtemp(`${task.folder}-scratch-`);
+  await (await openPlain(scratch)).close();
+  await rm(scratch, { recursive: true, force: true });
+  const begin = performance.now();
+  const store = await openPlain(task.folder);
+  await store.load(nameOf(0));
+  return performance.now() - begin;
+}
+
+/** The kill meets saves in flight. */
+async function writeUntilKilled(task: RecoveryTask): Promise<Answer> {
+  const store = await openPlain(task.folder);
+  await saveMany(store, task);
+  void saveMany(store, { ...task, first: task.first + task.count, count: Number.POSITIVE_INFINITY });
+  return { kind: "written" };
+}
+
+/** Milliseconds of what is measured. */
+const steps = { fill, rebuild, open };
+
+export async function recover(task: RecoveryTask): Promise<Answer> {
+  if (task.step === "write") return writeUntilKilled(task);
+  const milliseconds = await steps[task.step](task);
+  const { heapUsed, external } = process.memoryUsage();
+  const memory = { residentMax: process.resourceUsage().maxRSS * 1024, heap: heapUsed, external };
+  return { kind: "done", measurement: { operations: task.count, seconds: milliseconds / 1_000 }, memory };
+}
