@@ -4,7 +4,8 @@ import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { FamilyOf } from "./families.ts";
-import { LockEnvironment } from "./index/lock.ts";
+import { whenFree } from "./index/gate-wait.ts";
+import { LockEnvironment, lockFolder } from "./index/lock.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
 import { listSegments } from "./log/segment.ts";
@@ -125,8 +126,9 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
 }
 
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
-  const lock = new LockEnvironment(home.folder);
   const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  await whenFree(lockFolder(home.folder), wait);
+  const lock = new LockEnvironment(home.folder);
   const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { Catalog } from "../index/catalog.ts";
 import { indexReplaced } from "../index/damage.ts";
+import { whenFree } from "../index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
@@ -29,7 +30,7 @@ export async function openReadOnlyIndex(
 ): Promise<IndexSource | undefined> {
   const identity = readIdentity(home);
   if (!identity) return undefined;
-  const lock = locksOf(home);
+  const lock = await locksOf(home, lockWaitMax);
   if (!lock) return new PrivateIndex(home, identity, knownDurable(home));
   try {
     const followed = await lock.holdWithin(lockWaitMax, () =>
@@ -47,10 +48,17 @@ export async function openReadOnlyIndex(
   return new PrivateIndex(home, identity, durable);
 }
 
-/** Undefined where its locks can't be taken part in, or there are none. */
-function locksOf(home: Home): LockEnvironment | undefined {
-  const hasLocks = existsSync(join(home.folder, "lock"));
-  return hasLocks && areWritable(lockFolder(home.folder)) ? new LockEnvironment(home.folder) : undefined;
+/** Undefined where its locks can't be taken part in, or not in time, or there are none. */
+async function locksOf(home: Home, lockWaitMax: number): Promise<LockEnvironment | undefined> {
+  if (!existsSync(join(home.folder, "lock"))) return undefined;
+  const folder = lockFolder(home.folder);
+  if (!areWritable(folder)) return undefined;
+  try {
+    await whenFree(folder, lockWaitMax);
+  } catch {
+    return undefined;
+  }
+  return new LockEnvironment(home.folder);
 }
 
 /** Under the lock: undefined when there is nothing that could be followed. */

@@ -40,10 +40,14 @@ export async function openSeamStore(
   return track(new EmbeddedStore(handle, settings));
 }
 
-/** For `after.each`. */
-export async function closeAll(): Promise<void> {
+export async function closeStores(): Promise<void> {
   const stores = [...open];
   open.clear();
   await Promise.allSettled(stores.map((store) => store.close()));
+}
+
+/** For `after.each`. */
+export async function closeAll(): Promise<void> {
+  await closeStores();
   removeFolders();
 }

@@ -6,7 +6,7 @@ import { LockEnvironment } from "../../engine/index/lock.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
-import { closeAll, openTestStore } from "../helpers/stores.ts";
+import { closeAll, closeStores, openTestStore } from "../helpers/stores.ts";
 
 const test = suite("many processes");
 test.after.each(killPrograms);
@@ -168,6 +168,28 @@ test("a lock that is held too long is UNAVAILABLE with the name of the holder, a
   await holder.end();
   assert.is((await store.save("x", 3)).version, 1);
   assert.ok(readdirSync(home).length > 0);
+});
+
+test("opening waits for a process that has the lock without stopping the event loop, and no longer than lockWaitMax", async () => {
+  const home = newFolder();
+  await (await openTestStore(home)).save("x", 1);
+  await closeStores();
+  const holder = new Program("../processes/lock-holder.ts", [home]);
+  await holder.expect();
+  holder.process.kill("SIGSTOP");
+  let turns = 0;
+  const timer = setInterval(() => turns++, 10);
+  const error = await failureWithHint(openTestStore(home, { lockWaitMax: 300 }), "UNAVAILABLE");
+  assert.match(error.message, String(holder.process.pid));
+  assert.ok(turns > 5, `${turns} turns`);
+  const reader = await openTestStore(home, { lockWaitMax: 300, readOnly: true });
+  assert.is(await reader.load("x"), 1, "reading needs no lock");
+  const opening = openTestStore(home, { lockWaitMax: 60_000 });
+  holder.process.kill("SIGCONT");
+  holder.tell("go");
+  assert.is((await (await opening).save("x", 2)).version, 1);
+  clearInterval(timer);
+  await holder.end();
 });
 
 test.run();
