@@ -3,8 +3,9 @@
 import type { DamageProblem } from "../engine/main.ts";
 import { printable } from "./printable.ts";
 
-function placeOf({ segment, offset }: DamageProblem): string {
-  if (segment === undefined) return "";
+/** Where the message does not say it. */
+function placeOf({ segment, offset, message }: DamageProblem): string {
+  if (segment === undefined || message.includes(`segment ${segment}`)) return "";
   return offset === undefined ? ` (segment ${segment})` : ` (segment ${segment}, offset ${offset})`;
 }
 

@@ -155,7 +155,7 @@ test("repair takes what is damaged from a backup, says what it did, and exits wi
   damage(line, "needle");
   const foreseen = await line.varve(["repair", "--from", "backup", "--dry-run"]);
   assert.is(foreseen.exitCode, 0);
-  assert.match(foreseen.stdout, /^would repair record: .*\(segment 1, offset \d+\): a:0$/m);
+  assert.match(foreseen.stdout, /^would repair record: .* at offset \d+ of segment 1: a:0$/m);
   assert.match(foreseen.stdout, /^ok: 1 problem would be repaired$/m);
   assert.is((await line.varve(["get", "a"])).exitCode, 5, "nothing was done");
   const { stdout, exitCode } = await line.varve(["repair", "--from", "backup"]);

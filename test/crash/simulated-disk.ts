@@ -2,127 +2,15 @@ import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FileSystem, LogFile } from "../../engine/log/file.ts";
 import { systemError } from "../helpers/files.ts";
-
-/** A write that no successful sync has covered yet. */
-export interface UnsyncedWrite {
-  from: number;
-  to: number;
-  /** A sync that covered it failed: no later sync says anything about it. */
-  doubtful: boolean;
-}
-
-/** A file: what processes see of it, and what of that the disk may still lose. */
-export class SimulatedFile {
-  #bytes: Buffer = Buffer.alloc(256);
-  size = 0;
-  /** What a power cut can't make shorter. */
-  durableSize = 0;
-  unsynced: UnsyncedWrite[] = [];
-  /** Syncs that failed so far: each descriptor that was open then is told once. */
-  failures = 0;
-  #copy: Buffer | undefined;
-
-  /** @param bytes what it holds, and has held for long: not to be changed by the caller */
-  constructor(bytes?: Buffer) {
-    if (!bytes) return;
-    this.#bytes = bytes;
-    this.size = bytes.length;
-    this.durableSize = bytes.length;
-  }
-
-  /** What every process reads now. */
-  get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.size);
-  }
-
-  /** As `bytes`, but it stays what it is; the same one until the next write. */
-  get copy(): Buffer {
-    this.#copy ??= Buffer.from(this.bytes);
-    return this.#copy;
-  }
-
-  /** Another file in the same state: what was not synced here is not synced there. */
-  clone(): SimulatedFile {
-    const clone = new SimulatedFile(Buffer.from(this.bytes));
-    clone.durableSize = this.durableSize;
-    clone.unsynced = this.unsynced.map((write) => ({ ...write }));
-    clone.failures = this.failures;
-    return clone;
-  }
-
-  write(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    const from = this.size;
-    this.#grow(from + piece.length);
-    this.#bytes.set(piece, from);
-    this.size = from + piece.length;
-    this.#copy = undefined;
-    this.unsynced.push({ from, to: this.size, doubtful: false });
-  }
-
-  /** A sync that was asked for when the file had `size` bytes has succeeded. */
-  synced(size: number): void {
-    this.unsynced = this.unsynced.filter(({ to, doubtful }) => doubtful || to > size);
-    this.durableSize = Math.max(this.durableSize, size);
-  }
-
-  /** It failed: the kernel takes the pages for clean, whatever is on the disk. */
-  syncFailed(size: number): void {
-    this.failures++;
-    for (const write of this.unsynced) if (write.to <= size) write.doubtful = true;
-  }
-
-  #grow(size: number): void {
-    if (size <= this.#bytes.length) return;
-    const grown = Buffer.alloc(Math.max(size, this.#bytes.length * 2));
-    this.#bytes.copy(grown, 0, 0, this.size);
-    this.#bytes = grown;
-  }
-}
+import type { DiskHooks, SeamCall, WatchedDisk } from "./simulated-calls.ts";
+import { SimulatedFile } from "./simulated-file.ts";
+import { SimulatedHandle } from "./simulated-handle.ts";
 
 /** What a name stands for; `undefined`: nothing. A folder has no content of its own. */
 export type Node = SimulatedFile | "folder" | undefined;
 
 /** All that a name has stood for since its folder was synced, the durable one first, the present one last. */
 export type NameHistory = Node[];
-
-export type CallKind =
-  | "open"
-  | "create"
-  | "read"
-  | "append"
-  | "size"
-  | "sync"
-  | "close"
-  | "list"
-  | "makeFolder"
-  | "publish"
-  | "link"
-  | "replace"
-  | "remove"
-  | "syncFolder"
-  | "freeBytes"
-  | "type";
-
-export interface SeamCall {
-  kind: CallKind;
-  path: string;
-}
-
-/** How a call fails: with the error of the system; an append or publish with nothing done, or half of it. */
-export interface Fault {
-  code: string;
-  half?: boolean;
-}
-
-export interface DiskHooks {
-  /** Around each call that changes what is on the disk; "middle" while it is under way. */
-  moment?(call: SeamCall, phase: "before" | "middle" | "after"): void;
-  /** Asked before each call. */
-  fault?: ((call: SeamCall) => Fault | undefined) | undefined;
-  /** How long a sync of the thread pool takes. */
-  delay?(): Promise<void>;
-}
 
 const FREE_BYTES = 2 ** 40;
 const EXT4 = 0xef53;
@@ -132,7 +20,7 @@ const EXT4 = 0xef53;
  * FORMAT.md ("What is assumed of the disk") says that a real one may. The rest of the home is on the real disk. Names
  * are kept apart from data: syncing a file does not make its name durable, syncing its folder does.
  */
-export class SimulatedDisk implements FileSystem {
+export class SimulatedDisk implements FileSystem, WatchedDisk {
   readonly home: string;
   readonly log: string;
   readonly names = new Map<string, NameHistory>();
@@ -325,117 +213,5 @@ export class SimulatedDisk implements FileSystem {
   #name(path: string, node: Node): void {
     const nodes = this.names.get(path) ?? [undefined];
     this.names.set(path, [...nodes, node]);
-  }
-}
-
-class SimulatedHandle implements LogFile {
-  readonly #disk: SimulatedDisk;
-  readonly #file: SimulatedFile;
-  readonly #path: string;
-  readonly #writable: boolean;
-  #open = true;
-  #syncs = 0;
-  #failuresSeen: number;
-
-  constructor(disk: SimulatedDisk, file: SimulatedFile, path: string, writable: boolean) {
-    this.#disk = disk;
-    this.#file = file;
-    this.#path = path;
-    this.#writable = writable;
-    this.#failuresSeen = file.failures;
-    disk.openFiles++;
-  }
-
-  read(into: Buffer, position: number): number {
-    this.#check("read");
-    return this.#file.bytes.copy(into, 0, Math.min(position, this.#file.size));
-  }
-
-  async readAsync(into: Buffer, position: number): Promise<number> {
-    this.#check("read");
-    await this.#disk.hooks.delay?.();
-    return this.#file.bytes.copy(into, 0, Math.min(position, this.#file.size));
-  }
-
-  append(pieces: readonly Uint8Array[]): void {
-    const call: SeamCall = { kind: "append", path: this.#path };
-    if (!this.#writable) this.#disk.misuse.push(`append to ${this.#path}, opened for reading`);
-    this.#mustBeOpen("append");
-    const fault = this.#disk.hooks.fault?.(call);
-    if (fault && !fault.half) throw systemError(fault.code, "write");
-    const { moment } = this.#disk.hooks;
-    const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const half = total >> 1;
-    moment?.(call, "before");
-    this.#writePart(pieces, 0, half);
-    moment?.(call, "middle");
-    if (!fault) this.#writePart(pieces, half, total);
-    moment?.(call, "after");
-    if (fault) throw systemError(fault.code, "write");
-  }
-
-  size(): number {
-    this.#check("size");
-    return this.#file.size;
-  }
-
-  sync(): void {
-    const call = this.#beginSync();
-    this.#endSync(call, this.#file.size);
-  }
-
-  async syncAsync(): Promise<void> {
-    const call = this.#beginSync();
-    const { size } = this.#file;
-    this.#syncs++;
-    await this.#disk.hooks.delay?.();
-    this.#syncs--;
-    this.#disk.hooks.moment?.(call, "middle");
-    this.#endSync(call, size);
-  }
-
-  close(): void {
-    if (this.#syncs > 0) this.#disk.misuse.push(`${this.#path} was closed under a sync of it`);
-    this.#mustBeOpen("close");
-    this.#open = false;
-    this.#disk.openFiles--;
-  }
-
-  /** Of all pieces in a row, the bytes from `from` up to `to`; each piece is a write of its own. */
-  #writePart(pieces: readonly Uint8Array[], from: number, to: number): void {
-    let at = 0;
-    for (const piece of pieces) {
-      this.#file.write(piece.subarray(Math.max(0, from - at), Math.max(0, to - at)));
-      at += piece.length;
-    }
-  }
-
-  #beginSync(): SeamCall {
-    this.#mustBeOpen("fdatasync");
-    const call: SeamCall = { kind: "sync", path: this.#path };
-    this.#disk.hooks.moment?.(call, "before");
-    return call;
-  }
-
-  #endSync(call: SeamCall, size: number): void {
-    const fault = this.#disk.hooks.fault?.(call);
-    const failedElsewhere = this.#failuresSeen < this.#file.failures;
-    if (fault) this.#file.syncFailed(size);
-    else if (!failedElsewhere) this.#file.synced(size);
-    this.#failuresSeen = this.#file.failures;
-    this.#disk.hooks.moment?.(call, "after");
-    if (fault || failedElsewhere) throw systemError(fault?.code ?? "EIO", "fdatasync");
-  }
-
-  #check(kind: CallKind): void {
-    this.#mustBeOpen(kind);
-    this.#disk.check({ kind, path: this.#path });
-  }
-
-  /** A descriptor that was closed may be another file's by now. */
-  #mustBeOpen(doing: string): void {
-    if (this.#open) return;
-    this.#disk.misuse.push(`${doing} of ${this.#path} after it was closed`);
-    throw systemError("EBADF", doing);
   }
 }

@@ -24,7 +24,9 @@ export function masked(output: string): string {
     .replace(/\/\S*\/penguins\//g, "<folder>/")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
     .replace(/^(blobs|needed blobs|log|index)( +).*$/gm, "$1$2<size>")
-    .replace(/^(ok: .* blobs, ).*$/gm, "$1<size>");
+    .replace(/^(.*: read .* blobs, ).*$/gm, "$1<size>")
+    .replace(/offset \d+/g, "offset <number>")
+    .replace(/\d{10}-\d{8}T\d{6}\.\d{3}Z-[0-9a-f]+\.varve/g, "<segment>");
 }
 
 /** The same for readers: as it might be with them. */
