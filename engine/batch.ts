@@ -1,6 +1,7 @@
 import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pending, Ref } from "./api.ts";
 import { versionKey } from "./artifact-record.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
+import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import type { PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
@@ -127,6 +128,7 @@ export class QueuedBatch implements Batch {
   }
 
   #queue(operation: Operation | Promise<Operation>): void {
+    this.bytes += OPERATION_BYTES;
     this.#checkOpen();
     if (this.#operations.length >= OPERATIONS_MAX) {
       throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {

@@ -1,7 +1,7 @@
 import type { Durability } from "./durability.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { BatchMark } from "./failed-sync.ts";
-import { afterFailedSync } from "./failed-sync.ts";
+import { afterFailedSync, lostAfterFailedSync } from "./failed-sync.ts";
 import { isIndexDamage } from "./index/damage.ts";
 import { GroupLayout } from "./log/layout.ts";
 import type { GroupStart, LogEnd } from "./log-end.ts";
@@ -11,10 +11,13 @@ import { Transaction } from "./transaction.ts";
 const GROUP_ITEMS_MAX = 10_000;
 const GROUP_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What an operation takes beside its bytes: headers in the log, rows and pages of the index. */
+export const OPERATION_BYTES = 2048;
+
 export interface Work<T> {
   /** Runs under the lock and at once: reads, decides, writes. A throw leaves nothing of it behind. */
   run(transaction: Transaction): T;
-  /** About how much it writes. */
+  /** About how much it writes, into the log and the index. */
   bytes: number;
   durable: boolean;
   /** Whether `run` may throw after it has written something. */
@@ -241,7 +244,7 @@ export class Committer {
     layout.beginBatch();
     if (item.work.undoable) this.#end.catalog.mark();
     try {
-      if (!item.work.reserve) this.#end.space.checkReserve();
+      if (!item.work.reserve) this.#end.space.checkReserve(item.work.bytes);
       const result = item.work.run(transaction);
       layout.endBatch(transaction.sequence, transaction.time);
       return { result };
@@ -258,7 +261,9 @@ export class Committer {
   }
 
   async #finish({ items, results, end }: Outcome): Promise<void> {
-    const isOpen = this.#end.fateOf(end) === "open";
+    const fate = this.#end.fateOf(end);
+    if (fate === "lost") return this.#rejectAll(items, lostAfterFailedSync());
+    const isOpen = fate === "open";
     const waiting: Item[] = [];
     items.forEach((item, i) => {
       if (isOpen && item.work.durable) waiting.push(item);

@@ -1,8 +1,9 @@
 import { contentDigest } from "./blob/digest.ts";
+import { BlobReader } from "./blob-reader.ts";
 import type { Work } from "./commit.ts";
 import { Committer } from "./commit.ts";
 import { Durability } from "./durability.ts";
-import { fromSystemError, VarveError } from "./errors.ts";
+import { fromSystemError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { isIndexReplaced } from "./index/damage.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
@@ -28,6 +29,9 @@ import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
 import { preparePayload } from "./transaction.ts";
 
+/** Others may make one index after the other. */
+const FOLLOWS_MAX = 100;
+
 /**
  * The ordered key-value core on log and index. Keys are bytes, of which the first is at least `APPLICATION_SPACE`;
  * values are a content and references to blobs. It knows nothing of artifacts.
@@ -39,6 +43,7 @@ export class EngineCore {
   readonly #settings: EngineSettings;
   readonly #source: IndexSource;
   readonly #view: IndexView;
+  readonly #blobs: BlobReader;
   readonly #end: LogEnd;
   readonly #durability: Durability;
   readonly #committer: Committer;
@@ -50,6 +55,7 @@ export class EngineCore {
     this.#settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
     this.#view = new IndexView(source, this.reader, settings.familyOf);
+    this.#blobs = new BlobReader(this.reader, this.#view);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
     this.#durability = new Durability(this.#end);
     this.#committer = new Committer(this.#end, this.#durability);
@@ -79,7 +85,13 @@ export class EngineCore {
 
   /** A state of all rows at one sequence, to be closed. */
   snapshot(): EngineSnapshot {
-    return this.#view.snapshot();
+    try {
+      return this.#view.snapshot();
+    } catch (error) {
+      if (!isIndexReplaced(error)) throw error;
+      this.#source.followNow();
+      return this.#view.snapshot();
+    }
   }
 
   /** Later reads see what other processes have committed. */
@@ -107,13 +119,7 @@ export class EngineCore {
 
   /** The bytes of the first blob that a row refers to. */
   blob(row: Row): Buffer | Promise<Buffer> {
-    if (!row.blob) return this.#lateBlob(row);
-    try {
-      const bytes = this.reader.read(row.blob, RecordKind.blob, row.references[0]!);
-      return bytes instanceof Promise ? bytes.catch((error) => this.#otherCopy(row, error)) : bytes;
-    } catch (error) {
-      return this.#otherCopy(row, error);
-    }
+    return this.#blobs.of(row);
   }
 
   /**
@@ -121,41 +127,12 @@ export class EngineCore {
    * no view.
    */
   blobToDecode(row: Row): Buffer | Promise<Buffer> {
-    if (!row.blob) return this.#lateBlob(row);
-    try {
-      return this.reader.readShared(row.blob, RecordKind.blob, row.references[0]!) ?? this.blob(row);
-    } catch {
-      return this.blob(row);
-    }
-  }
-
-  /** A blob whose batch was lost may have been saved again since the row was. */
-  #lateBlob(row: Row): Buffer | Promise<Buffer> {
-    const [digest] = row.references;
-    if (digest && this.catalog.blob(digest)) return this.blobByDigest(digest);
-    throw damagedRow(row);
-  }
-
-  /** A blob that was found damaged may have been written again since the row was. */
-  #otherCopy(row: Row, error: unknown): Buffer | Promise<Buffer> {
-    const known = this.catalog.blob(row.references[0]!);
-    const other =
-      known && (known.place.segment !== row.blob!.segment || known.place.offset !== row.blob!.offset);
-    if (!other) throw error;
-    return this.reader.read(known.place, RecordKind.blob, row.references[0]!);
+    return this.#blobs.toDecode(row);
   }
 
   /** @throws CORRUPTION when there is no such blob. */
   blobByDigest(digest: Buffer): Buffer | Promise<Buffer> {
-    const known = this.catalog.blob(digest);
-    if (known) return this.reader.read(known.place, RecordKind.blob, digest);
-    throw new VarveError(
-      "CORRUPTION",
-      `the blob sha256:${digest.toString("hex")} is missing from the index`,
-      {
-        hint: "rebuild the index from the log: `varve rebuild`",
-      },
-    );
+    return this.#blobs.byDigest(digest);
   }
 
   get catalog(): Catalog {
@@ -195,7 +172,7 @@ export class EngineCore {
 
   /** Reads the whole log and compares it with the index. */
   async verify(options: VerifyCoreOptions): Promise<CoreReport> {
-    this.refresh();
+    await this.#follow();
     const { reader, catalog } = this;
     const { storeId } = this.identity;
     catalog.retain();
@@ -211,6 +188,7 @@ export class EngineCore {
 
   /** Restores what is damaged from other copies. */
   async repair(options: RepairCoreOptions): Promise<CoreRepair> {
+    await this.#follow();
     // What a failed sync has left in doubt is dealt with first, as before any commit.
     if (this.#source.refresh().syncFailed)
       await this.commit({ run: () => undefined, bytes: 0, durable: true, reserve: true });
@@ -243,7 +221,20 @@ export class EngineCore {
       .catch((error: unknown) => {
         throw fromSystemError(error, "making the index anew");
       });
-    this.refresh();
+    await this.#follow();
+  }
+
+  /** As `refresh`, and over to another generation of the index where that is in use. */
+  async #follow(): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        this.refresh();
+        return;
+      } catch (error) {
+        if (!isIndexReplaced(error) || tries === FOLLOWS_MAX) throw error;
+        await this.#source.heal();
+      }
+    }
   }
 
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
@@ -277,12 +268,4 @@ export class EngineCore {
     if (this.#end.fateOf(batch) === "durable") return undefined;
     return this.#durability.settle(batch, place.segment);
   }
-}
-
-/** The record that the row was made from is damaged, so nobody knows which blob it meant. */
-function damagedRow({ place: { segment, offset } }: Row): VarveError {
-  return new VarveError("CORRUPTION", `damaged record at offset ${offset} of segment ${segment}`, {
-    hint: "`varve verify` lists all damage; other artifacts stay readable",
-    details: { segment, offset },
-  });
 }

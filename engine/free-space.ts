@@ -36,9 +36,9 @@ export class FreeSpace {
     throw noSpace(this.#free(), hint);
   }
 
-  /** @throws NO_SPACE below `minFreeSpace` */
-  checkReserve(): void {
-    if (this.#free() >= this.#minFreeSpace) return;
+  /** @throws NO_SPACE when less than `minFreeSpace` would be left */
+  checkReserve(bytes: number): void {
+    if (this.#free() - bytes >= this.#minFreeSpace) return;
     const hint = `free some space: saves stop below ${this.#minFreeSpace} bytes (minFreeSpace), before the disk is full`;
     throw noSpace(this.#free(), hint);
   }

@@ -1,6 +1,7 @@
 import type { CallOptions } from "./api.ts";
 import { CallGuard } from "./call-guard.ts";
 import { decodeValue, encodeValue } from "./codec/cbor.ts";
+import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
@@ -23,8 +24,7 @@ import type {
 } from "./key-value-api.ts";
 import { entryOf, KeyValueSnapshot } from "./key-value-snapshot.ts";
 import type { CoreProblem } from "./maintenance/verify-report.ts";
-import type { CoreHandle } from "./open.ts";
-import { openCore } from "./open.ts";
+import { type CoreHandle, openCore } from "./open.ts";
 import { repairWith } from "./repair.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload, Transaction } from "./transaction.ts";
@@ -119,7 +119,7 @@ class KeyValueEngine implements Engine {
           hint: "use several batches",
         });
       }
-      let bytes = 0;
+      let bytes = OPERATION_BYTES * operations.length;
       const steps = operations.map((operation) => {
         if (operation.type === "del") {
           const key = encodeKey(operation.key);
@@ -151,7 +151,7 @@ class KeyValueEngine implements Engine {
   }
 
   verify(options: EngineVerifyOptions = {}): Promise<EngineVerifyReport> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.read(options, async () => {
       const { problems, ...report } = await this.#core.verify(takeVerifyOptions(options));
       return { ok: problems.length === 0, ...report, problems: problems.map(toldProblem) };
     });

@@ -110,14 +110,14 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     checkpointBatchesMin: options.checkpointBatchesMin ?? CHECKPOINT_BATCHES_MIN,
     closing: (close) => close(),
     now,
-    onProblem: ({ message, ...facts }) => options.logger?.warn(message, { ...facts }),
-    onTrouble: (message, error) => options.logger?.warn(message, { error: String(error) }),
+    onProblem: ({ message, ...facts }) => warn(options.logger, message, { ...facts }),
+    onTrouble: (message, error) => warn(options.logger, message, { error: String(error) }),
   };
   const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
   return new EngineCore(folder, source, {
     files: home.files,
     segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
-    lockWaitMax: options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX,
+    lockWaitMax: lockWaitOf(options),
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
     familyOf: options.familyOf,
     now,
@@ -125,8 +125,22 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
   });
 }
 
+/** Timers take 31 bits. */
+function lockWaitOf({ lockWaitMax = LOCK_WAIT_MILLISECONDS_MAX }: OpenOptions): number {
+  return Math.min(lockWaitMax, 2 ** 31 - 1);
+}
+
+/** What the store does must not depend on who logs it: this is called under the lock too. */
+function warn(logger: Logger | undefined, message: string, facts: Record<string, unknown>): void {
+  try {
+    logger?.warn(message, facts);
+  } catch {
+    // There is nobody to tell.
+  }
+}
+
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
-  const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  const wait = lockWaitOf(options);
   await whenFree(lockFolder(home.folder), wait);
   const lock = new LockEnvironment(home.folder);
   const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
@@ -146,7 +160,7 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
 }
 
 async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSource> {
-  const wait = options.lockWaitMax ?? LOCK_WAIT_MILLISECONDS_MAX;
+  const wait = lockWaitOf(options);
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   const source = await openReadOnlyIndex(home, wait, allowed);
   if (!source) throw noStore(home.folder);

@@ -62,17 +62,22 @@ export async function seal(
     isFurther = further !== undefined && isSame && !goesOnOtherwise(parts, tail, further);
     // With a mark that cuts at the tail, catching up would end the log for good.
     const end = isFurther || known.cutAtTail ? known.tail : adoptedEnd(parts, known);
-    if (end.segment !== tail.segment) return parts.lock.setState({ ...state, tail: end });
+    if (end.segment !== tail.segment) {
+      parts.lock.setState({ ...state, cutAtTail: known.cutAtTail, tail: end });
+      return undefined;
+    }
     const goal = isFurther ? further!.end : end;
     // More may be known to have been there than any copy has.
     const sequence = Math.max(goal.sequence, end.sequence);
     try {
       const begun = sealLog(parts, { ...goal, sequence }, parts.now());
       parts.lock.setState({ ...state, tail: begun });
+      return undefined;
     } catch (error) {
       const syncFailed = error instanceof VarveError && error.outcome === "unknown";
+      // A throw would take the mark back.
       if (syncFailed) parts.lock.setState({ ...known, syncFailed });
-      throw error;
+      return { error };
     }
   });
   return isFurther;
@@ -110,9 +115,11 @@ export async function replaceAll(
       }
       parts.lock.setState(state);
       if (index === "made anew") parts.rebuild();
+      return undefined;
     } catch (error) {
+      // What was replaced stays, so everybody is told; a throw would take that back.
       parts.lock.setState({ ...state, indexSuspect: true });
-      throw error;
+      return { error };
     }
   });
 }
@@ -121,11 +128,14 @@ export async function makeIndexAnew(parts: RepairParts): Promise<void> {
   await hold(parts, () => {
     lockedState(parts);
     parts.rebuild();
+    return undefined;
   });
 }
 
-async function hold(parts: RepairParts, action: () => void): Promise<void> {
-  await parts.lock.holdWithin(parts.lockWaitMax, action);
+/** @param action gives an error that is to be told without taking back what was stored before it */
+async function hold(parts: RepairParts, action: () => { error: unknown } | undefined): Promise<void> {
+  const failed = await parts.lock.holdWithin(parts.lockWaitMax, action);
+  if (failed) throw failed.error;
   parts.refresh();
 }
 

@@ -54,8 +54,7 @@ const MDB_THROUGH_FS: Record<string, string> = {
   "engine/index/mark.ts":
     "syncs data.mdb, on which LMDB holds no file lock, when nobody else has the index open",
   "engine/index/inspect.ts": "reads data.mdb, on which LMDB holds no file lock, before LMDB opens it",
-  "engine/index/gate-wait.ts":
-    "reads who has the mutex in lock.mdb, where this process has not got the file mapped",
+  "engine/index/gate-wait.ts": "lets a child read who has the mutex in lock.mdb; opens nothing itself",
   "engine/index/gate.ts": "only asks for the inode of lock.mdb; opens nothing",
   "engine/maintenance/read-only-index.ts": "only asks whether the files may be written to; opens nothing",
   "engine/maintenance/generation.ts": "only asks whether data.mdb is a file; opens nothing",

@@ -1,13 +1,14 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { VarveError } from "../errors.ts";
 
 /** lmdb-js begins a transaction when it opens an environment, and waits for the mutex of it on the calling thread. */
 
-/** Where the write mutex lies in lock.mdb, and its parts as glibc has them. */
+/** Where the write mutex lies in lock.mdb: the lock word, a count, and the owner, as glibc has them. */
 const MUTEX_AT = 64;
 const MUTEX_BYTES = 12;
-const OWNER_AT = 8;
 /** The other bits of the lock word tell of waiters, and of an owner that died. */
 const THREAD_BITS = 0x3fff_ffff;
 const MILLISECONDS_BETWEEN_LOOKS = 5;
@@ -19,7 +20,10 @@ const MILLISECONDS_BETWEEN_LOOKS = 5;
  */
 export async function whenFree(parent: string, milliseconds: number): Promise<void> {
   const until = performance.now() + milliseconds;
-  for (let holder = holderBelow(parent); holder !== undefined; holder = holderBelow(parent)) {
+  const first = await holderBelow(parent);
+  for (let holder = first; ; holder = await holderBelow(parent)) {
+    // Given from hand to hand, it is had by waiting in its queue.
+    if (holder === undefined || holder !== first) return;
     if (performance.now() >= until) throw waitedTooLong(milliseconds, holder);
     await new Promise((resolve) => setTimeout(resolve, MILLISECONDS_BETWEEN_LOOKS));
   }
@@ -34,28 +38,38 @@ function waitedTooLong(milliseconds: number, holder: number): VarveError {
 }
 
 /** The process that has a gate; undefined where there is none, or that can't be told. */
-function holderBelow(parent: string): number | undefined {
+async function holderBelow(parent: string): Promise<number | undefined> {
   try {
     const gates = readdirSync(parent).filter((name) => /^gate-\d+$/.test(name));
     const alive = gates.find((name) => !existsSync(join(parent, `${name}.dead`)));
-    return alive === undefined ? undefined : holderOf(join(parent, alive, "lock.mdb"));
+    return alive === undefined ? undefined : await holderOf(join(parent, alive, "lock.mdb"));
   } catch {
     return undefined;
   }
 }
 
-function holderOf(lockFile: string): number | undefined {
-  if (isMappedHere(lockFile)) return undefined;
-  const fd = openSync(lockFile, "r");
-  try {
-    const mutex = Buffer.alloc(MUTEX_BYTES);
-    if (readSync(fd, mutex, 0, MUTEX_BYTES, MUTEX_AT) < MUTEX_BYTES) return undefined;
-    const thread = mutex.readUInt32LE(0) & THREAD_BITS;
-    // Where the C library has another order of parts, these do not agree, and nothing is known.
-    return thread !== 0 && mutex.readUInt32LE(OWNER_AT) === thread ? processOf(thread) : undefined;
-  } finally {
-    closeSync(fd);
-  }
+async function holderOf(lockFile: string): Promise<number | undefined> {
+  if (!isOpenElsewhere(lockFile)) return undefined;
+  // Not from here: to close a file drops every lock that this process has on it, those of its other threads too.
+  const { stdout } = await promisify(execFile)("od", [
+    "-An",
+    "-tu4",
+    `-j${MUTEX_AT}`,
+    `-N${MUTEX_BYTES}`,
+    lockFile,
+  ]);
+  const [word = 0, , owner = 0] = stdout.trim().split(/\s+/).map(Number);
+  const thread = (word & THREAD_BITS) >>> 0;
+  // Where the C library has another order of parts, these do not agree, and nothing is known.
+  return thread !== 0 && owner === thread ? processOf(thread) : undefined;
+}
+
+/** Whether another process has a lock on the file, as each has that has the environment open. */
+function isOpenElsewhere(lockFile: string): boolean {
+  const { ino } = statSync(lockFile);
+  const locks = readFileSync("/proc/locks", "latin1").matchAll(/ (-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /g);
+  for (const [, pid, inode] of locks) if (Number(inode) === ino && Number(pid) !== process.pid) return true;
+  return false;
 }
 
 /** Undefined for a thread that is gone. */
@@ -63,10 +77,4 @@ function processOf(thread: number): number | undefined {
   const status = existsSync(`/proc/${thread}`) ? readFileSync(`/proc/${thread}/status`, "latin1") : "";
   const found = /^Tgid:\s*(\d+)$/m.exec(status);
   return found ? Number(found[1]) : undefined;
-}
-
-/** To close a file drops every lock that this process has on it, those of its other threads too. */
-function isMappedHere(lockFile: string): boolean {
-  const { ino } = statSync(lockFile);
-  return new RegExp(` ${ino} +/`).test(readFileSync("/proc/self/maps", "latin1"));
 }

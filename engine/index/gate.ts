@@ -1,6 +1,7 @@
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
+import { bornAt } from "./boot.ts";
 import { fromLockFailure } from "./damage.ts";
 import { Environment } from "./lmdb.ts";
 
@@ -17,7 +18,6 @@ export class Gate {
   readonly #environment: Environment;
   readonly #lockFile: string;
   readonly #inode: number;
-
   /** @param parent where `gate-1` and so on lie */
   constructor(parent: string) {
     const { environment, folder } = openLiving(parent, "gate");
@@ -51,6 +51,18 @@ export class Gate {
       },
     );
   }
+}
+
+/**
+ * Tells what the gates below `parent` protect from what earlier ones did that were removed: that may still be in use, and
+ * must not be opened beside those who use it. The first gate says it for its successors too.
+ */
+export function lineOf(parent: string): string {
+  const first = readdirSync(parent)
+    .filter((name) => /^gate-\d+$/.test(name))
+    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))[0];
+  const path = join(parent, first ?? "", "lock.mdb");
+  return `${inodeOf(path).toString(16)}-${bornAt(path)}`;
 }
 
 /**

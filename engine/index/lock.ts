@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
-import { Gate, openLiving } from "./gate.ts";
-import { inspectTree, UNKNOWN_FORMAT } from "./inspect.ts";
 import type { Environment } from "./lmdb.ts";
+import { OpenLock } from "./open-lock.ts";
 import type { SharedState } from "./shared-state.ts";
 import { decodeState, encodeState } from "./shared-state.ts";
 
@@ -29,57 +28,27 @@ const SILENCE_MILLISECONDS_MAX = 20_000;
  */
 const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
 
-interface Waiting {
-  calls: Set<Promise<unknown>>;
-  users: number;
-}
-
-/** By folder: a process may have a home open twice, once read-only, and must not wait for itself. */
-const waitingIn = new Map<string, Waiting>();
-
 /**
  * The lock environment: a mutex over all processes (the gate), and an LMDB environment with a few rows that it protects.
  * Its folder is named after the boot, and the inode and birth of the folder above it. So no environment of an earlier boot (which
  * was never synced) and none that came with a copied home is ever opened, and two openers need no other lock to agree.
  */
 export class LockEnvironment {
-  readonly #folder: string;
-  readonly #gate: Gate;
-  #opened: Environment | undefined;
+  readonly #open: OpenLock;
   readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Calls of this process that wait for the lock, or have it. */
-  readonly #waiting: Set<Promise<unknown>>;
 
   constructor(home: string) {
-    this.#folder = lockFolder(home);
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    this.#gate = new Gate(this.#folder);
-    const waiting = waitingIn.get(this.#folder) ?? { calls: new Set(), users: 0 };
-    waitingIn.set(this.#folder, waiting);
-    waiting.users++;
-    this.#waiting = waiting.calls;
+    this.#open = OpenLock.join(lockFolder(home));
+  }
+
+  get #rows(): Environment {
+    return this.#open.rows;
   }
 
   /** Waits for the lock on another thread. A throw takes back what `action` wrote here. */
-  async hold<T>(action: () => T): Promise<T> {
-    const held = this.#gate.hold(() => this.#open().transactSync(action));
-    this.#waiting.add(held);
-    try {
-      return await held;
-    } finally {
-      this.#waiting.delete(held);
-    }
-  }
-
-  /** The rows, which may only be opened while the gate is held. */
-  get #rows(): Environment {
-    return this.#opened ?? this.#gate.holdSync(() => this.#open());
-  }
-
-  #open(): Environment {
-    this.#opened ??= openLiving(this.#folder, "state", isWhole).environment;
-    return this.#opened;
+  hold<T>(action: () => T): Promise<T> {
+    return this.#open.hold(action);
   }
 
   /**
@@ -127,14 +96,19 @@ export class LockEnvironment {
 
   /** Whether neither another process nor another call of this one can have the lock, so that waiting takes no time. */
   isAlone(): boolean {
-    if (this.#waiting.size > 0) return false;
+    if (this.isWanted) return false;
     this.refresh();
     return this.others() === 0;
   }
 
+  /** Whether a call of this process waits for the lock, or has it: then waiting on this thread has no end. */
+  get isWanted(): boolean {
+    return this.#open.waiting.size > 0;
+  }
+
   /** Waits for the lock on this thread: only when nobody else is likely to have it. */
   holdSync<T>(action: () => T): T {
-    return this.#gate.holdSync(() => this.#open().transactSync(action));
+    return this.#open.holdSync(action);
   }
 
   state(): SharedState | undefined {
@@ -165,7 +139,7 @@ export class LockEnvironment {
       this.#beat();
     };
     this.#heartbeat = setInterval(() => {
-      if (this.#waiting.size === 0) void this.hold(beat).catch(() => {});
+      if (this.#open.waiting.size === 0) void this.hold(beat).catch(() => {});
     }, HEARTBEAT_MILLISECONDS);
     this.#heartbeat.unref();
   }
@@ -194,9 +168,13 @@ export class LockEnvironment {
   /** The process that has had the store open the longest, for messages. */
   holder(): string {
     // Not waited for: this is asked by who could not have the lock.
-    if (!this.#opened) return "another process";
-    for (const [key, opener] of this.#openers())
-      if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
+    if (!this.#open.hasRows) return "another process";
+    try {
+      for (const [key, opener] of this.#openers())
+        if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
+    } catch {
+      // The rows are damaged; who commits next will tell.
+    }
     return "another process";
   }
 
@@ -214,27 +192,9 @@ export class LockEnvironment {
     }
   }
 
-  /** Calls that still wait for the lock are not waited for: who has it may be stopped. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     clearInterval(this.#heartbeat);
-    if (this.#waiting.size === 0) await this.#close();
-    else void Promise.allSettled(this.#waiting).then(() => this.#close());
-  }
-
-  async #close(): Promise<void> {
-    const waiting = waitingIn.get(this.#folder);
-    if (waiting && --waiting.users === 0) waitingIn.delete(this.#folder);
-    const rows = this.#opened;
-    let closed: Promise<void> | undefined;
-    if (rows) {
-      await this.#gate
-        .hold(() => {
-          closed = rows.close();
-        })
-        .catch(() => {});
-    }
-    await closed;
-    await this.#gate.close();
+    return this.#open.leave();
   }
 
   #beat(): void {
@@ -267,13 +227,6 @@ function openerOf(value: Buffer): Opener {
   } catch {
     return { pid: 0, start: "nobody", namespace: pidNamespace(), heartbeat: 0 };
   }
-}
-
-/** The rows are few, and nobody writes them while the gate is held: LMDB would die of a damaged file. */
-function isWhole(path: string): boolean {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return true;
-  const problem = inspectTree(path);
-  return problem === undefined || problem.startsWith(UNKNOWN_FORMAT);
 }
 
 function isGone(opener: Opener, ownNamespace: number): boolean {

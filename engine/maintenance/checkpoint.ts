@@ -61,6 +61,11 @@ export async function copyIndex(home: Home, catalog: Catalog, generation: number
   return applied;
 }
 
+/** What can't be removed now goes with a later one: without a mark nobody opens it. */
 export function dropGeneration(home: Home, generation: number): void {
-  rmSync(indexFolder(home.folder, generation), { recursive: true, force: true });
+  try {
+    rmSync(indexFolder(home.folder, generation), { recursive: true, force: true });
+  } catch (error) {
+    home.onTrouble("a copy of the index could not be removed", error);
+  }
 }

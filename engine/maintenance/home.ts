@@ -38,7 +38,8 @@ export function nextGeneration(folder: string): number {
 /** Only under the lock. */
 export function removeGenerationsBut(folder: string, kept: readonly number[]): void {
   for (const generation of listGenerations(folder)) {
-    if (kept.includes(generation)) continue;
+    // A higher number is that of a copy that somebody is taking: it must not be given again.
+    if (kept.includes(generation) || generation > Math.max(...kept)) continue;
     try {
       rmSync(indexFolder(folder, generation), { recursive: true, force: true });
     } catch {

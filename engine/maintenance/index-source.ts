@@ -17,6 +17,8 @@ export interface IndexSource {
   stateForWriting(): SharedState;
   /** Under the lock. */
   rebuild(): void;
+  /** Goes over to the generation in use, waiting on this thread. Where that can't be, later calls tell. */
+  followNow(): void;
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
   heal(): Promise<boolean>;
   publishDurable(sequence: number): void;

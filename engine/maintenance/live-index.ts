@@ -69,7 +69,10 @@ export class LiveIndex implements IndexSource {
     if (this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown()) return this.#shrink(state);
     if (this.#checkpoint || !isCheckpointDue(this.#home, state)) return state;
     if (hasRoomFor(this.#home, this.#catalog)) this.#beginCheckpoint();
-    return { ...state, checkpointSequence: state.tail.sequence };
+    // At once: who asked may store nothing, and another process would take one too.
+    const noted = { ...state, checkpointSequence: state.tail.sequence };
+    this.lock.setState(noted);
+    return noted;
   }
 
   #looksGrown(): boolean {
@@ -83,6 +86,10 @@ export class LiveIndex implements IndexSource {
 
   rebuild(): void {
     this.#makeAnew(this.stateUnderLock());
+  }
+
+  followNow(): void {
+    if (!this.lock.isWanted) this.lock.holdSync(() => this.stateUnderLock());
   }
 
   async heal(): Promise<boolean> {
@@ -143,7 +150,9 @@ export class LiveIndex implements IndexSource {
       catalog.retain();
       this.#checkpoint = copyIndex(this.#home, catalog, copy)
         .then((applied) =>
-          this.lock.hold(() => this.#finishCheckpoint(copy, applied, { generation, logEpoch })),
+          this.lock.holdWithin(this.#lockWaitMax, () =>
+            this.#finishCheckpoint(copy, applied, { generation, logEpoch }),
+          ),
         )
         .catch((error) => {
           this.#home.onTrouble("no checkpoint of the index could be taken", error);

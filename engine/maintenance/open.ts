@@ -1,3 +1,5 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import { cleanPosition, markUnclean } from "../index/mark.ts";
@@ -40,12 +42,11 @@ export function rebuild(home: Home, state: SharedState): OpenedIndex {
   const catalog = new Catalog(folder, home.closing);
   const until = state.cutAtTail ? state.tail : undefined;
   const known = Math.max(state.durableSequence, state.tail.sequence);
-  const { end, tail } = releasing(catalog, () => {
+  const { end, tail } = making(catalog, folder, () => {
     catalog.begin(state.identity.storeId);
     const end = replayLog(home, state.identity, catalog, LOG_START, known, until, folder);
     return { end, tail: endAfterLoss(home, catalog, end, known) };
   });
-  markUnclean(folder);
   removeGenerationsBut(home.folder, [generation]);
   const cutAtTail = state.cutAtTail || tail !== end;
   return { catalog, state: { ...state, tail, cutAtTail, ...newGeneration(generation) } };
@@ -61,6 +62,23 @@ function releasing<T>(catalog: Catalog, action: () => T): T {
   }
 }
 
+/**
+ * As `releasing`, for a new index: what is half made takes no room. Its folder stays, so that its number is not given
+ * again.
+ */
+function making<T>(catalog: Catalog, folder: string, action: () => T): T {
+  try {
+    return releasing(catalog, () => {
+      const made = action();
+      markUnclean(folder);
+      return made;
+    });
+  } catch (error) {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    throw error;
+  }
+}
+
 /** What the shared state says of an index that was made just now. */
 function newGeneration(generation: number) {
   return { generation, indexUnclean: true, indexSuspect: false, checkpointSequence: 0 };
@@ -71,11 +89,10 @@ export function shrink(home: Home, state: SharedState, grown: Catalog): OpenedIn
   const generation = nextGeneration(home.folder);
   const folder = indexFolder(home.folder, generation);
   const catalog = new Catalog(folder, home.closing);
-  releasing(catalog, () => {
+  making(catalog, folder, () => {
     catalog.begin(state.identity.storeId);
     grown.putInto(catalog);
   });
-  markUnclean(folder);
   removeGenerationsBut(home.folder, [generation]);
   return { catalog, state: { ...state, ...newGeneration(generation) } };
 }
@@ -90,9 +107,14 @@ function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIn
   const left = lock.others() === 0 && state.indexUnclean;
   const catalog = openGeneration(home, state.generation, state.identity, left);
   if (!catalog) return rebuild(home, state);
+  // The last one to leave may have died between the mark and the state: nobody else takes the mark away.
+  const folder = indexFolder(home.folder, state.generation);
+  if (state.indexUnclean && cleanPosition(folder)) markUnclean(folder);
   const applied = catalog.applied()!;
-  if (applied.sequence < state.tail.sequence)
-    replayLog(home, state.identity, catalog, applied, state.durableSequence, state.tail);
+  if (applied.sequence < state.tail.sequence) {
+    const { identity, durableSequence, tail } = state;
+    releasing(catalog, () => replayLog(home, identity, catalog, applied, durableSequence, tail));
+  }
   return { catalog, state };
 }
 
@@ -126,10 +148,13 @@ function derive(home: Home): OpenedIndex {
   return opened;
 }
 
-/** The best index that can be trusted, brought up to the end of the log. */
+/**
+ * The newest index that was put on the disk, brought up to the end of the log. One that is not clean may be in use by
+ * processes whose lock was removed under them: it is never opened beside them.
+ */
 function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
   const clean = cleanPositions(home);
-  for (const generation of trustedGenerations(home, clean)) {
+  for (const { generation } of clean) {
     const catalog = openGeneration(home, generation, state.identity, true);
     if (!catalog) continue;
     const applied = catalog.applied()!;
@@ -139,12 +164,13 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     }
     const others = clean.filter((other) => other.generation !== generation);
     const checkpointSequence = others[0]?.position.sequence ?? 0;
-    const behind = goesOn(home, applied);
+    const behind = goesOn(home, applied) || applied.sequence < state.durableSequence;
     if (behind) markUnclean(indexFolder(home.folder, generation));
-    const end = behind
-      ? releasing(catalog, () => replayLog(home, state.identity, catalog, applied, state.durableSequence))
-      : applied;
-    const tail = endAfterLoss(home, catalog, end, state.durableSequence);
+    const { end, tail } = releasing(catalog, () => {
+      const { durableSequence } = state;
+      const end = behind ? replayLog(home, state.identity, catalog, applied, durableSequence) : applied;
+      return { end, tail: endAfterLoss(home, catalog, end, durableSequence) };
+    });
     const cutAtTail = tail !== end;
     return {
       catalog,
@@ -152,15 +178,6 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     };
   }
   return undefined;
-}
-
-/** The one in use within this boot, if there is one, then those that were put on the disk, the newest state first. */
-function trustedGenerations(home: Home, clean: readonly { generation: number }[]): number[] {
-  const generations = clean.map(({ generation }) => generation);
-  const inUse = listGenerations(home.folder)
-    .filter((generation) => !generations.includes(generation))
-    .sort((a, b) => b - a);
-  return [...inUse, ...generations];
 }
 
 /** How far of the log is in the generations that were put on the disk; the newest state first. */

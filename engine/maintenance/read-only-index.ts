@@ -43,7 +43,8 @@ export async function openReadOnlyIndex(
     if (!(error instanceof VarveError) || error.code !== "UNAVAILABLE") throw error;
     return new PrivateIndex(home, identity, knownDurable(home));
   }
-  const durable = Math.max(knownDurable(home), lock.state()?.durableSequence ?? 0);
+  // Within a boot all of the log up to its end is there, whether it is on the disk or not.
+  const durable = Math.max(knownDurable(home), lock.state()?.tail.sequence ?? 0);
   await lock.close();
   return new PrivateIndex(home, identity, durable);
 }
@@ -85,7 +86,7 @@ function knownDurable(home: Home): number {
 
 function areWritable(locks: string): boolean {
   if (!existsSync(locks)) return false;
-  const folders = readdirSync(locks).filter((name) => /^(gate|state)-\d+$/.test(name));
+  const folders = readdirSync(locks).filter((name) => /^(gate|state)-[0-9a-f-]+$/.test(name));
   return folders.length > 0 && folders.every((name) => isWritable(join(locks, name)));
 }
 
@@ -176,6 +177,8 @@ export class FollowedIndex implements IndexSource {
     this.#catalog = this.#own?.catalog ?? moved!.catalog;
     return true;
   }
+
+  followNow(): void {}
 
   publishDurable(): void {}
 
@@ -276,6 +279,8 @@ export class PrivateIndex implements IndexSource {
   async heal(): Promise<boolean> {
     return false;
   }
+
+  followNow(): void {}
 
   publishDurable(): void {}
 

@@ -1,10 +1,11 @@
-import { closeSync, existsSync, openSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openStore } from "../../engine/main.ts";
 import { CommandLine, exitOf } from "../helpers/command-line.ts";
+import { openFilesUnder } from "../helpers/folders.ts";
 
 const test = suite<{ line: CommandLine }>("varve as a process");
 
@@ -64,27 +65,12 @@ test("a stdout without space ends the command with 9", async ({ line }) => {
 });
 
 test("a command leaves no file of the store open, also when it fails", async ({ line }) => {
-  if (!existsSync("/proc/self/fd")) return;
   await line.varve(["save", "a", "--value", "1"]);
   for (const words of [["get", "a"], ["get", "none"], ["delete", "a:0"], ["verify"]]) {
     await line.varve(words);
-    const open = readdirSync("/proc/self/fd").map((number) => linkOf(`/proc/self/fd/${number}`));
-    assert.equal(
-      open.filter((path) => path.startsWith(line.home)),
-      [],
-      words.join(" "),
-    );
+    assert.equal(openFilesUnder(line.home), [], words.join(" "));
   }
 });
-
-/** The descriptor that listed the folder is gone by now. */
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
-}
 
 test("Ctrl-C while it waits for stdin ends the command with 130, and nothing is saved", async ({ line }) => {
   await fill(line, 1);

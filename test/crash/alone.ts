@@ -1,7 +1,6 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { filesUnder } from "../helpers/folders.ts";
+import { filesUnder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { AloneProgramOptions } from "./alone-program.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
@@ -23,7 +22,7 @@ export class AloneTally implements HarnessResult {
 /** Writers whose lock environment is taken away, so that those who come next believe to be alone. */
 export async function aloneRound(seed: number, tally: AloneTally): Promise<void> {
   const random = new Random("alone", seed);
-  const folder = mkdtempSync(join(tmpdir(), "varve-alone-"));
+  const folder = newFolder();
   const [home, told, failed] = ["home", "told", "failed"].map((name) => join(folder, name)) as [
     string,
     string,
@@ -81,12 +80,9 @@ function removeLock(home: string, aside: string, random: Random): void {
 }
 
 async function expectGoodEnd(writer: PlainProcess, seed: number, tally: AloneTally): Promise<void> {
-  const timer = setTimeout(() => {
-    tally.violations.push(`a writer hangs (round ${seed})`);
-    writer.signal("SIGKILL");
-  }, HANG_MILLISECONDS);
-  const { code, signal } = await writer.ended;
-  clearTimeout(timer);
+  const { code, signal } = await writer.endWithin(HANG_MILLISECONDS, () =>
+    tally.violations.push(`a writer hangs (round ${seed})`),
+  );
   if (code !== 0)
     tally.violations.push(`a writer ended with ${signal ?? code} (round ${seed}): ${writer.errors}`);
 }

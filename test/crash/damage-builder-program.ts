@@ -1,9 +1,6 @@
 /** Fills a home, and closes it or waits to be killed with it open. */
 import { writeSync } from "node:fs";
-import { familyOf } from "../../engine/artifact-record.ts";
-import { CodecRegistry } from "../../engine/codec/codec.ts";
-import { openCore } from "../../engine/open.ts";
-import { EmbeddedStore } from "../../engine/store.ts";
+import { openOverSeams } from "../helpers/seam-store.ts";
 import type { Filling } from "./damage-material.ts";
 import { fill } from "./damage-material.ts";
 
@@ -14,18 +11,9 @@ interface Options extends Filling {
 }
 
 const { home, segmentBytesMax, close, ...filling }: Options = JSON.parse(process.argv[2]!);
-const handle = await openCore(home, {
-  application: "artifact",
-  familyOf,
-  ...(segmentBytesMax && { segmentBytesMax }),
-});
-const store = new EmbeddedStore(handle, {
-  home,
-  readOnly: false,
-  durable: true,
-  codecs: new CodecRegistry(),
-});
+const store = await openOverSeams(home, segmentBytesMax ? { segmentBytesMax } : {});
 await fill(store, filling);
 if (close) await store.close();
 writeSync(1, `${JSON.stringify({ filled: true })}\n`);
-setInterval(() => {}, 1000);
+// Until it is killed, or who started it is gone.
+process.stdin.resume();

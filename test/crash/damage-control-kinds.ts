@@ -1,5 +1,6 @@
 /** What can happen to the small files and folders of a home, and what can stand in their place. */
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -10,6 +11,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { lockFolder } from "../../engine/index/lock.ts";
+import { flipSomeBit } from "../helpers/damage.ts";
+import { newestIndex } from "../helpers/indexes.ts";
 import type { Random } from "../helpers/random.ts";
 
 export interface ControlDamage {
@@ -48,10 +51,6 @@ const THINGS: Record<string, (path: string) => void> = {
   "a file": (path) => writeFileSync(path, "notes"),
 };
 
-const indexOf = (home: string) => {
-  const name = readdirSync(home).find((entry) => /^index-\d+$/.test(entry));
-  return join(home, name!);
-};
 const inPlace = (path: string, make: (path: string) => void) => {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(dirname(path), { recursive: true });
@@ -109,7 +108,7 @@ const MARKS: Record<string, (mark: Record<string, unknown>) => unknown> = {
 };
 
 function markDamages(): ControlDamage[] {
-  const path = (home: string) => join(indexOf(home), "trust.json");
+  const path = (home: string) => join(newestIndex(home), "trust.json");
   return [
     ...Object.entries(CONTENTS).map(([what, content]) => ({
       what: `trust.json: ${what}`,
@@ -125,14 +124,15 @@ function markDamages(): ControlDamage[] {
       apply: (home: string) => inPlace(path(home), make),
     })),
     { what: "trust.json: missing", apply: (home) => rmSync(path(home)) },
-    { what: "trust.json: a flipped bit", apply: (home, random) => flipSomeBit(path(home), random) },
+    {
+      what: "trust.json: a flipped bit",
+      apply: (home, random) => {
+        const bytes = readFileSync(path(home));
+        flipSomeBit(bytes, random);
+        writeFileSync(path(home), bytes);
+      },
+    },
   ];
-}
-
-export function flipSomeBit(path: string, random: Random): void {
-  const bytes = readFileSync(path);
-  bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
-  writeFileSync(path, bytes);
 }
 
 function indexDamages(): ControlDamage[] {
@@ -150,15 +150,15 @@ function indexDamages(): ControlDamage[] {
   return [
     ...Object.entries(THINGS).map(([what, make]) => ({
       what: `the index: ${what}`,
-      apply: (home: string) => inPlace(indexOf(home), make),
+      apply: (home: string) => inPlace(newestIndex(home), make),
     })),
     ...Object.entries(THINGS).map(([what, make]) => ({
       what: `data.mdb of the index: ${what}`,
-      apply: (home: string) => inPlace(join(indexOf(home), "data.mdb"), make),
+      apply: (home: string) => inPlace(join(newestIndex(home), "data.mdb"), make),
     })),
     ...Object.entries(THINGS).map(([what, make]) => ({
       what: `lock.mdb of the index: ${what}`,
-      apply: (home: string) => inPlace(join(indexOf(home), "lock.mdb"), make),
+      apply: (home: string) => inPlace(join(newestIndex(home), "lock.mdb"), make),
     })),
     ...names.flatMap((name) => [
       { what: `${name} is a file`, apply: (home: string) => writeFileSync(join(home, name), "notes") },
@@ -166,13 +166,13 @@ function indexDamages(): ControlDamage[] {
     ]),
     {
       what: "the index under a greater number",
-      apply: (home) => renameSync(indexOf(home), join(home, "index-50")),
+      apply: (home) => renameSync(newestIndex(home), join(home, "index-50")),
     },
     {
       what: "other files in the index",
-      apply: (home) => writeFileSync(join(indexOf(home), "notes"), "notes"),
+      apply: (home) => writeFileSync(join(newestIndex(home), "notes"), "notes"),
     },
-    { what: "the index missing", apply: (home) => rmSync(indexOf(home), { recursive: true }) },
+    { what: "the index missing", apply: (home) => rmSync(newestIndex(home), { recursive: true }) },
   ];
 }
 
@@ -193,16 +193,16 @@ function lockDamages(): ControlDamage[] {
     })),
     ...[
       "gate-1",
-      "state-1",
+      "state",
       "gate-1/data.mdb",
       "gate-1/lock.mdb",
-      "state-1/data.mdb",
-      "state-1/lock.mdb",
+      "state/data.mdb",
+      "state/lock.mdb",
       "gate-1.dead",
     ].flatMap((part) =>
       Object.entries(THINGS).map(([what, make]) => ({
         what: `${part} of the locks: ${what}`,
-        apply: (home: string) => inPlace(join(lockFolder(home), part), make),
+        apply: (home: string) => inPlace(partOfLocks(home, part), make),
         ...refusing,
       })),
     ),
@@ -213,6 +213,13 @@ function lockDamages(): ControlDamage[] {
     },
     { what: "other files in lock", apply: (home) => strayFiles(lock(home)) },
   ];
+}
+
+/** The rows have a name that tells whose they are. */
+function partOfLocks(home: string, part: string): string {
+  const folder = lockFolder(home);
+  const rows = existsSync(folder) && readdirSync(folder).find((name) => name.startsWith("state-"));
+  return join(folder, part.replace(/^state(?=\/|$)/, rows || "state-1"));
 }
 
 function strayFiles(folder: string): void {

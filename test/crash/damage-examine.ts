@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { openStore } from "../../engine/main.ts";
+import { within } from "../helpers/time.ts";
 import type { Expected } from "./damage-material.ts";
 
 /** What one call may take before it counts as hanging; far more than `lockWaitMax`. */
@@ -234,17 +235,7 @@ async function openAgain(
 }
 
 /** Nobody waits forever. */
-async function timed<T>(what: string, call: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} hangs`)), CALL_MILLISECONDS_MAX);
-  });
-  try {
-    return await Promise.race([call(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const timed = <T>(what: string, call: () => Promise<T>) => within(CALL_MILLISECONDS_MAX, what, call);
 
 export function plain(value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;

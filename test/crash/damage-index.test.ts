@@ -21,7 +21,7 @@ test("whatever is done to the files of LMDB, nobody dies or hangs of it, and eve
     const { violations } = await tryIndexes(trials, random, Number.POSITIVE_INFINITY, INDEXES);
     assert.equal(violations, [], `seed ${random.seed}`);
   } finally {
-    await trials.stop();
+    await trials.remove();
   }
 });
 

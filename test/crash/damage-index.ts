@@ -1,18 +1,13 @@
 /** The index and its locks damaged, and used in processes of their own, which may die of it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openStore } from "../../engine/main.ts";
 import { Random } from "../helpers/random.ts";
 import type { Changed, Hit, Overwrite, PageKind } from "./damage-index-kinds.ts";
 import { flipInPage, olderState, overwritePage, resize } from "./damage-index-kinds.ts";
-import type { Expected, Filling, Material } from "./damage-material.ts";
-import { expectedOf, putMaterial, removeHome, takeMaterial, writeExpected } from "./damage-material.ts";
+import type { Filling, Material } from "./damage-material.ts";
+import { putMaterial, removeHome } from "./damage-material.ts";
 import { shuffled } from "./damage-order.ts";
+import { PairTrials } from "./damage-pair.ts";
 import type { Found } from "./damage-process.ts";
-import { ExamineProcess } from "./damage-process.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
-import { PlainProcess } from "./plain-programs.ts";
 
 export type Trust = "closed, next boot" | "closed, same boot" | "killed, same boot";
 export const TRUSTS: Trust[] = ["closed, next boot", "closed, same boot", "killed, same boot"];
@@ -25,61 +20,32 @@ export interface Damage {
   mayFail?: readonly string[];
 }
 
-/** One store twice: closed in order, and left open by a process that was killed. */
-export interface Pair {
-  closed: Material;
-  killed: Material;
-  expected: Expected;
-}
-
-/** @param folder an empty one, for the homes that they are taken from */
-export async function makePair(folder: string, filling: Filling, segmentBytesMax?: number): Promise<Pair> {
-  const homes = { closed: join(folder, "closed"), killed: join(folder, "killed") };
-  for (const [how, home] of Object.entries(homes)) {
-    const options = { home, ...filling, segmentBytesMax, close: how === "closed" };
-    const builder = new PlainProcess("damage-builder-program.ts", options);
-    await builder.expect();
-    await builder.kill();
-  }
-  const [closed, killed] = [takeMaterial(homes.closed), takeMaterial(homes.killed)];
-  const store = await openStore({ home: homes.closed, environment: false });
-  const expected = await expectedOf(store);
-  await store.close();
-  return { closed, killed, expected };
-}
-
 /** Trials of stores with the same contents, in a process that is started again when it dies. */
 export class IndexTrials {
-  readonly pair: Pair;
-  readonly #folder: string;
-  readonly #process: ExamineProcess;
+  readonly #trials: PairTrials;
 
-  private constructor(folder: string, pair: Pair) {
-    this.#folder = folder;
-    this.pair = pair;
-    const expected = join(folder, "expected.json");
-    writeExpected(expected, pair.expected);
-    this.#process = new ExamineProcess(expected);
+  private constructor(trials: PairTrials) {
+    this.#trials = trials;
   }
 
   static async make(filling: Filling): Promise<IndexTrials> {
-    const folder = mkdtempSync(join(tmpdir(), "varve-damage-"));
-    return new IndexTrials(folder, await makePair(folder, filling));
+    return new IndexTrials(await PairTrials.make(filling));
   }
 
   materialOf(trust: Trust): Material {
-    return trust === "killed, same boot" ? this.pair.killed : this.pair.closed;
+    const { killed, closed } = this.#trials.pair;
+    return trust === "killed, same boot" ? killed : closed;
   }
 
   async try(damage: Damage, trust: Trust, readOnly = false): Promise<Found> {
-    const home = mkdtempSync(join(this.#folder, "home-"));
+    const home = this.#trials.newHome();
     putMaterial(home, this.materialOf(trust), {
       sameBoot: trust !== "closed, next boot",
       change: (path, bytes) => damage.change(path, bytes),
     });
     try {
       const { mayFail = [] } = damage;
-      return await this.#process.examine(home, {
+      return await this.#trials.process.examine(home, {
         witnessed: true,
         again: false,
         readOnly,
@@ -91,9 +57,8 @@ export class IndexTrials {
     }
   }
 
-  async stop(): Promise<void> {
-    await this.#process.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+  remove(): Promise<void> {
+    return this.#trials.remove();
   }
 }
 
@@ -203,7 +168,7 @@ export const indexes: Harness = {
     try {
       return await tryIndexes(trials, new Random("index", seed), until);
     } finally {
-      await trials.stop();
+      await trials.remove();
     }
   },
 };

@@ -3,6 +3,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, w
 import { basename, join } from "node:path";
 import { lockFolder } from "../../engine/index/lock.ts";
 import { openStore } from "../../engine/main.ts";
+import { flipSomeBit } from "../helpers/damage.ts";
+import { newestIndex } from "../helpers/indexes.ts";
 import { Random } from "../helpers/random.ts";
 import { fileDamages } from "./damage-index.ts";
 import { OpenTrials } from "./damage-open.ts";
@@ -13,8 +15,7 @@ const FILES = ["lock data", "lock locks", "index data", "index locks"] as const;
 type LiveFile = (typeof FILES)[number];
 
 function pathOf(home: string, file: LiveFile, random: Random): string {
-  const index = () => join(home, readdirSync(home).find((name) => /^index-\d+$/.test(name))!);
-  const folder = file.startsWith("lock") ? lockFolder(home) : index();
+  const folder = file.startsWith("lock") ? lockFolder(home) : newestIndex(home);
   const name = file.endsWith("data") ? "data.mdb" : "lock.mdb";
   const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
     (path) => basename(path) === name,
@@ -48,7 +49,7 @@ export function liveDamages(): LiveDamage[] {
       what: "a flipped bit",
       apply: (path, random) => {
         const bytes = readFileSync(path);
-        bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+        flipSomeBit(bytes, random);
         overwrite(path, bytes);
       },
     },

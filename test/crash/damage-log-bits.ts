@@ -11,6 +11,7 @@ import type { CoreHandle } from "../../engine/open.ts";
 import { openCore } from "../../engine/open.ts";
 import { EmbeddedStore } from "../../engine/store.ts";
 import { Random } from "../helpers/random.ts";
+import { withBothLogs } from "./damage-both-logs.ts";
 import { KnownLog, readFaults } from "./damage-log.ts";
 import { fill, valueFor } from "./damage-material.ts";
 import { MemoryFiles } from "./damage-memory.ts";
@@ -215,28 +216,17 @@ export async function flipBits(
   return { counts: { "bits flipped": flips, "of so many": total }, violations };
 }
 
-/** A store with one segment of 64 KiB, then one of many small ones. */
 export const logBits: Harness = {
   name: "damage-log-bits",
-  async run({ seed, until }) {
-    const counts: Record<string, number> = {};
-    const violations: string[] = [];
-    const middle = Date.now() + (until - Date.now()) * 0.7;
-    for (const [what, segmentBytesMax, end] of [
-      ["one segment", undefined, middle],
-      ["small segments", 1200, until],
-    ] as const) {
+  run: ({ seed, until }) =>
+    withBothLogs(until, 0.7, async (what, segmentBytesMax, end) => {
       const home = mkdtempSync(join(tmpdir(), "varve-damage-"));
       const made = await MemoryStore.make(home, segmentBytesMax);
       try {
-        const result = await flipBits(made, new Random(what, seed), end);
-        for (const [name, count] of Object.entries(result.counts)) counts[`${name}, ${what}`] = count;
-        violations.push(...result.violations);
+        return await flipBits(made, new Random(what, seed), end);
       } finally {
         await made.store.close();
         rmSync(home, { recursive: true, force: true });
       }
-    }
-    return { counts, violations };
-  },
+    }),
 };

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { recordBytes, SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { LOG_START } from "../../engine/log/segment.ts";
 import { Random } from "../helpers/random.ts";
-import type { MemoryStore } from "./damage-log-bits.ts";
-import { MemoryStore as Stores } from "./damage-log-bits.ts";
+import { withBothLogs } from "./damage-both-logs.ts";
+import { MemoryStore } from "./damage-log-bits.ts";
 import { placeIn, shuffled } from "./damage-order.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
@@ -174,23 +174,21 @@ export async function changeLengths(
 export const logLengths: Harness = {
   name: "damage-log-lengths",
   async run({ seed, until }) {
-    const counts: Record<string, number> = {};
-    const violations: string[] = [];
     const homes = mkdtempSync(join(tmpdir(), "varve-damage-"));
-    const middle = Date.now() + (until - Date.now()) * 0.7;
-    const other = await Stores.make(mkdtempSync(join(homes, "other-")));
-    for (const [what, segmentBytesMax, end] of [
-      ["one segment", undefined, middle],
-      ["small segments", 1200, until],
-    ] as const) {
-      const made = await Stores.make(mkdtempSync(join(homes, "store-")), segmentBytesMax);
-      const result = await changeLengths(made, other, new Random(what, seed), end);
-      for (const [name, count] of Object.entries(result.counts)) counts[`${name}, ${what}`] = count;
-      violations.push(...result.violations);
-      await made.store.close();
+    const newHome = () => mkdtempSync(join(homes, "store-"));
+    const other = await MemoryStore.make(newHome());
+    try {
+      return await withBothLogs(until, 0.7, async (what, segmentBytesMax, end) => {
+        const made = await MemoryStore.make(newHome(), segmentBytesMax);
+        try {
+          return await changeLengths(made, other, new Random(what, seed), end);
+        } finally {
+          await made.store.close();
+        }
+      });
+    } finally {
+      await other.store.close();
+      rmSync(homes, { recursive: true, force: true });
     }
-    await other.store.close();
-    rmSync(homes, { recursive: true, force: true });
-    return { counts, violations };
   },
 };

@@ -2,8 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { bornAt, currentBootId } from "../../engine/index/boot.ts";
+import { currentBootId } from "../../engine/index/boot.ts";
+import { lineOf } from "../../engine/index/gate.ts";
 import { lockFolder } from "../../engine/index/lock.ts";
+import { indexFolder, listGenerations } from "../../engine/maintenance/home.ts";
+import { placeOf } from "../helpers/indexes.ts";
 
 /** The value of one version, made from its name and number alone. */
 export function valueFor(name: string, version: number): unknown {
@@ -102,9 +105,8 @@ export function takeMaterial(home: string): Material {
     files.set(`log/${name}`, readFileSync(join(home, "log", name)));
   if (existsSync(join(home, "config.json")))
     files.set("config.json", readFileSync(join(home, "config.json")));
-  const generations = readdirSync(home).filter((name) => /^index-\d+$/.test(name));
-  const generation = Math.max(...generations.map((name) => Number(name.slice(6))));
-  const folder = join(home, `index-${generation}`);
+  const generation = Math.max(...listGenerations(home));
+  const folder = indexFolder(home, generation);
   const index = new Map<string, Buffer>();
   for (const name of readdirSync(folder))
     if (statSync(join(folder, name)).isFile()) index.set(name, readFileSync(join(folder, name)));
@@ -118,6 +120,9 @@ function lockFiles(home: string): Map<string, Buffer> {
   const data = paths.filter((path) => basename(path) === "data.mdb");
   return new Map(data.map((path) => [path, readFileSync(join(folder, path))]));
 }
+
+/** As LMDB makes it for the readers that Varve allows. */
+const LOCK_FILE_BYTES = 131_280;
 
 export interface PutOptions {
   /** Whether this boot knows the store: else there is no lock environment. */
@@ -147,7 +152,14 @@ export function putMaterial(home: string, material: Material, options: PutOption
   putMark(home, material, put, trusted);
   if (!sameBoot) return;
   const folder = relative(home, lockFolder(home));
-  for (const [path, bytes] of material.lock) put(join(folder, path), bytes);
+  // The rows are found by the gate that protects them, which must be there before its name is known.
+  const gate = join(home, folder, "gate-1");
+  mkdirSync(gate, { recursive: true });
+  writeFileSync(join(gate, "lock.mdb"), Buffer.alloc(LOCK_FILE_BYTES));
+  const rows = `state-${lineOf(join(home, folder))}-1`;
+  mkdirSync(join(home, folder, rows));
+  writeFileSync(join(home, folder, rows, "lock.mdb"), Buffer.alloc(LOCK_FILE_BYTES));
+  for (const [path, bytes] of material.lock) put(join(folder, path.replace(/^state-[^/]+/, rows)), bytes);
 }
 
 function putMark(
@@ -156,14 +168,12 @@ function putMark(
   put: (path: string, bytes: Buffer) => void,
   trusted: boolean,
 ): void {
-  const data = join(home, `index-${generation}`, "data.mdb");
+  const folder = indexFolder(home, generation);
   const known = index.get("trust.json");
   if (!known) return;
   const mark = JSON.parse(known.toString());
-  if (trusted && existsSync(data)) {
-    const { dev, ino } = statSync(data);
-    Object.assign(mark, { bootId: currentBootId(), device: dev, inode: ino, born: bornAt(data) });
-  }
+  if (trusted && existsSync(join(folder, "data.mdb")))
+    Object.assign(mark, { bootId: currentBootId(), ...placeOf(folder) });
   put(`index-${generation}/trust.json`, Buffer.from(`${JSON.stringify(mark)}\n`));
 }
 

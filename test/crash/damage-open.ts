@@ -1,16 +1,14 @@
 /** Stores opened over a damaged log: by a boot that knows them, by the next one, and from the log alone. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Random } from "../helpers/random.ts";
+import { withBothLogs } from "./damage-both-logs.ts";
 import type { Examination } from "./damage-examine.ts";
 import { examine } from "./damage-examine.ts";
-import type { Pair } from "./damage-index.ts";
-import { makePair } from "./damage-index.ts";
 import type { Material } from "./damage-material.ts";
-import { putMaterial, removeHome, writeExpected } from "./damage-material.ts";
+import { putMaterial, removeHome } from "./damage-material.ts";
 import { placeIn, shuffled } from "./damage-order.ts";
-import { ExamineProcess } from "./damage-process.ts";
+import type { Pair } from "./damage-pair.ts";
+import { PairTrials } from "./damage-pair.ts";
+import type { ExamineProcess } from "./damage-process.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
 /** What is there beside the log, which tells how much of it was durable. */
@@ -26,23 +24,24 @@ export type Witness = (typeof WITNESSES)[number];
 export type LogChange = (path: string, bytes: Buffer) => Buffer | undefined;
 
 export class OpenTrials {
-  readonly pair: Pair;
-  /** For what may end the process that does it. */
-  readonly process: ExamineProcess;
-  readonly #folder: string;
+  readonly #trials: PairTrials;
 
-  private constructor(folder: string, pair: Pair) {
-    this.#folder = folder;
-    this.pair = pair;
-    const expected = join(folder, "expected.json");
-    writeExpected(expected, pair.expected);
-    this.process = new ExamineProcess(expected);
+  private constructor(trials: PairTrials) {
+    this.#trials = trials;
   }
 
   static async make(segmentBytesMax?: number): Promise<OpenTrials> {
-    const folder = mkdtempSync(join(tmpdir(), "varve-damage-"));
     const filling = segmentBytesMax ? { names: 8, versions: 3 } : { names: 13, versions: 4 };
-    return new OpenTrials(folder, await makePair(folder, filling, segmentBytesMax));
+    return new OpenTrials(await PairTrials.make(filling, segmentBytesMax));
+  }
+
+  get pair(): Pair {
+    return this.#trials.pair;
+  }
+
+  /** For what may end the process that does it. */
+  get process(): ExamineProcess {
+    return this.#trials.process;
   }
 
   materialOf(witness: Witness): Material {
@@ -56,7 +55,7 @@ export class OpenTrials {
 
   /** Writes the home with its log changed, and gives its path. */
   put(witness: Witness, change: LogChange): string {
-    const home = mkdtempSync(join(this.#folder, "home-"));
+    const home = this.#trials.newHome();
     const material = this.materialOf(witness);
     const only = (path: string) => witness !== "nothing" || path.startsWith("log/");
     putMaterial(home, material, {
@@ -86,9 +85,8 @@ export class OpenTrials {
     }
   }
 
-  async remove(): Promise<void> {
-    await this.process.stop();
-    rmSync(this.#folder, { recursive: true, force: true });
+  remove(): Promise<void> {
+    return this.#trials.remove();
   }
 }
 
@@ -163,20 +161,13 @@ export async function openDamaged(
 
 export const openOverDamage: Harness = {
   name: "damage-open",
-  async run({ seed, until }) {
-    const counts: Record<string, number> = {};
-    const violations: string[] = [];
-    const middle = Date.now() + (until - Date.now()) / 2;
-    for (const [what, segmentBytesMax, end] of [
-      ["one segment", undefined, middle],
-      ["small segments", 1200, until],
-    ] as const) {
+  run: ({ seed, until }) =>
+    withBothLogs(until, 0.5, async (what, segmentBytesMax, end) => {
       const trials = await OpenTrials.make(segmentBytesMax);
-      const result = await openDamaged(trials, new Random(what, seed), end);
-      await trials.remove();
-      for (const [name, count] of Object.entries(result.counts)) counts[`${name}, ${what}`] = count;
-      violations.push(...result.violations);
-    }
-    return { counts, violations };
-  },
+      try {
+        return await openDamaged(trials, new Random(what, seed), end);
+      } finally {
+        await trials.remove();
+      }
+    }),
 };

@@ -1,8 +1,9 @@
 /** Segments of a log that are missing, doubled, swapped, or something else altogether. */
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { decodeSegmentHeader, encodeSegmentHeader } from "../../engine/log/format.ts";
 import { segmentFileName } from "../../engine/log/segment.ts";
+import { segmentsOf } from "../helpers/damage.ts";
 import { Random } from "../helpers/random.ts";
 import { examine } from "./damage-examine.ts";
 import type { Witness } from "./damage-open.ts";
@@ -161,14 +162,7 @@ export async function trySegments(
 ): Promise<{ violations: string[]; twice: string[]; outcome: string }> {
   const home = trials.put(witness, (_, bytes) => bytes);
   try {
-    const log = join(home, "log");
-    const segments = readdirSync(log)
-      .filter((name) => name.endsWith(".varve"))
-      .sort();
-    damage.apply(
-      segments.map((name) => join(log, name)),
-      random,
-    );
+    damage.apply(segmentsOf(home), random);
     const { mayRefuse = [], mayFail = [] } = damage;
     const options = { mayRefuse, mayFail, witnessed: witness !== "nothing", again: true, readOnly };
     const { violations, twice, outcome } = await examine(home, trials.pair.expected, options);

@@ -2,12 +2,9 @@
 import { closeSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
-import { CodecRegistry } from "../../engine/codec/codec.ts";
 import { VarveError } from "../../engine/errors.ts";
-import { openCore } from "../../engine/open.ts";
-import { EmbeddedStore } from "../../engine/store.ts";
 import { Random } from "../helpers/random.ts";
+import { openOverSeams } from "../helpers/seam-store.ts";
 
 /** The argument, as JSON. */
 export interface FullDiskProgramOptions {
@@ -37,11 +34,9 @@ const answer: FullDiskAnswer = { saves: 0, refusals: 0, refused: [], violations:
 const right = new Map<string, string>();
 let count = 0;
 
-async function open(): Promise<ArtifactStore> {
+function open(): Promise<ArtifactStore> {
   const { minFreeSpace, segmentBytesMax } = options;
-  const handle = await openCore(home, { application: "artifact", familyOf, minFreeSpace, segmentBytesMax });
-  const settings = { home: handle.core.folder, readOnly: false, durable: true, codecs: new CodecRegistry() };
-  return new EmbeddedStore(handle, settings);
+  return openOverSeams(home, { minFreeSpace, segmentBytesMax });
 }
 
 async function save(store: ArtifactStore): Promise<"saved" | "refused"> {

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { FullDiskAnswer, FullDiskProgramOptions } from "./full-disk-program.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
@@ -17,7 +16,7 @@ function onSmallDisk(mountPoint: string, kibibytes: number): string[] {
 
 /** Whether this machine lets a mount be made in a namespace of its own. */
 export function hasSmallDisks(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), "varve-disk-"));
+  const folder = newFolder();
   const [command, ...args] = onSmallDisk(folder, 64);
   const { status } = spawnSync(command!, [...args, "true"]);
   rmSync(folder, { recursive: true });
@@ -31,7 +30,7 @@ export class FullDiskTally implements HarnessResult {
 
 export async function fullDiskRound(seed: number, minFreeSpace: number, tally: FullDiskTally): Promise<void> {
   const random = new Random("full disk", seed);
-  const disk = mkdtempSync(join(tmpdir(), "varve-disk-"));
+  const disk = newFolder();
   const options: FullDiskProgramOptions = {
     disk,
     seed,
@@ -42,10 +41,9 @@ export async function fullDiskRound(seed: number, minFreeSpace: number, tally: F
   const kibibytes = 6_000 + random.below(3_000);
   tally.counts.disks!++;
   const program = new PlainProcess("full-disk-program", options, onSmallDisk(disk, kibibytes));
-  const timer = setTimeout(() => program.signal("SIGKILL"), HANG_MILLISECONDS);
+  const ending = program.endWithin(HANG_MILLISECONDS);
   const answer = await program.expect<FullDiskAnswer>().catch((error: Error) => error);
-  const { code, signal } = await program.ended;
-  clearTimeout(timer);
+  const { code, signal } = await ending;
   const round = `${JSON.stringify({ ...options, disk: `${kibibytes} KiB` })}`;
   if (answer instanceof Error || code !== 0) {
     tally.violations.push(`the process ended with ${signal ?? code}: ${program.errors} (${round})`);

@@ -1,13 +1,15 @@
-import { mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
+import { openFilesUnder } from "../helpers/folders.ts";
+import { within } from "../helpers/time.ts";
 import type { Operation, Subject } from "./io-errors-operations.ts";
 import { baseChanges } from "./io-errors-operations.ts";
 import { diskOf, observe } from "./power-cut-check.ts";
 import { Model, StateNode } from "./power-cut-history.ts";
 import { openOver } from "./power-cut-store.ts";
-import type { CallKind, SeamCall } from "./simulated-disk.ts";
+import type { CallKind, SeamCall } from "./simulated-calls.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
 /** One operation in which one call to the disk fails, and those after it too if the fault is for good. */
@@ -93,7 +95,7 @@ export class TrialRun {
 
   async run(): Promise<void> {
     try {
-      await within(this.#run());
+      await within(HANG_MILLISECONDS, "it", () => this.#run());
     } catch (error) {
       this.#told((error as Error).stack ?? String(error));
     } finally {
@@ -249,7 +251,7 @@ export class TrialRun {
     let open: string[] = [];
     for (let i = 0; i < 20; i++) {
       open = [
-        ...descriptorsUnder(this.#disk.home),
+        ...openFilesUnder(this.#disk.home),
         ...Array.from({ length: this.#disk.openFiles }, () => "log"),
       ];
       if (open.length === 0) return open;
@@ -268,34 +270,6 @@ export class TrialRun {
   }
 }
 
-function descriptorsUnder(folder: string): string[] {
-  try {
-    return readdirSync("/proc/self/fd").flatMap((fd) => {
-      try {
-        const path = readlinkSync(`/proc/self/fd/${fd}`);
-        return path.startsWith(folder) ? [path.slice(folder.length)] : [];
-      } catch {
-        return [];
-      }
-    });
-  } catch {
-    // Not on Linux.
-    return [];
-  }
-}
-
 async function turns(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
-async function within(action: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const hung = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it hung")), HANG_MILLISECONDS);
-  });
-  try {
-    await Promise.race([action, hung]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

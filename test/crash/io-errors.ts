@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { fastFolder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import { makeBase, operations } from "./io-errors-operations.ts";
 import type { LogFiles, Trial } from "./io-errors-trial.ts";
 import { FAILING, TrialRun } from "./io-errors-trial.ts";
-import { fastFolder } from "./power-cut.ts";
 import { openOver } from "./power-cut-store.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
@@ -28,7 +28,7 @@ const NO_FAULT = { code: "EIO", nth: Number.POSITIVE_INFINITY, forGood: false, h
  * the store must say what happened, and be what it said.
  */
 export async function runIoErrors(options: IoErrorsOptions): Promise<HarnessResult> {
-  const folder = mkdtempSync(join(fastFolder(), "varve-io-errors-"));
+  const folder = newFolder(fastFolder());
   const counts: Record<string, number> = { operations: operations.length, trials: 0, "faults met": 0 };
   const violations: string[] = [];
   try {

@@ -5,12 +5,9 @@
 import { existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
-import { CodecRegistry } from "../../engine/codec/codec.ts";
 import { openStore } from "../../engine/main.ts";
-import { openCore } from "../../engine/open.ts";
-import { EmbeddedStore } from "../../engine/store.ts";
 import { Random } from "../helpers/random.ts";
+import { openOverSeams } from "../helpers/seam-store.ts";
 import type { Aim } from "./points.ts";
 import { filesWithPoints, takeAim } from "./points.ts";
 import type { Doing } from "./points-list.ts";
@@ -54,19 +51,15 @@ let count = 0;
 const tell = (document: Told) => writeSync(file, `${JSON.stringify(document)}\n`);
 const say = (word: string) => writeSync(1, `${word}\n`);
 
-async function open(): Promise<ArtifactStore> {
-  const durable = options.durability === "durable";
-  const handle = await openCore(options.home, {
-    application: "artifact",
-    familyOf,
+function open(): Promise<ArtifactStore> {
+  const seams = {
     files: filesWithPoints,
     segmentBytesMax: SEGMENT_BYTES_MAX,
     checkpointBatchesMin: CHECKPOINT_BATCHES_MIN,
     lockWaitMax: LOCK_WAIT_MILLISECONDS_MAX,
     minFreeSpace: 0,
-  });
-  const settings = { home: handle.core.folder, readOnly: false, durable, codecs: new CodecRegistry() };
-  return new EmbeddedStore(handle, settings);
+  };
+  return openOverSeams(options.home, seams, options.durability);
 }
 
 /** Makes `config.json`, which only the public function does. */

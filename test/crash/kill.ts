@@ -1,6 +1,6 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import type { CheckAnswer, CheckRequest } from "./kill-checker-program.ts";
@@ -34,7 +34,7 @@ export class KillTally implements HarnessResult {
 export class KillRound {
   readonly #random: Random;
   readonly #tally: KillTally;
-  readonly #folder = mkdtempSync(join(tmpdir(), "varve-kill-"));
+  readonly #folder = newFolder();
   readonly #home = join(this.#folder, "home");
   readonly #told = join(this.#folder, "told");
   readonly #checker: PlainProcess;
@@ -102,15 +102,13 @@ export class KillRound {
     };
     const writer = new PlainProcess("kill-program", options);
     let timer: NodeJS.Timeout | undefined;
-    const hangs = setTimeout(() => {
-      this.#tally.violations.push(`a writer hangs: ${JSON.stringify(options)}; it printed ${writer.lines}`);
-      writer.signal("SIGKILL");
-    }, HANG_MILLISECONDS);
+    const ended = writer.endWithin(HANG_MILLISECONDS, () =>
+      this.#tally.violations.push(`a writer hangs: ${JSON.stringify(options)}; it printed ${writer.lines}`),
+    );
     if (!point && (await writer.next()) === "ready")
       timer = setTimeout(() => writer.signal("SIGKILL"), random.next() * RANDOM_MILLISECONDS_MAX);
-    const { code, signal } = await writer.ended;
+    const { code, signal } = await ended;
     clearTimeout(timer);
-    clearTimeout(hangs);
     if (signal === "SIGKILL") {
       this.#tally.counts.kills++;
       const reached = writer.lines.find((line) => line.startsWith("at "))?.slice(3) as Point | undefined;

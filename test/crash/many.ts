@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import type { Contents } from "./many-checker-program.ts";
@@ -48,7 +48,7 @@ export class ManyRound {
   readonly #options: RoundOptions;
   readonly #random: Random;
   readonly #tally: ManyTally;
-  readonly #folder = mkdtempSync(join(tmpdir(), "varve-many-"));
+  readonly #folder = newFolder();
   readonly #lockWaitMax: number;
   #until = 0;
   readonly #stops: Stop[] = [];
@@ -84,19 +84,13 @@ export class ManyRound {
       this.#tally.counts.processes++;
       const member = new PlainProcess("many-program", this.#memberOptions(who, lane));
       let over = false;
-      const ended = member.ended.finally(() => {
+      const milliseconds = this.#until - Date.now() + this.#lockWaitMax + 2 * SLACK_MILLISECONDS;
+      const onHang = () => this.#violate(`${who} hangs; its last note is ${this.#events(who).at(-1)}`);
+      const ended = member.endWithin(milliseconds, onHang).finally(() => {
         over = true;
       });
-      const hangs = setTimeout(
-        () => {
-          this.#violate(`${who} hangs; its last note is ${this.#events(who).at(-1)}`);
-          member.signal("SIGKILL");
-        },
-        this.#until - Date.now() + this.#lockWaitMax + 2 * SLACK_MILLISECONDS,
-      );
       while (!over && Date.now() < this.#until) await this.#treat(member, who);
       const { code, signal } = await ended;
-      clearTimeout(hangs);
       if (code !== 0 && signal !== "SIGKILL")
         this.#violate(`${who} ended with ${signal ?? code}: ${member.errors}`);
     } while (Date.now() < this.#until);

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { newFolder } from "../helpers/folders.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import type { OrderProgramOptions } from "./order-program.ts";
 import { PlainProcess } from "./plain-programs.ts";
@@ -121,14 +121,12 @@ export class OrderTally implements HarnessResult {
 }
 
 export async function orderRound(durability: "durable" | "buffered", tally: OrderTally): Promise<void> {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "varve-order-")));
+  const folder = realpathSync(newFolder());
   const trace = join(folder, "trace");
   const options: OrderProgramOptions = { home: join(folder, "home"), durability };
   const under = ["strace", "-f", "-y", "-s", "16", "-e", `trace=${CALLS}`, "-o", trace];
   const program = new PlainProcess("order-program", options, under);
-  const timer = setTimeout(() => program.signal("SIGKILL"), HANG_MILLISECONDS);
-  const { code, signal } = await program.ended;
-  clearTimeout(timer);
+  const { code, signal } = await program.endWithin(HANG_MILLISECONDS);
   if (code !== 0) tally.violations.push(`the program ended with ${signal ?? code}: ${program.errors}`);
   else {
     const calls = readTrace(readFileSync(trace, "utf8"));

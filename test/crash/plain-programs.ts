@@ -4,6 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { endWithParent } from "../helpers/end-with-parent.ts";
+
+/** No answer takes this long, however busy the machine is. */
+const ANSWER_MILLISECONDS_MAX = 300_000;
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string | undefined;
@@ -64,7 +68,8 @@ export class PlainProcess {
   /** @param under a command that it is started under, such as `["unshare", "-m"]` */
   constructor(name: string, options: object, under: string[] = []) {
     const command = [...under, process.execPath, plainProgram(name), JSON.stringify(options)];
-    this.process = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
+    const [first, ...words] = endWithParent(command);
+    this.process = spawn(first, words, { stdio: ["pipe", "pipe", "pipe"] });
     running.add(this);
     this.process.stdin!.on("error", () => {});
     this.process.stderr!.on("data", (bytes) => {
@@ -104,8 +109,14 @@ export class PlainProcess {
 
   /** The next line as a document, which must come. */
   async expect<T>(): Promise<T> {
+    let hangs = "";
+    const timer = setTimeout(() => {
+      hangs = " (it was killed, since it hung)";
+      this.signal("SIGKILL");
+    }, ANSWER_MILLISECONDS_MAX);
     const line = await this.next();
-    if (line === undefined) throw new Error(`the program ended: ${this.errors}`);
+    clearTimeout(timer);
+    if (line === undefined) throw new Error(`the program ended${hangs}: ${this.errors}`);
     return JSON.parse(line) as T;
   }
 
@@ -115,6 +126,19 @@ export class PlainProcess {
 
   signal(signal: NodeJS.Signals): void {
     this.process.kill(signal);
+  }
+
+  /** Its end, which must come within this time; else it is killed, and `onHang` is called. */
+  async endWithin(milliseconds: number, onHang: () => void = () => {}): Promise<Ending> {
+    const timer = setTimeout(() => {
+      onHang();
+      this.signal("SIGKILL");
+    }, milliseconds);
+    try {
+      return await this.ended;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async kill(): Promise<Ending> {

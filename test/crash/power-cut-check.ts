@@ -1,8 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
-import { bornAt } from "../../engine/index/boot.ts";
+import { indexFolder, listGenerations } from "../../engine/maintenance/home.ts";
+import { placeOf } from "../helpers/indexes.ts";
 import type { Random } from "../helpers/random.ts";
+import { within } from "../helpers/time.ts";
 import type { StateNode } from "./power-cut-history.ts";
 import { describe, lineOf } from "./power-cut-history.ts";
 import type { CrashState } from "./power-cut-states.ts";
@@ -70,16 +72,11 @@ export async function checkState(taken: TakenState, settings: CheckSettings): Pr
   }
   const told = (problem: string) =>
     problems.push(`${taken.crash.how}, index ${variant}: ${problem}\n${trailOf(taken)}`);
-  let timer: NodeJS.Timeout | undefined;
-  const hung = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it hung")), HANG_MILLISECONDS);
-  });
   try {
-    await Promise.race([openAndTry(disk, expected, settings, told), hung]);
+    await within(HANG_MILLISECONDS, "it", () => openAndTry(disk, expected, settings, told));
   } catch (error) {
     told((error as Error).stack ?? String(error));
   } finally {
-    clearTimeout(timer);
     rmSync(home, { recursive: true, force: true });
   }
   for (const misuse of disk.misuse) told(misuse);
@@ -166,12 +163,11 @@ export function diskOf(home: string, { files }: Pick<CrashState, "files">): Simu
 function layIndex(home: string, indexes: readonly IndexCopy[], random: Random): IndexVariant {
   const copy = indexes[random.below(indexes.length + 1)];
   if (!copy) return "deleted";
-  const folder = join(home, `index-${copy.generation}`);
+  const folder = indexFolder(home, copy.generation);
   const path = join(folder, "data.mdb");
   mkdirSync(folder);
   writeFileSync(path, copy.data);
-  const { dev, ino } = statSync(path);
-  const own = { ...copy.mark, bootId: ANOTHER_BOOT, device: dev, inode: ino, born: bornAt(path) };
+  const own = { ...copy.mark, bootId: ANOTHER_BOOT, ...placeOf(folder) };
   const variant = (["older", "older", "untrusted", "damaged"] as const)[random.below(4)]!;
   const { clean, checksum, ...unclean } = own as Record<string, unknown>;
   // As in use when the power went: anything may be in it.
@@ -183,9 +179,8 @@ function layIndex(home: string, indexes: readonly IndexCopy[], random: Random): 
 
 /** The indexes in a home that are on the disk as they are, and say so. */
 export function cleanIndexes(home: string): IndexCopy[] {
-  return readdirSync(home).flatMap((name) => {
-    const generation = Number(/^index-(\d+)$/.exec(name)?.[1]);
-    const folder = join(home, name);
+  return listGenerations(home).flatMap((generation) => {
+    const folder = indexFolder(home, generation);
     try {
       const mark = JSON.parse(readFileSync(join(folder, "trust.json"), "utf8")) as Record<string, unknown>;
       return mark.clean ? [{ generation, data: readFileSync(join(folder, "data.mdb")), mark }] : [];

@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bornAt } from "../../engine/index/boot.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { lockFolder } from "../../engine/index/lock.ts";
+import { placeOf } from "../helpers/indexes.ts";
 import type { SimulatedDisk } from "./simulated-disk.ts";
 
 /**
@@ -20,14 +20,11 @@ export function killedCopy(disk: SimulatedDisk, home: string): SimulatedDisk {
 
 /** The index, and its mark as it would be of this file. */
 function copyIndex(from: string, to: string, name: string): void {
-  const path = join(to, name, "data.mdb");
   mkdirSync(join(to, name));
   try {
-    cpSync(join(from, name, "data.mdb"), path);
+    cpSync(join(from, name, "data.mdb"), join(to, name, "data.mdb"));
     const mark = JSON.parse(readFileSync(join(from, name, "trust.json"), "utf8")) as object;
-    const { dev, ino } = statSync(path);
-    const own = { ...mark, device: dev, inode: ino, born: bornAt(path) };
-    writeFileSync(join(to, name, "trust.json"), JSON.stringify(own));
+    writeFileSync(join(to, name, "trust.json"), JSON.stringify({ ...mark, ...placeOf(join(to, name)) }));
   } catch (error) {
     // Killed before there was one.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Random } from "../helpers/random.ts";
-import type { NameHistory, SimulatedDisk, UnsyncedWrite } from "./simulated-disk.ts";
-import { SimulatedFile } from "./simulated-disk.ts";
+import type { NameHistory, SimulatedDisk } from "./simulated-disk.ts";
+import type { UnsyncedWrite } from "./simulated-file.ts";
+import { SimulatedFile } from "./simulated-file.ts";
 
 /** What a disk holds after a power cut: the files of the log, by name, or no log folder at all. */
 export interface CrashState {

@@ -2,13 +2,15 @@ import { existsSync } from "node:fs";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
+import type { DrawnChange } from "./power-cut-changes.ts";
+import { DrawnChanges } from "./power-cut-changes.ts";
 import type { IndexCopy } from "./power-cut-check.ts";
 import { cleanIndexes, observe, TakenStates } from "./power-cut-check.ts";
-import type { Attempt, Change, ModelVersion } from "./power-cut-history.ts";
+import type { Attempt } from "./power-cut-history.ts";
 import { History, holds } from "./power-cut-history.ts";
 import { crashStates } from "./power-cut-states.ts";
 import { openOver } from "./power-cut-store.ts";
-import type { CallKind, Fault } from "./simulated-disk.ts";
+import type { CallKind, Fault } from "./simulated-calls.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
 export interface WorkloadSettings {
@@ -22,8 +24,6 @@ export interface WorkloadSettings {
   faults: boolean;
 }
 
-const NAMES = ["a", "b", "dir/c"];
-const ALIASES = ["x", "y", "z"];
 const FAULTS: { kind: CallKind; fault: Fault }[] = [
   { kind: "sync", fault: { code: "EIO" } },
   { kind: "append", fault: { code: "ENOSPC", half: true } },
@@ -47,19 +47,20 @@ export class Workload {
   readonly counts: Record<string, number> = {};
   readonly #settings: WorkloadSettings;
   readonly #random: Random;
+  readonly #changes: DrawnChanges;
   #indexes: IndexCopy[] = [];
   #durable!: ArtifactStore;
   #buffered!: ArtifactStore;
   #reader: ArtifactStore | undefined;
   #running = new Set<Promise<void>>();
   #inFault = false;
-  #values = 0;
   /** What was done, for who looks into a violation. */
   readonly #trail: string[] = [];
 
   constructor(settings: WorkloadSettings) {
     this.#settings = settings;
     this.#random = settings.random;
+    this.#changes = new DrawnChanges(settings.random);
     this.disk = new SimulatedDisk(settings.home);
     this.disk.hooks = {
       moment: ({ kind }, phase) => this.#take(`${phase} ${kind}`),
@@ -98,56 +99,10 @@ export class Workload {
   #change(): void {
     const durable = this.#random.below(3) > 0;
     const store = durable ? this.#durable : this.#buffered;
-    const { model } = this.history.tip;
-    const live = model.live();
-    const chosen = this.#random.below(10);
-    if (live.length === 0 || chosen < 5) this.#save(store, durable);
-    else if (chosen < 7) this.#batch(store, durable);
-    else this.#changeOne(store, durable, live[this.#random.below(live.length)]!);
+    this.#attempt(durable, this.#changes.draw(store, this.history.tip.model));
   }
 
-  #changeOne(store: ArtifactStore, durable: boolean, one: ModelVersion): void {
-    const { name, version } = one;
-    const alias = ALIASES[this.#random.below(ALIASES.length)]!;
-    const tags = { ...one.tags, note: String(this.#values++) };
-    const ref = `${name}:${version}`;
-    const [change, call] = (
-      [
-        [(m) => m.setAlias(name, alias, version), () => store.setAlias(name, alias, version)],
-        [(m) => m.change(name, version, { tags }), () => store.annotate(ref, { tags })],
-        [(m) => m.delete(name, version), () => store.delete(ref, { aliases: true })],
-      ] satisfies [Change, () => Promise<unknown>][]
-    )[this.#random.below(3)]!;
-    this.#attempt(durable, change, call);
-  }
-
-  #save(store: ArtifactStore, durable: boolean): void {
-    const name = this.#name();
-    const value = this.#value();
-    const tags = this.#random.below(2) === 0 ? { n: String(this.#values) } : {};
-    const change: Change = (m, sequence) => m.save(name, JSON.stringify(value), sequence, tags);
-    this.#attempt(durable, change, () => store.save(name, value, { tags }));
-  }
-
-  /** Two saves and an alias, which come together or not at all. */
-  #batch(store: ArtifactStore, durable: boolean): void {
-    const names = [this.#name(), this.#name()] as const;
-    const values = [this.#value(), this.#value()] as const;
-    const change: Change = (m, sequence) => {
-      m.save(names[0], JSON.stringify(values[0]), sequence);
-      m.save(names[1], JSON.stringify(values[1]), sequence);
-      m.setAlias(names[1], "batch", m.names.get(names[1])!.length - 1);
-    };
-    this.#attempt(durable, change, async () => {
-      const [, second] = await store.batch((batch) => {
-        batch.save(names[0], values[0]);
-        batch.setAlias(names[1], "batch", batch.save(names[1], values[1]));
-      });
-      return second;
-    });
-  }
-
-  #attempt(durable: boolean, change: Change, call: () => Promise<unknown>): void {
+  #attempt(durable: boolean, { change, call }: DrawnChange): void {
     const attempt = this.history.attempt(change);
     this.#count("changes");
     const done = call().then(
@@ -169,18 +124,6 @@ export class Workload {
     if (error.outcome === "unknown") this.history.doubtful();
     else this.history.refused(attempt);
     this.#take("change failed");
-  }
-
-  #name(): string {
-    return NAMES[this.#random.below(NAMES.length)]!;
-  }
-
-  /** Mostly small ones, some of several sectors, few so large that they are written in pieces; some equal to earlier ones. */
-  #value(): unknown {
-    const size = [0, 10, 200, 700, 2_000][this.#random.below(5)]!;
-    if (this.#random.below(6) === 0) return { same: "x".repeat(size) };
-    const length = this.#random.below(60) === 0 ? 70_000 : this.#random.below(size + 1);
-    return { n: this.#values++, text: String.fromCharCode(97 + this.#random.below(26)).repeat(length) };
   }
 
   // What is given to readers
@@ -255,7 +198,7 @@ export class Workload {
     // With the disk in order again: what does the open store say now?
     const more = this.#random.below(3);
     for (let i = 0; i < more; i++) {
-      this.#save(this.#durable, true);
+      this.#attempt(true, this.#changes.save(this.#durable));
       await Promise.allSettled(this.#running);
     }
     await this.#close().catch(() => {});
@@ -273,7 +216,7 @@ export class Workload {
     this.history.observed(await observe(this.#durable));
     // The next write settles whether a call of unknown outcome has taken effect.
     if (this.history.possible.length > 1) {
-      this.#save(this.#durable, true);
+      this.#attempt(true, this.#changes.save(this.#durable));
       await this.#quiet();
     }
     this.#take("opened");

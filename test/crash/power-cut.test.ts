@@ -10,8 +10,9 @@ import { diskOf, observe } from "./power-cut-check.ts";
 import { forgetOpeners, killedCopy } from "./power-cut-kill.ts";
 import { crashStates } from "./power-cut-states.ts";
 import { openOver } from "./power-cut-store.ts";
-import type { CallKind } from "./simulated-disk.ts";
-import { SimulatedDisk, SimulatedFile } from "./simulated-disk.ts";
+import type { CallKind } from "./simulated-calls.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedFile } from "./simulated-file.ts";
 
 const test = suite("power cuts");
 test.after.each(removeFolders);

@@ -1,6 +1,6 @@
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { fastFolder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import { checkState } from "./power-cut-check.ts";
@@ -27,7 +27,7 @@ const SEGMENT_BYTES = [300, 1_000, 4_000, 20_000, 2 ** 28];
  * and must be a state that everything which was acknowledged durable, or given to a reader, allows.
  */
 export async function runPowerCuts(options: PowerCutOptions): Promise<HarnessResult> {
-  const folder = mkdtempSync(join(fastFolder(), "varve-power-cut-"));
+  const folder = newFolder(fastFolder());
   const counts: Record<string, number> = { workloads: 0, "states taken": 0, states: 0 };
   const violations: string[] = [];
   const until = options.until ?? Number.POSITIVE_INFINITY;
@@ -87,16 +87,6 @@ async function runWorkload(seed: number, folder: string, counts: Record<string, 
   };
   await Promise.all(Array.from({ length: AT_ONCE }, checkSome));
   return problems;
-}
-
-/** A folder in memory where there is one: nothing that is really written here has to last. */
-export function fastFolder(): string {
-  try {
-    accessSync("/dev/shm", constants.W_OK);
-    return "/dev/shm";
-  } catch {
-    return tmpdir();
-  }
 }
 
 export const powerCuts: Harness = {

@@ -1,6 +1,6 @@
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import type { CheckAnswer } from "./kill-checker-program.ts";
@@ -40,7 +40,7 @@ export class StoppedRound {
   readonly #tally: StoppedTally;
   readonly #seed: number;
   readonly #point: Point;
-  readonly #folder = mkdtempSync(join(tmpdir(), "varve-stopped-"));
+  readonly #folder = newFolder();
   readonly #home = join(this.#folder, "home");
   readonly #told = join(this.#folder, "told");
 
@@ -62,13 +62,12 @@ export class StoppedRound {
     this.#expectUnavailable(await this.#call(other, "save"), holder.pid);
     if ((await this.#expectRead(other, "load")) !== value) this.#violate("a save without the lock was done");
     await this.#expectRead(other, "list");
-    // LMDB waits for its lock when it opens a file, so these wait until the holder goes on, or is gone.
-    const reader = this.#program();
-    late.tell("open");
-    reader.tell("openReadOnly");
+    this.#expectUnavailable(await this.#call(late, "open"), holder.pid);
+    const reader = await this.#other("openReadOnly");
+    await this.#expectRead(reader, "list");
     await this.#expect(other, "close");
     await this.#goOn(holder, kill);
-    for (const opened of [late, reader]) await this.#expectAnswer(opened, "open");
+    await this.#expect(late, "open");
     await this.#expectRead(reader, "list");
     const next = await this.#other("open");
     await this.#expect(next, "save");
@@ -119,13 +118,9 @@ export class StoppedRound {
     return other;
   }
 
-  #call(program: PlainProcess, word: string): Promise<Fared> {
-    program.tell(word);
-    return this.#answer(program, word);
-  }
-
   /** A call must end in time, whatever comes of it. */
-  async #answer(program: PlainProcess, word: string): Promise<Fared> {
+  async #call(program: PlainProcess, word: string): Promise<Fared> {
+    program.tell(word);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Fared>((resolve) => {
       const milliseconds = LOCK_WAIT_MILLISECONDS_MAX + SLACK_MILLISECONDS;
@@ -138,12 +133,7 @@ export class StoppedRound {
   }
 
   async #expect(program: PlainProcess, word: string): Promise<unknown> {
-    program.tell(word);
-    return this.#expectAnswer(program, word);
-  }
-
-  async #expectAnswer(program: PlainProcess, word: string): Promise<unknown> {
-    const fared = await this.#answer(program, word);
+    const fared = await this.#call(program, word);
     if (fared.code) this.#violate(`${word} failed: ${fared.code} ${fared.message}`);
     return fared.value;
   }
@@ -170,12 +160,7 @@ export class StoppedRound {
   async #end(programs: PlainProcess[]): Promise<void> {
     for (const program of programs) {
       program.process.stdin!.end();
-      const timer = setTimeout(() => {
-        this.#violate("a process does not end");
-        program.signal("SIGKILL");
-      }, SLACK_MILLISECONDS);
-      await program.ended;
-      clearTimeout(timer);
+      await program.endWithin(SLACK_MILLISECONDS, () => this.#violate("a process does not end"));
     }
   }
 

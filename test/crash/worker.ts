@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { newFolder } from "../helpers/folders.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import { PlainProcess } from "./plain-programs.ts";
 import type { WorkerAnswer } from "./worker-program.ts";
@@ -14,16 +14,15 @@ export class WorkerTally implements HarnessResult {
 
 /** A process with `threads` threads beside the main one, all in one home. */
 export async function workerRound(threads: number, saves: number, tally: WorkerTally): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "varve-worker-"));
+  const folder = newFolder();
   tally.counts.processes++;
   tally.counts.threads += threads + 1;
   const program = new PlainProcess("worker-program", { home: join(folder, "home"), threads, saves });
-  const timer = setTimeout(() => program.signal("SIGKILL"), HANG_MILLISECONDS);
+  const ending = program.endWithin(HANG_MILLISECONDS);
   const answer = await program.expect<WorkerAnswer>().catch((error: Error) => error);
-  const { code, signal } = await program.ended;
-  clearTimeout(timer);
-  const ending = `a process with ${threads} threads ended with ${signal ?? code}: ${program.errors}`;
-  if (answer instanceof Error || code !== 0) tally.violations.push(ending);
+  const { code, signal } = await ending;
+  const ended = `a process with ${threads} threads ended with ${signal ?? code}: ${program.errors}`;
+  if (answer instanceof Error || code !== 0) tally.violations.push(ended);
   else {
     tally.violations.push(...answer.violations);
     tally.counts.saves += answer.saved.reduce((sum, { saved }) => sum + saved.length, 0);

@@ -1,15 +1,15 @@
-import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-record.ts";
-import { bornAt } from "../../engine/index/boot.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { WatchedFiles } from "../helpers/files.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
+import { newestIndex, placeOf } from "../helpers/indexes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
 
@@ -67,11 +67,6 @@ async function fill(store: ArtifactStore): Promise<void> {
   await store.annotate("n4", { tags: { i: null, new: "x" }, metadata: { a: 1 } });
 }
 
-function indexFolderOf(home: string): string {
-  const name = readdirSync(home).find((each) => each.startsWith("index-"))!;
-  return join(home, name);
-}
-
 test("a small segment size rolls, and everything is found by the living, a reopened and a rebuilt store", async () => {
   const home = newFolder();
   const store = await openSeamStore(home, { segmentBytesMax: 2000 });
@@ -107,13 +102,13 @@ for (const [what, spoil] of [
   ["of another boot", (home: string) => changeMark(home, { bootId: "another" })],
   ["of another inode", (home: string) => changeMark(home, { inode: 1 })],
   ["of another device", (home: string) => changeMark(home, { device: 1 })],
-  ["without a mark", (home: string) => rmSync(join(indexFolderOf(home), "trust.json"))],
+  ["without a mark", (home: string) => rmSync(join(newestIndex(home), "trust.json"))],
   [
     "with a mark that is cut off",
-    (home: string) => writeFileSync(join(indexFolderOf(home), "trust.json"), '{"boo'),
+    (home: string) => writeFileSync(join(newestIndex(home), "trust.json"), '{"boo'),
   ],
-  ["that is empty", (home: string) => writeFileSync(join(indexFolderOf(home), "data.mdb"), "")],
-  ["that is gone", (home: string) => rmSync(indexFolderOf(home), { recursive: true })],
+  ["that is empty", (home: string) => writeFileSync(join(newestIndex(home), "data.mdb"), "")],
+  ["that is gone", (home: string) => rmSync(newestIndex(home), { recursive: true })],
 ] as const) {
   for (const boot of ["the same boot", "a new boot"]) {
     test(`an index ${what} is made anew in ${boot}, with the same answers`, async () => {
@@ -131,7 +126,7 @@ for (const [what, spoil] of [
 
 /** The mark of an index that was not closed in order. */
 function changeMark(home: string, change: object): void {
-  const path = join(indexFolderOf(home), "trust.json");
+  const path = join(newestIndex(home), "trust.json");
   const { clean, ...mark } = JSON.parse(readFileSync(path, "utf8"));
   const kept = "bootId" in change ? {} : { clean };
   writeFileSync(path, JSON.stringify({ ...mark, ...kept, ...change }));
@@ -140,7 +135,7 @@ function changeMark(home: string, change: object): void {
 test("an index of another boot that was not closed in order is not believed, whatever it says", async () => {
   const home = await filledHome();
   const right = await answers(await openTestStore(copyHome(home)));
-  const environment = new Environment(indexFolderOf(home));
+  const environment = new Environment(newestIndex(home));
   environment.transactSync(() => environment.remove(versionKey("n0", 7)));
   await environment.close();
   changeMark(home, { bootId: "another" });
@@ -151,7 +146,7 @@ test("an index of another boot that was not closed in order is not believed, wha
 
 test("an index is not called clean any more before it is written to, and again when the last one leaves", async () => {
   const home = await filledHome();
-  const mark = () => JSON.parse(readFileSync(join(indexFolderOf(home), "trust.json"), "utf8"));
+  const mark = () => JSON.parse(readFileSync(join(newestIndex(home), "trust.json"), "utf8"));
   assert.ok(mark().clean);
   const store = await openTestStore(home);
   await store.load("n0");
@@ -182,9 +177,9 @@ test("an index of an older copy of the home is not trusted", async () => {
   const again = await openTestStore(home);
   await again.save("a", 2);
   await again.close();
-  const folder = indexFolderOf(home);
+  const folder = newestIndex(home);
   rmSync(folder, { recursive: true });
-  cpSync(indexFolderOf(older), folder, { recursive: true });
+  cpSync(newestIndex(older), folder, { recursive: true });
   // The copy may get the very inode that the old one had; it was born later all the same.
   claimOwn(home, false);
   const mixed = await openTestStore(home);
@@ -228,7 +223,7 @@ test("after a clean close a new boot reads almost nothing of the log", async () 
 
 /** As if the mark had been written in an earlier boot. */
 function changeBoot(home: string): void {
-  const path = join(indexFolderOf(home), "trust.json");
+  const path = join(newestIndex(home), "trust.json");
   const mark = JSON.parse(readFileSync(path, "utf8"));
   assert.ok(mark.clean, "closed in order");
   writeFileSync(path, JSON.stringify({ ...mark, bootId: "another" }));
@@ -251,12 +246,10 @@ test("after a clean close, what the log got since is found by a new boot", async
 
 /** The mark of a copied index, as if it had been made where it is. */
 function claimOwn(home: string, bornToo = true): void {
-  const path = join(indexFolderOf(home), "trust.json");
+  const path = join(newestIndex(home), "trust.json");
   const mark = JSON.parse(readFileSync(path, "utf8"));
-  const data = join(indexFolderOf(home), "data.mdb");
-  const { dev, ino } = statSync(data);
-  const born = bornToo ? bornAt(data) : mark.born;
-  writeFileSync(path, JSON.stringify({ ...mark, device: dev, inode: ino, born }));
+  const { born, ...place } = placeOf(newestIndex(home));
+  writeFileSync(path, JSON.stringify({ ...mark, ...place, ...(bornToo && { born }) }));
 }
 
 for (const [what, tail] of [
@@ -420,7 +413,7 @@ test("verify tells of a damaged row of the index, and rebuilding helps", async (
   const store = await openTestStore(home);
   await store.save("findme", { x: 1 });
   await store.save("other", { x: 2 });
-  const environment = new Environment(indexFolderOf(home));
+  const environment = new Environment(newestIndex(home));
   environment.transactSync(() => {
     const key = versionKey("findme", 0);
     const row = Buffer.from(environment.get(key)!);

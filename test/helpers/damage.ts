@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Random } from "./random.ts";
 
 /** Segments of a home, the first first. */
 export function segmentsOf(home: string): string[] {
@@ -14,6 +15,10 @@ export function flipByte(file: string, offset: number): void {
   const bytes = readFileSync(file);
   bytes[offset]! ^= 0xff;
   writeFileSync(file, bytes);
+}
+
+export function flipSomeBit(bytes: Buffer, random: Random): void {
+  bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
 }
 
 /** Flips a byte inside the first place where `needle` is found. */

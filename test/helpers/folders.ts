@@ -1,8 +1,21 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
 const made: string[] = [];
+// Of what comes to its end by an error too.
+process.once("exit", removeFolders);
 
 /** A new folder in the temporary one, removed by `removeFolders`. */
 export function newFolder(parent = tmpdir()): string {
@@ -42,4 +55,34 @@ export function fingerprint(folder: string, leaveOut: RegExp = /^$/): string[] {
       const content = found.isDirectory() ? "" : readFileSync(path).toString("base64");
       return `${relative(folder, path)} ${found.mtimeMs} ${found.mode} ${found.size} ${content}`;
     });
+}
+
+/** A folder in memory where there is one: for what need not last, however often it is written. */
+export function fastFolder(): string {
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  }
+}
+
+const DESCRIPTORS = "/proc/self/fd";
+
+/** Files under `folder` that this process has open, by their paths from there; none where there is no /proc. */
+export function openFilesUnder(folder: string): string[] {
+  if (!existsSync(DESCRIPTORS)) return [];
+  return readdirSync(DESCRIPTORS)
+    .map((number) => linkOf(join(DESCRIPTORS, number)))
+    .filter((path) => path.startsWith(folder))
+    .map((path) => path.slice(folder.length));
+}
+
+/** The descriptor that listed the folder is gone by now. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }

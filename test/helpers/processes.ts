@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { endWithParent } from "./end-with-parent.ts";
 import { readableRoot } from "./readable-code.ts";
 
 const loader = import.meta.resolve("tsx");
@@ -29,7 +30,8 @@ export class Program {
     const file = here(fileURLToPath(new URL(path, import.meta.url)));
     const load = pathToFileURL(here(fileURLToPath(loader))).href;
     const command = [...(options.under ?? []), process.execPath, "--import", load, file, ...args];
-    this.process = spawn(command[0]!, command.slice(1), {
+    const [first, ...words] = endWithParent(command);
+    this.process = spawn(first, words, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
       ...(options.uid !== undefined && { uid: options.uid, gid: options.uid, cwd: readableRoot() }),

@@ -1,12 +1,9 @@
 import "./whole-suites.ts";
 import type { ArtifactStore, StoreOptions } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
-import { CodecRegistry } from "../../engine/codec/codec.ts";
 import { openStore } from "../../engine/main.ts";
 import type { OpenOptions } from "../../engine/open.ts";
-import { openCore } from "../../engine/open.ts";
-import { EmbeddedStore } from "../../engine/store.ts";
 import { newFolder, removeFolders } from "./folders.ts";
+import { openOverSeams } from "./seam-store.ts";
 
 const open = new Set<{ close(): Promise<void> }>();
 
@@ -24,20 +21,13 @@ export async function newStore(options: StoreOptions = {}): Promise<ArtifactStor
   return openTestStore(newFolder(), options);
 }
 
-/** A store over the seams that users don't see: the files of the log, and the size of a segment. */
+/** As `openOverSeams`, and noted. */
 export async function openSeamStore(
   home: string,
   options: Partial<OpenOptions> = {},
   durability: "durable" | "buffered" = "durable",
 ): Promise<ArtifactStore> {
-  const handle = await openCore(home, { application: "artifact", familyOf, ...options });
-  const settings = {
-    home: handle.core.folder,
-    readOnly: options.readOnly ?? false,
-    durable: durability === "durable",
-    codecs: new CodecRegistry(),
-  };
-  return track(new EmbeddedStore(handle, settings));
+  return track(await openOverSeams(home, options, durability));
 }
 
 export async function closeStores(): Promise<void> {

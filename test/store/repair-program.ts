@@ -1,10 +1,7 @@
 /** Repairs a home from a backup, and ends itself at the call of the seam to the disk that it is told. */
-import { familyOf } from "../../engine/artifact-record.ts";
-import { CodecRegistry } from "../../engine/codec/codec.ts";
 import type { FileSystem } from "../../engine/log/file.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
-import { openCore } from "../../engine/open.ts";
-import { EmbeddedStore } from "../../engine/store.ts";
+import { openOverSeams } from "../helpers/seam-store.ts";
 
 const [home, backup, last] = process.argv.slice(2) as [string, string, string];
 let left = Number.POSITIVE_INFINITY;
@@ -30,9 +27,7 @@ function stepping<T extends object>(calls: T, names: readonly string[]): T {
 
 const changing = ["publish", "link", "replace", "remove", "makeFolder", "syncFolder"];
 const files: FileSystem = stepping(nodeFileSystem, changing);
-const handle = await openCore(home, { application: "artifact", familyOf, files });
-const settings = { home: handle.core.folder, readOnly: false, durable: true, codecs: new CodecRegistry() };
-const store = new EmbeddedStore(handle, settings);
+const store = await openOverSeams(home, { files });
 left = Number(last);
 const { ok } = await store.repair({ from: backup });
 // What is left of the count tells how many calls there were.

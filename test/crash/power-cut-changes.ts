@@ -1,0 +1,88 @@
+import type { ArtifactStore } from "../../engine/api.ts";
+import type { Random } from "../helpers/random.ts";
+import type { Change, Model, ModelVersion } from "./power-cut-history.ts";
+
+/** A change of the model, and the call that makes it in the store. */
+export interface DrawnChange {
+  change: Change;
+  call: () => Promise<unknown>;
+}
+
+const NAMES = ["a", "b", "dir/c"];
+const ALIASES = ["x", "y", "z"];
+
+/** Changes of a store, drawn at random. */
+export class DrawnChanges {
+  readonly #random: Random;
+  #values = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** @param model what the store holds, as far as it is known */
+  draw(store: ArtifactStore, model: Model): DrawnChange {
+    const live = model.live();
+    const chosen = this.#random.below(10);
+    if (live.length === 0 || chosen < 5) return this.save(store);
+    if (chosen < 7) return this.#batch(store);
+    return this.#changeOne(store, live[this.#random.below(live.length)]!);
+  }
+
+  save(store: ArtifactStore): DrawnChange {
+    const name = this.#name();
+    const value = this.#value();
+    const tags = this.#random.below(2) === 0 ? { n: String(this.#values) } : {};
+    return {
+      change: (m, sequence) => m.save(name, JSON.stringify(value), sequence, tags),
+      call: () => store.save(name, value, { tags }),
+    };
+  }
+
+  #changeOne(store: ArtifactStore, one: ModelVersion): DrawnChange {
+    const { name, version } = one;
+    const alias = ALIASES[this.#random.below(ALIASES.length)]!;
+    const tags = { ...one.tags, note: String(this.#values++) };
+    const ref = `${name}:${version}`;
+    const changes: DrawnChange[] = [
+      {
+        change: (m) => m.setAlias(name, alias, version),
+        call: () => store.setAlias(name, alias, version),
+      },
+      { change: (m) => m.change(name, version, { tags }), call: () => store.annotate(ref, { tags }) },
+      { change: (m) => m.delete(name, version), call: () => store.delete(ref, { aliases: true }) },
+    ];
+    return changes[this.#random.below(3)]!;
+  }
+
+  /** Two saves and an alias, which come together or not at all. */
+  #batch(store: ArtifactStore): DrawnChange {
+    const names = [this.#name(), this.#name()] as const;
+    const values = [this.#value(), this.#value()] as const;
+    const change: Change = (m, sequence) => {
+      m.save(names[0], JSON.stringify(values[0]), sequence);
+      m.save(names[1], JSON.stringify(values[1]), sequence);
+      m.setAlias(names[1], "batch", m.names.get(names[1])!.length - 1);
+    };
+    const call = async () => {
+      const [, second] = await store.batch((batch) => {
+        batch.save(names[0], values[0]);
+        batch.setAlias(names[1], "batch", batch.save(names[1], values[1]));
+      });
+      return second;
+    };
+    return { change, call };
+  }
+
+  #name(): string {
+    return NAMES[this.#random.below(NAMES.length)]!;
+  }
+
+  /** Mostly small ones, some of several sectors, few so large that they are written in pieces; some equal to earlier ones. */
+  #value(): unknown {
+    const size = [0, 10, 200, 700, 2_000][this.#random.below(5)]!;
+    if (this.#random.below(6) === 0) return { same: "x".repeat(size) };
+    const length = this.#random.below(60) === 0 ? 70_000 : this.#random.below(size + 1);
+    return { n: this.#values++, text: String.fromCharCode(97 + this.#random.below(26)).repeat(length) };
+  }
+}
