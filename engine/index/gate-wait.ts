@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { VarveError } from "../errors.ts";
@@ -40,7 +40,9 @@ function waitedTooLong(milliseconds: number, holder: number): VarveError {
 /** The process that has a gate; undefined where there is none, or that can't be told. */
 async function holderBelow(parent: string): Promise<number | undefined> {
   try {
-    const gates = readdirSync(parent).filter((name) => /^gate-\d+$/.test(name));
+    const names = readdirSync(parent);
+    if (!names.some(isOfAnother)) return undefined;
+    const gates = names.filter((name) => /^gate-\d+$/.test(name));
     const alive = gates.find((name) => !existsSync(join(parent, `${name}.dead`)));
     return alive === undefined ? undefined : await holderOf(join(parent, alive, "lock.mdb"));
   } catch {
@@ -48,8 +50,29 @@ async function holderBelow(parent: string): Promise<number | undefined> {
   }
 }
 
+/** Each process that may have the gate for long has a file beside it, so that nobody looks where there is no other. */
+const MARK = /^open-(\d+)-/;
+
+function isOfAnother(name: string): boolean {
+  const pid = Number(MARK.exec(name)?.[1] ?? process.pid);
+  return pid !== process.pid && existsSync(`/proc/${pid}`);
+}
+
+/** Says that this process uses what the gate below `parent` protects, and removes what those left that are gone. */
+export function markOpen(parent: string, id: string): void {
+  writeFileSync(join(parent, `open-${process.pid}-${id}`), "", { mode: 0o600 });
+  for (const name of readdirSync(parent)) {
+    const pid = MARK.exec(name)?.[1];
+    if (pid !== undefined && Number(pid) !== process.pid && !isOfAnother(name))
+      rmSync(join(parent, name), { force: true });
+  }
+}
+
+export function unmarkOpen(parent: string, id: string): void {
+  rmSync(join(parent, `open-${process.pid}-${id}`), { force: true });
+}
+
 async function holderOf(lockFile: string): Promise<number | undefined> {
-  if (!isOpenElsewhere(lockFile)) return undefined;
   // Not from here: to close a file drops every lock that this process has on it, those of its other threads too.
   const { stdout } = await promisify(execFile)("od", [
     "-An",
@@ -62,14 +85,6 @@ async function holderOf(lockFile: string): Promise<number | undefined> {
   const thread = (word & THREAD_BITS) >>> 0;
   // Where the C library has another order of parts, these do not agree, and nothing is known.
   return thread !== 0 && owner === thread ? processOf(thread) : undefined;
-}
-
-/** Whether another process has a lock on the file, as each has that has the environment open. */
-function isOpenElsewhere(lockFile: string): boolean {
-  const { ino } = statSync(lockFile);
-  const locks = readFileSync("/proc/locks", "latin1").matchAll(/ (-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /g);
-  for (const [, pid, inode] of locks) if (Number(inode) === ino && Number(pid) !== process.pid) return true;
-  return false;
 }
 
 /** Undefined for a thread that is gone. */

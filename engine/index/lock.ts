@@ -3,6 +3,7 @@ import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
+import { markOpen, unmarkOpen } from "./gate-wait.ts";
 import type { Environment } from "./lmdb.ts";
 import { OpenLock } from "./open-lock.ts";
 import type { SharedState } from "./shared-state.ts";
@@ -35,11 +36,14 @@ const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
  */
 export class LockEnvironment {
   readonly #open: OpenLock;
-  readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${randomBytes(8).toString("hex")}`);
+  readonly #folder: string;
+  readonly #id = randomBytes(8).toString("hex");
+  readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${this.#id}`);
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(home: string) {
-    this.#open = OpenLock.join(lockFolder(home));
+    this.#folder = lockFolder(home);
+    this.#open = OpenLock.join(this.#folder);
   }
 
   get #rows(): Environment {
@@ -133,6 +137,7 @@ export class LockEnvironment {
   register(allowNamespaces: boolean): void {
     this.checkNamespaces(allowNamespaces);
     this.removeGone();
+    markOpen(this.#folder, this.#id);
     this.#beat();
     const beat = () => {
       this.removeGone();
@@ -181,6 +186,7 @@ export class LockEnvironment {
   /** Only while the lock is held. */
   unregister(): void {
     clearInterval(this.#heartbeat);
+    unmarkOpen(this.#folder, this.#id);
     this.#rows.remove(this.#openerKey);
   }
 

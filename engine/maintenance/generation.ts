@@ -36,8 +36,8 @@ export function openGeneration(
   return undefined;
 }
 
-/** To look through so much takes some tens of milliseconds. */
-const INSPECTED_BYTES_MAX = 16 * 1024 * 1024;
+/** To look through so much takes some ten milliseconds. */
+const INSPECTED_BYTES_MAX = 4 * 1024 * 1024;
 
 function isDamaged(path: string): boolean {
   if (statSync(path).size > INSPECTED_BYTES_MAX) return false;
