@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { basename, dirname, join, relative } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { currentBootId } from "../../engine/index/boot.ts";
-import { lineOf } from "../../engine/index/gate.ts";
 import { lockFolder } from "../../engine/index/lock.ts";
 import { indexFolder, listGenerations } from "../../engine/maintenance/home.ts";
 import { placeOf } from "../helpers/indexes.ts";
+import { adoptLocks } from "../helpers/locks.ts";
 
 /** The value of one version, made from its name and number alone. */
 export function valueFor(name: string, version: number): unknown {
@@ -121,9 +121,6 @@ function lockFiles(home: string): Map<string, Buffer> {
   return new Map(data.map((path) => [path, readFileSync(join(folder, path))]));
 }
 
-/** As LMDB makes it for the readers that Varve allows. */
-const LOCK_FILE_BYTES = 131_280;
-
 export interface PutOptions {
   /** Whether this boot knows the store: else there is no lock environment. */
   sameBoot: boolean;
@@ -152,14 +149,8 @@ export function putMaterial(home: string, material: Material, options: PutOption
   putMark(home, material, put, trusted);
   if (!sameBoot) return;
   const folder = relative(home, lockFolder(home));
-  // The rows are found by the gate that protects them, which must be there before its name is known.
-  const gate = join(home, folder, "gate-1");
-  mkdirSync(gate, { recursive: true });
-  writeFileSync(join(gate, "lock.mdb"), Buffer.alloc(LOCK_FILE_BYTES));
-  const rows = `state-${lineOf(join(home, folder))}-1`;
-  mkdirSync(join(home, folder, rows));
-  writeFileSync(join(home, folder, rows, "lock.mdb"), Buffer.alloc(LOCK_FILE_BYTES));
-  for (const [path, bytes] of material.lock) put(join(folder, path.replace(/^state-[^/]+/, rows)), bytes);
+  for (const [path, bytes] of material.lock) put(join(folder, path), bytes);
+  adoptLocks(join(home, folder));
 }
 
 function putMark(

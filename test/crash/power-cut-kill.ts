@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { lockFolder } from "../../engine/index/lock.ts";
 import { placeOf } from "../helpers/indexes.ts";
+import { adoptLocks } from "../helpers/locks.ts";
 import type { SimulatedDisk } from "./simulated-disk.ts";
 
 /**
@@ -14,6 +15,7 @@ export function killedCopy(disk: SimulatedDisk, home: string): SimulatedDisk {
   const from = lockFolder(disk.home);
   // Not the files of locks: who holds them is gone.
   cpSync(from, lockFolder(home), { recursive: true, filter: (path) => !path.endsWith("lock.mdb") });
+  adoptLocks(lockFolder(home));
   for (const name of readdirSync(disk.home)) if (name.startsWith("index-")) copyIndex(disk.home, home, name);
   return disk.copyTo(home);
 }
@@ -34,6 +36,7 @@ function copyIndex(from: string, to: string, name: string): void {
 /** The killed process was this one, which the next opener would take for alive. */
 export async function forgetOpeners({ home }: SimulatedDisk): Promise<void> {
   for (const name of readdirSync(lockFolder(home))) {
+    if (!/^(gate|state)-[^.]+$/.test(name)) continue;
     const environment = new Environment(join(lockFolder(home), name));
     environment.transactSync(() => {
       const openers = environment.entries({ start: Buffer.from("opener/"), end: Buffer.from("opener0") });

@@ -354,32 +354,11 @@ export const faults: Fault[] = [
     tests: ["engine/recovery.test.ts"],
   },
   {
-    name: "an index is trusted in a copied home",
-    file: "engine/index/mark.ts",
-    text: '  if (mark.device !== data.dev || mark.inode !== data.ino) return undefined;\n  if (mark.born !== bornAt(join(folder, "data.mdb"))) return undefined;\n',
-    replacement: "",
-    tests: ["engine/recovery.test.ts"],
-  },
-  {
-    name: "an index is trusted for an inode that was given again",
-    file: "engine/index/mark.ts",
-    text: '  if (mark.born !== bornAt(join(folder, "data.mdb"))) return undefined;\n',
-    replacement: "",
-    tests: ["engine/recovery.test.ts"],
-  },
-  {
     name: "the file of a clean index is not compared with its checksum",
     file: "engine/index/mark.ts",
     text: "mark.checksum === undefined || mark.checksum === fileChecksum(folder)",
     replacement: 'mark.checksum !== ""',
     tests: ["engine/heal.test.ts"],
-  },
-  {
-    name: "an index that reaches further than the log is used",
-    file: "engine/maintenance/open.ts",
-    text: "if (position.segment === 0 || sizeOf(home, position.segment) < position.offset) return false;",
-    replacement: "if (position.segment === 0) return false;",
-    tests: ["engine/checkpoint.test.ts"],
   },
   {
     name: "a log that lost its end goes on with the numbers of what is missing",
