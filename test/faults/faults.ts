@@ -596,14 +596,14 @@ export const faults: Fault[] = [
     file: "engine/log/scan.ts",
     text: "durableSequence > position.sequence ||",
     replacement: "",
-    tests: ["crash/damage-log.test.ts"],
+    tests: ["log/scan.test.ts"],
   },
   {
     name: "a segment shorter than its successor says is not told",
     file: "engine/log/scan.ts",
     text: "    if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end)\n",
     replacement: "    if (cut === -1)\n",
-    tests: ["crash/damage-log.test.ts"],
+    tests: ["log/scan.test.ts"],
   },
   {
     name: "a log cut between two batches is whole",
