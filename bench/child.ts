@@ -71,7 +71,10 @@ function memoryNow(): Memory {
 async function perform(task: Task): Promise<Answer> {
   if (task.kind === "measure") return measure(task);
   if (task.kind === "write") return writeUntilKilled(task);
-  if (task.kind === "recover") return recover(task);
+  if (task.kind === "recover") {
+    const measurement = await recover(task);
+    return measurement ? { kind: "done", measurement, memory: memoryNow() } : { kind: "written" };
+  }
   await fill(task);
   return { kind: "done", memory: memoryNow() };
 }

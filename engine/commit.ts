@@ -151,6 +151,7 @@ export class Committer {
 
   /** Under the lock. Never throws: a failure is told to the items of the group, and the lock's rows stay right. */
   #commit(): Outcome | Obstacle | undefined {
+    this.#end.space.look();
     const items = this.#take();
     this.#taken = items;
     let start: GroupStart;

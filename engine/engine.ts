@@ -262,9 +262,10 @@ export class EngineCore {
   }
 
   #settleSlow({ sequence, place }: { sequence: number; place: RecordPlace }): Promise<void> | undefined {
-    // Read before the refresh: a row that was lost in the meantime must not pass for the next one of its number.
+    // Read before what is durable: a row that was lost in the meantime must not pass for the next one of its number.
     const batch = { sequence, losses: this.#end.losses };
-    this.refresh();
+    // Not by a refresh: a listing goes on in the index that it began with, whatever index is in use by now.
+    this.#view.raiseDurable(this.#source.sharedState().durableSequence);
     if (this.#end.fateOf(batch) === "durable") return undefined;
     return this.#durability.settle(batch, place.segment);
   }

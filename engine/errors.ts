@@ -43,6 +43,16 @@ export class VarveError extends Error {
   }
 }
 
+/** Whether what was asked for is missing or damaged, rather than out of reach for now. */
+export function isCorruption(error: unknown): error is VarveError {
+  return error instanceof VarveError && error.code === "CORRUPTION";
+}
+
+/** @throws ABORTED */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new VarveError("ABORTED", "the call was aborted", { cause: signal.reason });
+}
+
 /** Those with numbers are LMDB's. */
 const NO_SPACE_CODES = new Set<unknown>(["ENOSPC", "EDQUOT", 28, 122, -30792]);
 const HINTS = new Map<unknown, string>([
@@ -71,5 +81,12 @@ export function fromSystemError(error: unknown, doing: string, options: VarveErr
     ...(hint && { hint }),
     cause: error,
     ...options,
+  });
+}
+
+/** For who asks to change what was opened to be read. */
+export function readOnlyError(what: "store" | "engine" = "store"): VarveError {
+  return new VarveError("READ_ONLY", `the ${what} was opened read-only`, {
+    hint: "open it without readOnly to change it",
   });
 }

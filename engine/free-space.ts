@@ -18,6 +18,8 @@ export class FreeSpace {
   readonly #minFreeSpace: number;
   #bytes = 0;
   #readAt = Number.NEGATIVE_INFINITY;
+  /** What earlier items of the group will take. */
+  #promised = 0;
 
   constructor(files: FileSystem, folder: string, minFreeSpace: number) {
     this.#files = files;
@@ -25,31 +27,34 @@ export class FreeSpace {
     this.#minFreeSpace = minFreeSpace;
   }
 
+  /** For a new group: how much is free now. */
+  look(): void {
+    this.#promised = 0;
+    const now = performance.now();
+    if (this.#bytes >= PLENTY_BYTES && now - this.#readAt <= FRESH_MILLISECONDS) return;
+    this.#bytes = this.#files.freeBytes(this.#folder);
+    this.#readAt = now;
+  }
+
   fits(items: number, bytes: number): boolean {
-    return this.#free() >= neededFor(items, bytes);
+    return this.#bytes >= neededFor(items, bytes);
   }
 
   /** @throws NO_SPACE when there is no room for a group, whatever it is for */
   checkGroup(items: number, bytes: number): void {
     if (this.fits(items, bytes)) return;
     const hint = `free some space: this needs ${neededFor(items, bytes)} bytes, of which nothing was written`;
-    throw noSpace(this.#free(), hint);
+    throw noSpace(this.#bytes, hint);
   }
 
-  /** @throws NO_SPACE when less than `minFreeSpace` would be left */
+  /** For the next item of the group. @throws NO_SPACE when less than `minFreeSpace` would be left */
   checkReserve(bytes: number): void {
-    if (this.#free() - bytes >= this.#minFreeSpace) return;
-    const hint = `free some space: saves stop below ${this.#minFreeSpace} bytes (minFreeSpace), before the disk is full`;
-    throw noSpace(this.#free(), hint);
-  }
-
-  #free(): number {
-    const now = performance.now();
-    if (this.#bytes < PLENTY_BYTES || now - this.#readAt > FRESH_MILLISECONDS) {
-      this.#bytes = this.#files.freeBytes(this.#folder);
-      this.#readAt = now;
+    const left = this.#bytes - this.#promised - bytes;
+    if (left < this.#minFreeSpace) {
+      const hint = `free some space: saves stop below ${this.#minFreeSpace} bytes (minFreeSpace), before the disk is full`;
+      throw noSpace(this.#bytes, hint);
     }
-    return this.#bytes;
+    this.#promised += bytes;
   }
 }
 

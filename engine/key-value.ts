@@ -3,7 +3,7 @@ import { CallGuard } from "./call-guard.ts";
 import { decodeValue, encodeValue } from "./codec/cbor.ts";
 import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
-import { VarveError } from "./errors.ts";
+import { readOnlyError, VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
 import type { Key } from "./key.ts";
 import { decodeKey, encodeKey } from "./key.ts";
@@ -252,11 +252,7 @@ class KeyValueEngine implements Engine {
   }
 
   #checkWritable(): void {
-    if (this.#readOnly) {
-      throw new VarveError("READ_ONLY", "the engine was opened read-only", {
-        hint: "open it without readOnly to change it",
-      });
-    }
+    if (this.#readOnly) throw readOnlyError("engine");
   }
 }
 

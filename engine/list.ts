@@ -9,7 +9,7 @@ import {
   versionsRange,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
-import { VarveError } from "./errors.ts";
+import { throwIfAborted, VarveError } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";
 import { passes, takeFilter } from "./filter.ts";
 import type { Catalog } from "./index/catalog.ts";
@@ -191,8 +191,7 @@ class Listing {
 
   async #turn(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    if (this.#signal?.aborted)
-      throw new VarveError("ABORTED", "the call was aborted", { cause: this.#signal.reason });
+    throwIfAborted(this.#signal);
   }
 }
 

@@ -1,4 +1,4 @@
-import { VarveError } from "./errors.ts";
+import { readOnlyError, VarveError } from "./errors.ts";
 import type { BatchMark, Fate, SyncAttempt } from "./failed-sync.ts";
 import { FailedSync } from "./failed-sync.ts";
 import type { Families, FamilyOf } from "./families.ts";
@@ -92,9 +92,7 @@ export class LogEnd {
   get lock(): LockEnvironment {
     const { lock } = this.#source;
     if (lock) return lock;
-    throw new VarveError("READ_ONLY", "the store was opened read-only", {
-      hint: "open it without readOnly to change it",
-    });
+    throw readOnlyError();
   }
 
   get families(): Families {
@@ -238,8 +236,7 @@ export class LogEnd {
       if (!this.#source.lock) throw syncFailure(error);
       return this.#failedSync.recover(attempt);
     }
-    this.#source.lock?.refresh();
-    const state = this.#source.lock?.state() ?? this.#source.refresh();
+    const state = this.#source.sharedState();
     if (state.syncFailed) return this.#failedSync.recover();
     if (attempt.losses === state.losses) this.raiseDurable(attempt.sequence);
   }

@@ -4,7 +4,7 @@ import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { FamilyOf } from "./families.ts";
-import { whenFree } from "./index/gate-wait.ts";
+import { patience, whenFree } from "./index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "./index/lock.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
@@ -141,14 +141,15 @@ function warn(logger: Logger | undefined, message: string, facts: Record<string,
 
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const wait = lockWaitOf(options);
-  await whenFree(lockFolder(home.folder), wait);
+  const left = patience(wait);
+  await whenFree(lockFolder(home.folder), left());
   const lock = new LockEnvironment(home.folder);
   const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {
     // First be seen, so that nobody takes the lock in the way that is only for those who are alone.
-    await lock.holdWithin(wait, () => lock.register(allowed));
-    return await lock.holdWithin(wait, () => new LiveIndex(live, lock, wait));
+    await lock.holdWithin(left(), () => lock.register(allowed));
+    return await lock.holdWithin(left(), () => new LiveIndex(live, lock, wait));
   } catch (error) {
     // Not waited for: the lock may still be somebody else's.
     void lock
@@ -178,9 +179,7 @@ function prepareFolder(folder: string, options: OpenOptions): string {
   }
   const hasLog = files.exists(logFolder(folder));
   if (!hasLog && (options.readOnly || options.create === false)) throw noStore(folder);
-  if (!options.readOnly) {
-    makeFolders(files, folder);
-  }
+  if (!options.readOnly) makeFolders(files, folder);
   if (!options.allow?.includes("network-file-system")) checkFileSystem(files, folder);
   return realpathSync(folder);
 }

@@ -1,4 +1,5 @@
 import { fromSystemError } from "./errors.ts";
+import type { SharedState } from "./index/shared-state.ts";
 import type { LogPosition } from "./log/segment.ts";
 import { listSegments } from "./log/segment.ts";
 import { logFolder } from "./maintenance/home.ts";
@@ -68,7 +69,7 @@ class Repair {
   async run(): Promise<CoreRepair> {
     const { dryRun } = this.#options;
     this.#before = await this.#verify();
-    const tail = this.#tail();
+    const { tail } = this.#state();
     const further = continuation(this.#sources, tail);
     if (further && dryRun) this.#regained = { after: tail.sequence, to: further.end.sequence };
     const after = dryRun ? await this.#foresee(tail) : await this.#repair(tail, further);
@@ -113,9 +114,9 @@ class Repair {
     return (await this.#parts.verify({ signal, onProgress })).problems;
   }
 
-  #tail(): LogPosition {
+  #state(): SharedState {
     this.#parts.lock.refresh();
-    return this.#parts.lock.state()!.tail;
+    return this.#parts.lock.state()!;
   }
 
   /** Numbers of segments in which something may be missing. */
@@ -123,7 +124,7 @@ class Repair {
     const numbers = new Set<number>();
     for (const { kind, segment } of this.#before) {
       if (segment !== undefined) numbers.add(segment);
-      if (kind === "missing") numbers.add(this.#tail().segment);
+      if (kind === "missing") numbers.add(this.#state().tail.segment);
     }
     return numbers;
   }
@@ -140,7 +141,7 @@ class Repair {
 
   async #repairSegments(damaged: Set<number>): Promise<void> {
     const map = await SegmentMap.of(this.#parts, this.#sources, undefined, this.#pace);
-    const epoch = this.#epoch();
+    const { logEpoch } = this.#state();
     const ready: ReadySegment[] = [];
     try {
       for (const number of this.#numbersToPlan(damaged, map)) {
@@ -152,15 +153,10 @@ class Repair {
           for (const copy of plan.copies) copy.close();
         }
       }
-      if (ready.length > 0) await this.#replace(ready, epoch);
+      if (ready.length > 0) await this.#replace(ready, logEpoch);
     } finally {
       for (const { path } of ready) this.#parts.files.remove(path);
     }
-  }
-
-  #epoch(): number {
-    this.#parts.lock.refresh();
-    return this.#parts.lock.state()!.logEpoch;
   }
 
   async #replace(ready: ReadySegment[], epoch: number): Promise<void> {

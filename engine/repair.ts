@@ -4,7 +4,7 @@ import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import type { CoreProblem } from "./maintenance/verify-report.ts";
 import type { CoreRepair } from "./repair-core.ts";
-import { mergePlaces } from "./verify.ts";
+import { mergePlaces, placeOf } from "./verify.ts";
 
 /** Restores what other copies have, and says exactly what was restored and what was not. */
 export function repairStore(core: EngineCore, options: RepairOptions): Promise<RepairReport> {
@@ -43,9 +43,6 @@ function foldersOf(from: unknown): string[] {
     });
   });
 }
-
-const placeOf = ({ segment, offset, message }: DamageProblem): string =>
-  segment === undefined ? message : `${segment}/${offset}`;
 
 function regainedProblem({ after, to }: { after: number; to: number }): DamageProblem {
   return {

@@ -1,7 +1,7 @@
 import type { CallOptions, StoreStats } from "./api.ts";
 import { allAliasesRange, isDeleted, namesRange, parseVersionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
-import { VarveError } from "./errors.ts";
+import { throwIfAborted } from "./errors.ts";
 
 /** Pages of rows between two turns of the event loop. */
 const PAGES_PER_TURN = 16;
@@ -36,6 +36,5 @@ export async function storeStats(core: EngineCore, options?: CallOptions): Promi
 
 async function turn(options: CallOptions | undefined): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
-  if (options?.signal?.aborted)
-    throw new VarveError("ABORTED", "the call was aborted", { cause: options.signal.reason });
+  throwIfAborted(options?.signal);
 }

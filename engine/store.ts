@@ -23,7 +23,7 @@ import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
 import { SavedEnvironment } from "./environment/stored.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
-import { VarveError } from "./errors.ts";
+import { readOnlyError } from "./errors.ts";
 import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
 import { takeAnnotation } from "./metadata.ts";
@@ -273,9 +273,6 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   #checkWritable(): void {
-    if (!this.readOnly) return;
-    throw new VarveError("READ_ONLY", "the store was opened read-only", {
-      hint: "open it without readOnly to change it",
-    });
+    if (this.readOnly) throw readOnlyError();
   }
 }

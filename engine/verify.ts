@@ -28,12 +28,17 @@ export function takeVerifyOptions(options: VerifyOptions): VerifyCoreOptions {
 export function mergePlaces(problems: CoreProblem[]): DamageProblem[] {
   const byPlace = new Map<string, DamageProblem>();
   for (const { key, digest: _, ...facts } of problems) {
-    const place = facts.segment === undefined ? facts.message : `${facts.segment}/${facts.offset}`;
+    const place = placeOf(facts);
     const problem = byPlace.get(place) ?? { ...facts };
     byPlace.set(place, problem);
     if (key && key[0] === VERSION_SPACE) problem.refs = [...new Set([...(problem.refs ?? []), refOf(key)])];
   }
   return [...byPlace.values()];
+}
+
+/** What is the same for all problems that tell of one place. */
+export function placeOf({ segment, offset, message }: DamageProblem): string {
+  return segment === undefined ? message : `${segment}/${offset}`;
 }
 
 function refOf(key: Buffer): string {

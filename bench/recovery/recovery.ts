@@ -2,6 +2,7 @@
 
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { spreadOf } from "../../cli/bench/statistics.ts";
 import { digits, durationText, rateText, tableLines } from "../../cli/bench/text.ts";
 import { runTask } from "../child-process.ts";
 import type { Options } from "../options.ts";
@@ -137,11 +138,11 @@ export function recoveryLines(rows: readonly Recovery[]): string[] {
 function cellsOf({ artifacts, logBytes, rebuild, openKilled, reboot, behind }: Recovery): string[] {
   const time = (seconds: number) => durationText(seconds * 1_000_000);
   const memory = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
-  const median = [...openKilled].sort((a, b) => a - b)[openKilled.length >> 1]!;
+  const { median, min, max } = spreadOf(openKilled);
   return [
     String(artifacts),
     `${digits(logBytes / 2 ** 30)} GiB`,
-    `${time(median)} (${time(Math.min(...openKilled))}–${time(Math.max(...openKilled))})`,
+    `${time(median)} (${time(min)}–${time(max)})`,
     time(rebuild.seconds),
     rateText(artifacts / rebuild.seconds),
     memory(rebuild.residentMax),

@@ -1,9 +1,10 @@
 /** What the child processes of the recovery benchmark do: each step in a process of its own. */
 
 import { mkdtemp, rm } from "node:fs/promises";
+import type { Measurement } from "../../cli/bench/measure.ts";
 import { EntrySource, nameOf } from "../../cli/bench/values.ts";
 import { loadLibrary } from "../../cli/library.ts";
-import type { Answer, RecoveryTask } from "../task.ts";
+import type { RecoveryTask } from "../task.ts";
 
 /** Saves in flight. */
 const CALLERS = 1_000;
@@ -56,20 +57,18 @@ async function open(task: RecoveryTask): Promise<number> {
 }
 
 /** The kill meets saves in flight. */
-async function writeUntilKilled(task: RecoveryTask): Promise<Answer> {
+async function writeUntilKilled(task: RecoveryTask): Promise<undefined> {
   const store = await openPlain(task.folder);
   await saveMany(store, task);
   void saveMany(store, { ...task, first: task.first + task.count, count: Number.POSITIVE_INFINITY });
-  return { kind: "written" };
 }
 
 /** Milliseconds of what is measured. */
 const steps = { fill, rebuild, open };
 
-export async function recover(task: RecoveryTask): Promise<Answer> {
+/** What was measured; nothing for a writer that has saved enough for being killed. */
+export async function recover(task: RecoveryTask): Promise<Measurement | undefined> {
   if (task.step === "write") return writeUntilKilled(task);
   const milliseconds = await steps[task.step](task);
-  const { heapUsed, external } = process.memoryUsage();
-  const memory = { residentMax: process.resourceUsage().maxRSS * 1024, heap: heapUsed, external };
-  return { kind: "done", measurement: { operations: task.count, seconds: milliseconds / 1_000 }, memory };
+  return { operations: task.count, seconds: milliseconds / 1_000 };
 }

@@ -13,6 +13,12 @@ const MUTEX_BYTES = 12;
 const THREAD_BITS = 0x3fff_ffff;
 const MILLISECONDS_BETWEEN_LOOKS = 5;
 
+/** What is left of a time that several waits share. */
+export function patience(milliseconds: number): () => number {
+  const until = performance.now() + milliseconds;
+  return () => Math.max(1, Math.ceil(until - performance.now()));
+}
+
 /**
  * Waits, without stopping the event loop, until nobody has the gate below `parent`: who has it may be stopped, or be
  * making an index. Only a look: somebody may take it right after.

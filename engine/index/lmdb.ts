@@ -1,23 +1,6 @@
-import { randomBytes } from "node:crypto";
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { devNull } from "node:os";
-import { join } from "node:path";
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, open as openLmdb } from "lmdb";
-import { VarveError } from "../errors.ts";
-import { inspectHead, UNKNOWN_FORMAT } from "./inspect.ts";
+import { makePrivate, prepareFiles } from "./lmdb-files.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -53,74 +36,8 @@ export interface Entry {
   value: Buffer;
 }
 
-/** lmdb-js needs some descriptors at once to open an environment. */
-const DESCRIPTORS = 6;
-
-/**
- * Where lmdb-js can't open the lock file, whatever the reason, it ends the process. So the reasons are looked for here.
- * @throws IO, or errors of the operating system
- */
-function checkOpenable(folder: string): void {
-  for (const name of ["lock.mdb", "data.mdb"]) {
-    const path = join(folder, name);
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found && !found.isFile()) {
-      throw new VarveError("IO", `${path} is not a file`, {
-        hint: "remove it: what belongs there is made again; the log is not touched by that",
-      });
-    }
-    accessSync(found ? path : folder, constants.R_OK | constants.W_OK);
-  }
-  const held: number[] = [];
-  try {
-    for (let i = 0; i < DESCRIPTORS; i++) held.push(openSync(devNull, "r"));
-  } finally {
-    for (const fd of held) closeSync(fd);
-  }
-}
-
-/** LMDB takes its first pages at their word, and the process ends where they are wrong. */
-function checkHead(path: string): void {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return;
-  const problem = inspectHead(path);
-  if (problem && !problem.startsWith(UNKNOWN_FORMAT)) throw new VarveError("IO", `MDB_INVALID: ${problem}`);
-}
-
-/** LMDB makes its files readable for all that may enter the folder. */
-function makePrivate(folder: string): void {
-  for (const name of ["lock.mdb", "data.mdb"]) {
-    const path = join(folder, name);
-    const { mode, uid } = statSync(path);
-    if ((mode & 0o077) !== 0 && uid === process.getuid?.()) chmodSync(path, 0o600);
-  }
-}
-
-/** What LMDB makes for `READERS_MAX` readers. */
-const LOCK_FILE_BYTES = 131_280;
-
-/**
- * LMDB makes the file of its locks with a hole for a body, and writes it through a memory map: on a full disk that ends
- * the process. So it is made here, with its blocks, while nobody has it open; `link` replaces nobody else's.
- */
-function ensureLockFile(folder: string): void {
-  const path = join(folder, "lock.mdb");
-  if (existsSync(path)) return;
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    writeFileSync(temporary, Buffer.alloc(LOCK_FILE_BYTES), { flag: "wx", mode: 0o600 });
-    linkSync(temporary, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
 function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  ensureLockFile(path);
-  checkOpenable(path);
-  checkHead(join(path, "data.mdb"));
+  prepareFiles(path, READERS_MAX);
   const database = openLmdb<Buffer, Uint8Array>({
     path,
     encoding: "binary",

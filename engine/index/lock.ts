@@ -144,7 +144,7 @@ export class LockEnvironment {
       this.#beat();
     };
     this.#heartbeat = setInterval(() => {
-      if (this.#open.waiting.size === 0) void this.hold(beat).catch(() => {});
+      if (!this.isWanted) void this.hold(beat).catch(() => {});
     }, HEARTBEAT_MILLISECONDS);
     this.#heartbeat.unref();
   }

@@ -3,7 +3,7 @@ import type { VersionName } from "../artifact-record.ts";
 import { isDeleted, versionKey } from "../artifact-record.ts";
 import { digestText } from "../blob/digest.ts";
 import type { EngineCore } from "../engine.ts";
-import { VarveError } from "../errors.ts";
+import { throwIfAborted, VarveError } from "../errors.ts";
 import { parseRef } from "../ref.ts";
 import type { EngineSnapshot } from "../snapshot.ts";
 import type { VersionRow, Versions } from "../versions.ts";
@@ -134,8 +134,7 @@ class LineageWalk {
 
   async #turn(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    if (this.#signal?.aborted)
-      throw new VarveError("ABORTED", "the call was aborted", { cause: this.#signal.reason });
+    throwIfAborted(this.#signal);
   }
 }
 

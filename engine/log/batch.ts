@@ -1,62 +1,86 @@
-import { checksum, runningChecksum } from "./checksum.ts";
+import { checksum } from "./checksum.ts";
 import type { BatchHeader, RecordHeader } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
+  decodeRecordHeader,
+  isRecordHeader,
+  isUint64At,
   KEY_BYTES_MAX,
   RECORD_HEADER_BYTES,
   RecordKind,
   readBatchHeader,
-  readRecordHeader,
+  readUint32,
+  readUint53,
   recordBytes,
-  writeUint64,
 } from "./format.ts";
 import type { OpenSegment } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
 import type { Window } from "./window.ts";
 
-/** A record where it was read: its key and payload are views of `bytes`. */
+/** A record where it was read: header, key and payload are views of `bytes`. Millions are made: what is plain is kept. */
 export class ScannedRecord {
-  readonly header: RecordHeader;
   readonly segment: number;
   /** Of the record in its segment. */
   readonly offset: number;
   readonly bytes: Buffer;
-  /** Where the key begins in `bytes`, and behind it the payload, but for a blob's. */
-  readonly keyAt: number;
-  /** Whether the payload agrees with its checksum. */
+  /** Where the header begins in `bytes`, then the key, and behind it the payload, but for a blob's. */
+  readonly at: number;
+  readonly kind: RecordKind;
+  readonly keyLength: number;
+  readonly payloadLength: number;
+  /** Whether the payload agrees with its checksum, as far as that was looked at. */
   readonly sound: boolean;
 
-  constructor(
-    header: RecordHeader,
-    place: { segment: number; offset: number },
-    bytes: Buffer,
-    keyAt: number,
-    sound: boolean,
-  ) {
-    this.header = header;
-    this.segment = place.segment;
-    this.offset = place.offset;
+  constructor(segment: number, offset: number, bytes: Buffer, at: number, sound: boolean) {
+    this.segment = segment;
+    this.offset = offset;
     this.bytes = bytes;
-    this.keyAt = keyAt;
+    this.at = at;
+    this.kind = bytes[at + 8] as RecordKind;
+    this.keyLength = readUint32(bytes, at + 12);
+    this.payloadLength = readUint53(bytes, at + 16);
     this.sound = sound;
   }
 
+  get header(): RecordHeader {
+    return decodeRecordHeader(this.bytes, this.at);
+  }
+
+  /** Where the key begins in `bytes`. */
+  get keyAt(): number {
+    return this.at + RECORD_HEADER_BYTES;
+  }
+
+  get flags(): number {
+    return this.bytes[this.at + 9]!;
+  }
+
+  get tag(): number {
+    return this.bytes[this.at + 10]!;
+  }
+
+  get referenceCount(): number {
+    return this.bytes[this.at + 11]!;
+  }
+
   get key(): Buffer {
-    return this.bytes.subarray(this.keyAt, this.keyAt + this.header.keyLength);
+    return this.bytes.subarray(this.keyAt, this.keyAt + this.keyLength);
   }
 
   /** Of a put or delete; blobs are checked where they lie. */
   get payload(): Buffer | undefined {
-    if (this.header.kind === RecordKind.blob) return undefined;
-    const at = this.keyAt + this.header.keyLength;
-    return this.bytes.subarray(at, at + this.header.payloadLength);
+    if (this.kind === RecordKind.blob) return undefined;
+    const at = this.keyAt + this.keyLength;
+    return this.bytes.subarray(at, at + this.payloadLength);
   }
 }
 
 export interface ScannedBatch {
   header: BatchHeader;
   records: ScannedRecord[];
+  /** Whether all records are. */
+  sound: boolean;
   end: LogPosition;
 }
 
@@ -70,14 +94,26 @@ export function findBatch(
   from: number,
   sequence: number,
 ): ScannedBatch | undefined {
-  const salt = segment.header.salt;
-  for (let at = from; at + BATCH_HEADER_BYTES <= window.end; at += ALIGNMENT_BYTES) {
-    const bytes = window.view(at, BATCH_HEADER_BYTES);
-    if (bytes[0] !== 0x56 || bytes[1] !== 0x42) continue;
-    const header = readBatchHeader(bytes, 0, salt);
-    if (!header || header.sequence <= sequence) continue;
-    const batch = readBatch(window, segment, at);
+  const { salt } = segment.header;
+  let found = findBatchHeader(window, from, salt);
+  for (; found; found = findBatchHeader(window, found.offset + ALIGNMENT_BYTES, salt)) {
+    if (found.header.sequence <= sequence) continue;
+    const batch = readBatch(window, segment, found.offset);
     if (batch) return batch;
+  }
+  return undefined;
+}
+
+/** The first whole header of a batch at or behind `from`. */
+export function findBatchHeader(
+  window: Window,
+  from: number,
+  salt: bigint,
+): { offset: number; header: BatchHeader } | undefined {
+  for (let offset = from; offset + BATCH_HEADER_BYTES <= window.end; offset += ALIGNMENT_BYTES) {
+    const at = window.find(offset, BATCH_HEADER_BYTES);
+    const header = readBatchHeader(window.bytes, at, salt, window.filled);
+    if (header) return { offset, header };
   }
   return undefined;
 }
@@ -85,12 +121,14 @@ export function findBatch(
 /**
  * The batch at `offset`, or undefined if its structure is not whole; payloads that fail are marked in their records.
  * Views are given where the batch is not too long for it.
+ * @param looksAtBlobs whether the payloads of blobs are read at all
  */
 export function readBatch(
   window: Window,
   segment: OpenSegment,
   offset: number,
   given: BytesGiven = "copies",
+  looksAtBlobs = true,
 ): ScannedBatch | undefined {
   const salt = segment.header.salt;
   const headerAt = window.find(offset, BATCH_HEADER_BYTES);
@@ -103,17 +141,19 @@ export function readBatch(
   if (views && window.find(at, header.length) + header.length > window.filled) return undefined;
   const records: ScannedRecord[] = [];
   const sums = sumsFor(Math.min(header.count, header.length / RECORD_HEADER_BYTES));
+  let sound = true;
   while (at < recordsEnd && records.length < header.count) {
-    const record = readRecord(window, segment, at, recordsEnd, views);
+    const record = readRecord(window, segment, at, recordsEnd, views, looksAtBlobs);
     if (!record) return undefined;
-    writeUint64(sums, record.header.checksum, records.length * 8);
+    for (let i = 0; i < 8; i++) sums[records.length * 8 + i] = record.bytes[record.at + i]!;
     records.push(record);
-    at += recordBytes(record.header.keyLength, record.header.payloadLength);
+    if (!record.sound) sound = false;
+    at += recordBytes(record.keyLength, record.payloadLength);
   }
   const whole = at === recordsEnd && records.length === header.count;
   if (!whole || checksum(sums, salt) !== header.recordsChecksum) return undefined;
   const { sequence, time, chain } = header;
-  return { header, records, end: { segment: segment.number, offset: recordsEnd, sequence, time, chain } };
+  return { header, records, sound, end: { segment: segment.number, offset: recordsEnd, sequence, time, chain } };
 }
 
 /** For batches of few records, which are most, buffers that are used again. */
@@ -130,33 +170,27 @@ function readRecord(
   offset: number,
   end: number,
   views: boolean,
+  looksAtBlobs: boolean,
 ): ScannedRecord | undefined {
   const salt = segment.header.salt;
   const at = window.find(offset, Math.min(RECORD_HEADER_BYTES + KEY_BYTES_MAX, end - offset));
-  const header = readRecordHeader(window.bytes, at, salt, Math.min(window.filled, at + end - offset));
-  if (!header) return undefined;
-  const { kind, keyLength, payloadLength, payloadChecksum } = header;
-  const payloadOffset = offset + RECORD_HEADER_BYTES + keyLength;
-  if (payloadOffset + payloadLength > end) return undefined;
-  const isBlob = kind === RecordKind.blob;
-  const place = { segment: segment.number, offset };
+  const { bytes } = window;
+  if (!isRecordHeader(bytes, at, salt, Math.min(window.filled, at + end - offset))) return undefined;
+  const headBytes = RECORD_HEADER_BYTES + readUint32(bytes, at + 12);
+  const payloadLength = readUint53(bytes, at + 16);
+  if (offset + headBytes + payloadLength > end) return undefined;
+  const isBlob = bytes[at + 8] === RecordKind.blob;
+  const isLookedAt = looksAtBlobs || !isBlob;
   if (views) {
-    const payload = window.view(payloadOffset, payloadLength);
-    const sound = checksum(payload, salt) === payloadChecksum;
-    return new ScannedRecord(header, place, window.bytes, at + RECORD_HEADER_BYTES, sound);
+    const payloadAt = at + headBytes;
+    const sound =
+      !isLookedAt ||
+      isUint64At(bytes, checksum(bytes.subarray(payloadAt, payloadAt + payloadLength), salt), at + 24);
+    return new ScannedRecord(segment.number, offset, bytes, at, sound);
   }
-  const copied = Buffer.from(
-    window.view(payloadOffset - keyLength, keyLength + (isBlob ? 0 : payloadLength)),
-  );
-  const sum = isBlob
-    ? checksumAt(window, payloadOffset, payloadLength, salt)
-    : checksum(copied.subarray(keyLength), salt);
-  return new ScannedRecord(header, place, copied, 0, sum === payloadChecksum);
-}
-
-function checksumAt(window: Window, from: number, length: number, salt: bigint): bigint {
-  if (length <= window.pieceBytes) return checksum(window.view(from, length), salt);
-  const running = runningChecksum(salt);
-  for (const piece of window.pieces(from, length)) running.update(piece);
-  return running.digest();
+  const copied = Buffer.from(window.view(offset, headBytes + (isBlob ? 0 : payloadLength)));
+  const sound =
+    !isLookedAt ||
+    isUint64At(copied, window.checksum(offset + headBytes, payloadLength, salt), RECORD_HEADER_BYTES - 8);
+  return new ScannedRecord(segment.number, offset, copied, 0, sound);
 }

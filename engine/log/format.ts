@@ -73,13 +73,26 @@ export function recordBytes(keyLength: number, payloadLength: number): number {
   return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 
-export function writeUint53(into: Buffer, value: number, at: number): void {
-  into.writeUInt32LE(value >>> 0, at);
-  into.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+// Byte by byte: Buffer's own methods check their arguments each time, which a rebuild does some fifty times an artifact.
+
+export function writeUint32(into: Uint8Array, value: number, at: number): void {
+  into[at] = value;
+  into[at + 1] = value >>> 8;
+  into[at + 2] = value >>> 16;
+  into[at + 3] = value >>> 24;
 }
 
-export function readUint53(from: Buffer, at: number): number {
-  return from.readUInt32LE(at) + from.readUInt32LE(at + 4) * 0x1_0000_0000;
+export function readUint32(from: Uint8Array, at: number): number {
+  return (from[at]! | (from[at + 1]! << 8) | (from[at + 2]! << 16) | (from[at + 3]! << 24)) >>> 0;
+}
+
+export function writeUint53(into: Uint8Array, value: number, at: number): void {
+  writeUint32(into, value >>> 0, at);
+  writeUint32(into, Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+export function readUint53(from: Uint8Array, at: number): number {
+  return readUint32(from, at) + readUint32(from, at + 4) * 0x1_0000_0000;
 }
 
 // Typed arrays over the same eight bytes: Buffer's own methods for 64-bit numbers do their work in BigInt steps.
@@ -87,16 +100,22 @@ const wide = new BigUint64Array(1);
 const halves = new Uint32Array(wide.buffer);
 const [LOW, HIGH] = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? [0, 1] : [1, 0];
 
-export function writeUint64(into: Buffer, value: bigint, at: number): void {
+export function writeUint64(into: Uint8Array, value: bigint, at: number): void {
   wide[0] = value;
-  into.writeUInt32LE(halves[LOW]!, at);
-  into.writeUInt32LE(halves[HIGH]!, at + 4);
+  writeUint32(into, halves[LOW]!, at);
+  writeUint32(into, halves[HIGH]!, at + 4);
 }
 
-export function readUint64(from: Buffer, at: number): bigint {
-  halves[LOW] = from.readUInt32LE(at);
-  halves[HIGH] = from.readUInt32LE(at + 4);
+export function readUint64(from: Uint8Array, at: number): bigint {
+  halves[LOW] = readUint32(from, at);
+  halves[HIGH] = readUint32(from, at + 4);
   return wide[0]!;
+}
+
+/** Whether `value` stands at `at`: no second bigint is made for it. */
+export function isUint64At(from: Uint8Array, value: bigint, at: number): boolean {
+  wide[0] = value;
+  return readUint32(from, at) === halves[LOW] && readUint32(from, at + 4) === halves[HIGH];
 }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
@@ -180,11 +199,11 @@ export function readBatchHeader(
   salt: bigint,
   end = from.length,
 ): BatchHeader | undefined {
-  if (at + BATCH_HEADER_BYTES > end || from.readUInt32LE(at) !== BATCH_MAGIC) return undefined;
-  const chain = readUint64(from, at + 56);
-  if (checksum(from.subarray(at, at + 56), salt) !== chain) return undefined;
+  if (at + BATCH_HEADER_BYTES > end || readUint32(from, at) !== BATCH_MAGIC) return undefined;
+  const chain = checksum(from.subarray(at, at + 56), salt);
+  if (!isUint64At(from, chain, at + 56)) return undefined;
   return {
-    count: from.readUInt32LE(at + 4),
+    count: readUint32(from, at + 4),
     sequence: readUint53(from, at + 8),
     time: readUint53(from, at + 16),
     length: readUint53(from, at + 24),
@@ -229,22 +248,30 @@ export function readRecordHeader(
   salt: bigint,
   end = from.length,
 ): RecordHeader | undefined {
-  if (at + RECORD_HEADER_BYTES > end) return undefined;
-  const keyLength = from.readUInt32LE(at + 12);
+  return isRecordHeader(from, at, salt, end) ? decodeRecordHeader(from, at) : undefined;
+}
+
+/** Whether there is a valid record header at `at`; the key must be before `end` too. */
+export function isRecordHeader(from: Buffer, at: number, salt: bigint, end: number): boolean {
+  if (at + RECORD_HEADER_BYTES > end) return false;
+  const keyLength = readUint32(from, at + 12);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
-  if (keyLength > KEY_BYTES_MAX || keyEnd > end) return undefined;
-  const sum = readUint64(from, at);
-  if (checksum(from.subarray(at + 8, keyEnd), salt) !== sum) return undefined;
-  const kind = from[at + 8] as RecordKind;
-  if (kind < RecordKind.blob || kind > RecordKind.delete) return undefined;
+  if (keyLength > KEY_BYTES_MAX || keyEnd > end) return false;
+  if (!isUint64At(from, checksum(from.subarray(at + 8, keyEnd), salt), at)) return false;
+  const kind = from[at + 8]!;
+  return kind >= RecordKind.blob && kind <= RecordKind.delete;
+}
+
+/** What the valid record header at `at` says. */
+export function decodeRecordHeader(from: Buffer, at: number): RecordHeader {
   return {
-    kind,
+    kind: from[at + 8] as RecordKind,
     flags: from[at + 9]!,
     tag: from[at + 10]!,
     referenceCount: from[at + 11]!,
-    keyLength,
+    keyLength: readUint32(from, at + 12),
     payloadLength: readUint53(from, at + 16),
     payloadChecksum: readUint64(from, at + 24),
-    checksum: sum,
+    checksum: readUint64(from, at),
   };
 }

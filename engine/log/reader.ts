@@ -1,4 +1,4 @@
-import { fromSystemError, VarveError } from "../errors.ts";
+import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
@@ -67,6 +67,25 @@ export class LogReader {
       file?.close();
       throw fromSegmentFailure(error, path, number);
     }
+  }
+
+  /** Undefined for a segment that is missing or damaged. */
+  readableSegment(number: number): OpenSegment | undefined {
+    try {
+      return this.segment(number);
+    } catch (error) {
+      if (isCorruption(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The first of the segments `numbers` behind `number` that can be read. */
+  readableBehind(numbers: readonly number[], number: number): OpenSegment | undefined {
+    for (const later of numbers) {
+      const opened = later > number ? this.readableSegment(later) : undefined;
+      if (opened) return opened;
+    }
+    return undefined;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { VarveError } from "../errors.ts";
+import { isCorruption } from "../errors.ts";
 import type { BytesGiven, ScannedBatch } from "./batch.ts";
 import { findBatch, readBatch } from "./batch.ts";
 import type { BatchHeader } from "./format.ts";
@@ -31,7 +31,9 @@ type Found = { batch: ScannedBatch } | { problem: LogProblem };
  * @param numbers the segments of the log, ascending
  * @param durableSequence what is known to have been durable, from elsewhere than the log
  * @param until where the log is known to end, though there be more bytes
- * @param given views spare the copies for who is done with a batch before the next
+ * @param given views spare the copies for who is done with a batch before the next. Then the payloads of blobs are left
+ * out too, up to where the log is known to have been durable: behind it they tell where it ends, before it they are
+ * checked by whoever loads or verifies them, and they are most of what there is to read.
  */
 export function* scanLog(
   reader: LogReader,
@@ -44,10 +46,10 @@ export function* scanLog(
   let position = from;
   let torn = false;
   const ahead = numbers.filter((number) => number >= from.segment);
-  for (let i = 0; i < ahead.length; i++) {
+  for (const number of ahead) {
     // First, since to open another segment may close this one.
-    const successorsCut = successorCut(reader, ahead, i);
-    const opened = openOrProblem(reader, ahead[i]!);
+    const successorsCut = successorCut(reader, ahead, number);
+    const opened = openOrProblem(reader, number);
     if ("problem" in opened) {
       yield opened;
       continue;
@@ -68,7 +70,8 @@ export function* scanLog(
   return { position, torn };
 }
 
-function shortLog({ segment, offset, sequence }: LogPosition, durableSequence: number): LogProblem {
+/** A log that ends at a position before what is known to have been there. */
+export function shortLog({ segment, offset, sequence }: LogPosition, durableSequence: number): LogProblem {
   const message = `the log ends at operation ${sequence}, but ${durableSequence} were there`;
   return { kind: "missing", segment, offset, message };
 }
@@ -80,7 +83,7 @@ function openOrProblem(
   try {
     return { segment: reader.segment(number) };
   } catch (error) {
-    if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+    if (!isCorruption(error)) throw error;
     return { problem: { kind: "segment", segment: number, offset: 0, message: error.message } };
   }
 }
@@ -109,14 +112,14 @@ function entryProblem(segment: OpenSegment, position: LogPosition): LogProblem |
 }
 
 /** Where the next readable segment says that this one ends; undefined for the last. */
-function successorCut(reader: LogReader, numbers: readonly number[], i: number): number | undefined {
-  for (const number of numbers.slice(i + 1)) {
-    const opened = openOrProblem(reader, number);
-    if ("problem" in opened) continue;
-    const { header } = opened.segment;
-    return header.previousNumber === numbers[i] ? header.previousEnd : Number.POSITIVE_INFINITY;
-  }
-  return undefined;
+export function successorCut(
+  reader: LogReader,
+  numbers: readonly number[],
+  number: number,
+): number | undefined {
+  const header = reader.readableBehind(numbers, number)?.header;
+  if (!header) return undefined;
+  return header.previousNumber === number ? header.previousEnd : Number.POSITIVE_INFINITY;
 }
 
 function* scanSegment(
@@ -134,9 +137,10 @@ function* scanSegment(
     if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end)
       yield { problem: shortSegment(segment, end, cut) };
     while (position.offset < end) {
-      const batch = readBatch(window, segment, position.offset, given);
+      const isDurable = cut !== undefined || durableSequence > position.sequence;
+      const batch = readBatch(window, segment, position.offset, given, given === "copies" || !isDurable);
       const next = batch && follows(batch.header, position) ? batch : undefined;
-      if (next && isSound(next)) {
+      if (next?.sound) {
         yield { batch: next };
         position = next.end;
         continue;
@@ -144,10 +148,7 @@ function* scanSegment(
       // From here on the window moves while a batch is held.
       const held = next && given === "views" ? readBatch(window, segment, position.offset) : next;
       const later = held ?? findBatch(window, segment, position.offset + ALIGNMENT_BYTES, position.sequence);
-      const wasDurable =
-        cut !== undefined ||
-        durableSequence > position.sequence ||
-        isSaidDurable(window, segment, later, position.sequence);
+      const wasDurable = isDurable || isSaidDurable(window, segment, later, position.sequence);
       if (!wasDurable) return { position, torn: true };
       // Of a batch whose headers are whole, only the payloads that fail are lost; they are told by who applies it.
       if (!next) yield { problem: damagedBatch(segment, position.offset) };
@@ -172,10 +173,6 @@ function isSaidDurable(
     if (batch.header.durableSequence > sequence) return true;
   }
   return false;
-}
-
-function isSound(batch: ScannedBatch): boolean {
-  return batch.records.every((record) => record.sound);
 }
 
 function follows(header: BatchHeader, position: LogPosition): boolean {

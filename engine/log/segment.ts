@@ -34,6 +34,11 @@ export function segmentPath(folder: string, number: number): string {
   return join(folder, segmentFileName(number));
 }
 
+/** For a segment that is not to have its name yet. */
+export function unfinishedPath(folder: string): string {
+  return join(folder, `new-${randomBytes(6).toString("hex")}.tmp`);
+}
+
 /** Numbers of the segments in `folder`, ascending. Files with other names are somebody else's and left alone. */
 export function listSegments(files: FileSystem, folder: string): number[] {
   const numbers: number[] = [];
@@ -71,7 +76,7 @@ export function createSegment(
     createdAt: now,
     ...identity,
   };
-  const temporary = join(folder, `new-${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = unfinishedPath(folder);
   writeUnnamed(files, temporary, [encodeSegmentHeader(header), ...content(header)]);
   publish(files, temporary, segmentPath(folder, number));
   syncNames(files, folder);

@@ -1,3 +1,4 @@
+import { checksum, runningChecksum } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -9,7 +10,6 @@ export class Window {
   readonly #file: LogFile;
   /** Nothing at or behind this offset is read. */
   readonly end: number;
-  readonly pieceBytes = PIECE_BYTES;
   #buffer = Buffer.alloc(0);
   #start = 0;
   #filled = 0;
@@ -48,10 +48,14 @@ export class Window {
     return length <= BUFFER_BYTES;
   }
 
-  *pieces(offset: number, length: number): Generator<Buffer> {
-    for (let at = offset; at < offset + length; at += PIECE_BYTES) {
-      yield this.view(at, Math.min(PIECE_BYTES, offset + length - at));
-    }
+  /** The checksum of so many bytes from `offset`, of which only a piece at a time is in the buffer. */
+  checksum(offset: number, length: number, salt: bigint): bigint {
+    if (length <= PIECE_BYTES) return checksum(this.view(offset, length), salt);
+    const running = runningChecksum(salt);
+    const end = offset + length;
+    for (let at = offset; at < end; at += PIECE_BYTES)
+      running.update(this.view(at, Math.min(PIECE_BYTES, end - at)));
+    return running.digest();
   }
 
   #fill(offset: number, wanted: number): void {

@@ -1,7 +1,8 @@
-import { fromSystemError, VarveError } from "../errors.ts";
+import { VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
+import { fromSegmentFailure } from "./reader.ts";
 import type { LogIdentity, LogPosition } from "./segment.ts";
 import { createSegment, listSegments, readSegmentHeader, segmentPath, syncFailure } from "./segment.ts";
 
@@ -30,7 +31,10 @@ export class LogWriter {
     return this.#header?.salt ?? 0n;
   }
 
-  /** Opens the segment that `tail` lies in, if it is not open already. */
+  /**
+   * Opens the segment that `tail` lies in, if it is not open already.
+   * @throws CORRUPTION when it is missing or damaged
+   */
   open(tail: LogPosition): void {
     if (this.#header?.number === tail.segment) return;
     const path = segmentPath(this.#folder, tail.segment);
@@ -132,7 +136,7 @@ export class LogWriter {
         file.close();
       }
     } catch (error) {
-      throw fromSystemError(error, `opening ${path}`);
+      throw fromSegmentFailure(error, path, number);
     }
   }
 

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { VarveError } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
 import type { Gap } from "../index/gap.ts";
 import type { Row } from "../index/rows.ts";
@@ -50,7 +49,7 @@ export function loadIndex(
   catalog: Catalog,
   options: LoadOptions,
 ): Replay {
-  const load = new BulkLoad(catalog, { runSize: runSizeFor(reader, numbers), ...options });
+  const load = new BulkLoad(catalog, options, options.runSize ?? runSizeFor(reader, numbers));
   try {
     const result = load.read(reader, numbers);
     if (load.putBlobs() && load.putRows()) {
@@ -69,11 +68,7 @@ function runSizeFor(reader: LogReader, numbers: readonly number[]): RunSize {
   let logBytes = 0;
   for (const number of numbers) {
     if (logBytes >= RUN_SIZE.rowBytes) break;
-    try {
-      logBytes += reader.segment(number).file.size();
-    } catch (error) {
-      if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
-    }
+    logBytes += reader.readableSegment(number)?.file.size() ?? 0;
   }
   return {
     rowBytes: Math.min(RUN_SIZE.rowBytes, logBytes * 2),
@@ -94,10 +89,10 @@ class BulkLoad {
   /** By digest, where more than one run has a copy: the last one of each. */
   readonly #copies = new Map<string, { run: number; place: RecordPlace }[]>();
 
-  constructor(catalog: Catalog, options: LoadOptions) {
+  constructor(catalog: Catalog, options: LoadOptions, runSize: RunSize) {
     this.#catalog = catalog;
     this.#options = options;
-    this.#run = new Run(options.runSize ?? RUN_SIZE);
+    this.#run = new Run(runSize);
   }
 
   /** Sorts what the log has, run by run. */

@@ -36,10 +36,6 @@ export class Run {
     this.blobs = new BlobTable(Math.max(size.blobs, SIZE_MIN.blobs));
   }
 
-  get isEmpty(): boolean {
-    return this.#count === 0 && this.blobs.count === 0;
-  }
-
   clear(): void {
     this.#end = 0;
     this.#count = 0;

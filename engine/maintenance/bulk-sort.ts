@@ -4,12 +4,10 @@
  */
 
 export const ENTRY_HEAD_BYTES = 8;
-/** More entries can't be sorted at once. */
-export const SORTED_ENTRIES_MAX = 2 ** 26;
-
 /** A number holds 3 bytes of a key, how many there still are (up to 4), and a place in the list: to sort numbers is to sort entries. */
 const CHUNK_BYTES = 3;
-const CHUNK_UNIT = SORTED_ENTRIES_MAX;
+/** Room for the place: more entries can't be sorted at once. */
+const CHUNK_UNIT = 2 ** 26;
 /** So many entries are put into their places one by one. */
 const FEW = 12;
 

@@ -1,4 +1,4 @@
-import { VarveError } from "../errors.ts";
+import { isCorruption } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { FileSystem } from "../log/file.ts";
@@ -58,9 +58,7 @@ function opened(writer: LogWriter, tail: LogPosition): boolean {
     writer.open(tail);
     return true;
   } catch (error) {
-    if (error instanceof VarveError && error.code === "CORRUPTION") return false;
-    if (error instanceof VarveError && (error.cause as NodeJS.ErrnoException)?.code === "ENOENT")
-      return false;
+    if (isCorruption(error)) return false;
     throw error;
   }
 }

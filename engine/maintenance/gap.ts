@@ -1,20 +1,22 @@
-import { VarveError } from "../errors.ts";
 import type { Gap } from "../index/gap.ts";
-import type { BatchHeader } from "../log/format.ts";
+import { findBatchHeader, readBatch } from "../log/batch.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   DIGEST_BYTES,
+  KEY_BYTES_MAX,
   RECORD_HEADER_BYTES,
   RecordKind,
   readBatchHeader,
+  readRecordHeader,
   recordBytes,
   SEGMENT_HEADER_BYTES,
 } from "../log/format.ts";
 import type { LogReader, OpenSegment } from "../log/reader.ts";
 import type { LogProblem } from "../log/scan.ts";
+import { successorCut } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { SegmentCopy } from "./repair-copy.ts";
+import { Window } from "../log/window.ts";
 
 /** A put of the shortest key of a version, with the digest of its value and nothing else. */
 const RECORD_BYTES_MIN = recordBytes(7, DIGEST_BYTES);
@@ -38,12 +40,12 @@ export function gapOf(
   const { kind, segment, offset } = problem;
   // What is missing at the end is noted by who makes the log go on behind it.
   if (kind === "record" || kind === "missing") return undefined;
-  const next = successor(reader, numbers, segment);
   if (kind === "batch") {
-    const cut = next?.header.previousNumber === segment ? next.header.previousEnd : Number.POSITIVE_INFINITY;
+    const cut = successorCut(reader, numbers, segment) ?? Number.POSITIVE_INFINITY;
     return { after: before.sequence, lost: lostPuts(reader.segment(segment), offset, cut, before.sequence) };
   }
   if (offset > 0) {
+    const next = reader.readableBehind(numbers, segment);
     if (!next) return { after: before.sequence, lost: 0 };
     return { after: next.header.previousSequence, lost: putsIn(next.header.previousEnd - offset) };
   }
@@ -57,10 +59,10 @@ function gapBefore(
   number: number,
   before: LogPosition,
 ): Gap | undefined {
-  const opened = tryToOpen(reader, number);
+  const opened = reader.readableSegment(number);
   if (!opened) {
     // Where a later segment goes on, that tells what is missing.
-    if (successor(reader, numbers, number)) return undefined;
+    if (reader.readableBehind(numbers, number)) return undefined;
     const lost = Math.min(LOST_MAX, putsIn(reader.unreadableBytes(number) - SEGMENT_HEADER_BYTES));
     return { after: before.sequence, lost };
   }
@@ -76,75 +78,45 @@ function gapBefore(
   return { after, lost: lacks ? putsIn(previousEnd - SEGMENT_HEADER_BYTES) + between * LOST_MAX : 0 };
 }
 
-function successor(reader: LogReader, numbers: readonly number[], number: number): OpenSegment | undefined {
-  for (const later of numbers) {
-    const opened = later > number ? tryToOpen(reader, later) : undefined;
-    if (opened) return opened;
-  }
-  return undefined;
-}
-
-function tryToOpen(reader: LogReader, number: number): OpenSegment | undefined {
-  try {
-    return number > 0 ? reader.segment(number) : undefined;
-  } catch (error) {
-    if (error instanceof VarveError && error.code === "CORRUPTION") return undefined;
-    throw error;
-  }
-}
-
 function putsIn(bytes: number): number {
   return Math.ceil(Math.max(0, bytes) / RECORD_BYTES_MIN);
 }
 
 /** How many puts there can have been from `from` up to the next whole batch. */
-function lostPuts({ file, header }: OpenSegment, from: number, cut: number, sequence: number): number {
-  const copy = new SegmentCopy(file);
-  const { salt } = header;
-  const end = Math.min(copy.size, cut);
+function lostPuts(segment: OpenSegment, from: number, cut: number, sequence: number): number {
+  const { salt } = segment.header;
+  const end = Math.min(segment.file.size(), cut);
+  const window = new Window(segment.file, end);
   let lost = 0;
   for (let at = from; at < end; ) {
-    const batch = readBatchHeader(copy.bytes(at, BATCH_HEADER_BYTES), 0, salt);
+    const batch = readBatchHeader(window.view(at, BATCH_HEADER_BYTES), 0, salt);
     if (batch) {
-      if (at > from && batch.sequence > sequence && isWholeBatch(copy, at, batch, salt)) break;
+      if (at > from && batch.sequence > sequence && readBatch(window, segment, at, "views")) break;
       lost += batch.count;
       at += BATCH_HEADER_BYTES + batch.length;
       continue;
     }
     // Of a batch whose own header is damaged, the records may be whole.
-    const { puts, at: next } = recordsFrom(copy, at + BATCH_HEADER_BYTES, salt, Number.POSITIVE_INFINITY);
-    if (next > at + BATCH_HEADER_BYTES) {
-      lost += puts;
-      at = next;
+    const records = recordsFrom(window, at + BATCH_HEADER_BYTES, salt);
+    if (records.end > at + BATCH_HEADER_BYTES) {
+      lost += records.puts;
+      at = records.end;
       continue;
     }
-    const found = nextBatch(copy, at + ALIGNMENT_BYTES, end, salt);
-    lost += putsIn(found - at);
-    at = found;
+    const next = findBatchHeader(window, at + ALIGNMENT_BYTES, salt)?.offset ?? end;
+    lost += putsIn(next - at);
+    at = next;
   }
   return lost;
 }
 
-function isWholeBatch(copy: SegmentCopy, at: number, { count, length }: BatchHeader, salt: bigint): boolean {
-  const records = recordsFrom(copy, at + BATCH_HEADER_BYTES, salt, count);
-  return records.count === count && records.at === at + BATCH_HEADER_BYTES + length;
-}
-
-function recordsFrom(copy: SegmentCopy, from: number, salt: bigint, countMax: number) {
-  const found = { count: 0, puts: 0, at: from };
-  while (found.count < countMax) {
-    const record = copy.record(found.at, salt);
-    const next = record && found.at + recordBytes(record.keyLength, record.payloadLength);
-    if (!record || next! > copy.size) break;
-    found.count++;
+function recordsFrom(window: Window, from: number, salt: bigint): { puts: number; end: number } {
+  const found = { puts: 0, end: from };
+  for (;;) {
+    const record = readRecordHeader(window.view(found.end, RECORD_HEADER_BYTES + KEY_BYTES_MAX), 0, salt);
+    const end = record && found.end + recordBytes(record.keyLength, record.payloadLength);
+    if (!record || end! > window.end) return found;
     if (record.kind === RecordKind.put) found.puts++;
-    found.at = next!;
+    found.end = end!;
   }
-  return found;
-}
-
-function nextBatch(copy: SegmentCopy, from: number, end: number, salt: bigint): number {
-  for (let at = from; at + BATCH_HEADER_BYTES + RECORD_HEADER_BYTES <= end; at += ALIGNMENT_BYTES)
-    if (readBatchHeader(copy.bytes(at, BATCH_HEADER_BYTES), 0, salt)) return at;
-  return end;
 }

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { Catalog } from "../index/catalog.ts";
 import { isIndexDamage } from "../index/damage.ts";
 import { inspectTree, UNKNOWN_FORMAT } from "../index/inspect.ts";
-import { trustIn } from "../index/mark.ts";
+import { cleanPosition, trustIn } from "../index/mark.ts";
 import { isRowSound } from "../index/rows.ts";
 import type { LogIdentity } from "../log/segment.ts";
 import type { Home } from "./home.ts";
-import { indexFolder } from "./home.ts";
+import { indexFolder, listGenerations } from "./home.ts";
 
 /**
  * The index of a generation, if it is what was written there, for this log, by a version that has the same rows.
@@ -34,6 +34,21 @@ export function openGeneration(
     catalog?.abandon();
   }
   return undefined;
+}
+
+/** How far of the log is in the generations that were put on the disk; the newest state first. */
+export function cleanPositions(home: Home): { generation: number; position: { sequence: number } }[] {
+  return listGenerations(home.folder)
+    .flatMap((generation) => {
+      const position = cleanPosition(indexFolder(home.folder, generation));
+      return position ? [{ generation, position }] : [];
+    })
+    .sort((a, b) => b.position.sequence - a.position.sequence || b.generation - a.generation);
+}
+
+/** What is known to have been on the disk from elsewhere than the log. */
+export function knownDurable(home: Home): number {
+  return cleanPositions(home)[0]?.position.sequence ?? 0;
 }
 
 /** To look through so much takes some ten milliseconds. */

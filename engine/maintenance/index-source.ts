@@ -11,6 +11,8 @@ export interface IndexSource {
   readonly indexFolder: string;
   /** Learns what other processes did. @throws damage of the index when another generation is in use now: see `heal` */
   refresh(): SharedState;
+  /** What processes tell each other now, whatever index is in use. */
+  sharedState(): SharedState;
   /** Under the lock: as `refresh`, and the catalog is that of the generation in use. */
   stateUnderLock(): SharedState;
   /** Under the lock, before a commit: the state, which the commit stores changed, with the catalog of its generation. */
@@ -21,6 +23,7 @@ export interface IndexSource {
   followNow(): void;
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
   heal(): Promise<boolean>;
+  /** Tells others what is on the disk. */
   publishDurable(sequence: number): void;
   /** @param durableSequence what is known to be on the disk */
   close(durableSequence: number): Promise<void>;

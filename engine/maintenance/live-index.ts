@@ -55,11 +55,15 @@ export class LiveIndex implements IndexSource {
 
   /** @throws what `heal` deals with, when another generation is in use, which can't be opened at once */
   refresh(): SharedState {
-    this.lock.refresh();
-    const state = this.lock.state() ?? this.#state;
+    const state = this.sharedState();
     if (state.generation !== this.#state.generation) throw indexReplaced();
     this.#state = state;
     return { ...state };
+  }
+
+  sharedState(): SharedState {
+    this.lock.refresh();
+    return this.lock.state() ?? this.#state;
   }
 
   stateForWriting(): SharedState {
@@ -103,7 +107,14 @@ export class LiveIndex implements IndexSource {
   }
 
   publishDurable(sequence: number): void {
-    this.#publish((state) => ({ ...state, durableSequence: Math.max(sequence, state.durableSequence) }));
+    const { losses } = this.lock.state() ?? this.#state;
+    const told = this.lock.hold(() => {
+      const state = this.stateUnderLock();
+      // Numbers of batches that were lost in the meantime are given again: of those this says nothing.
+      if (state.losses === losses && sequence > state.durableSequence)
+        this.lock.setState({ ...state, durableSequence: sequence });
+    });
+    told.catch((error) => this.#home.onTrouble("other processes could not be told", error));
   }
 
   async close(durableSequence: number): Promise<void> {
@@ -203,10 +214,5 @@ export class LiveIndex implements IndexSource {
   #switch(catalog: Catalog): void {
     void this.#catalog.release();
     this.#catalog = catalog;
-  }
-
-  #publish(change: (state: SharedState) => SharedState): void {
-    const told = this.lock.hold(() => this.lock.setState(change(this.stateUnderLock())));
-    told.catch((error) => this.#home.onTrouble("other processes could not be told", error));
   }
 }

@@ -1,4 +1,5 @@
 import type { Catalog } from "../index/catalog.ts";
+import { shortLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOST_MAX } from "./gap.ts";
 import type { Home } from "./home.ts";
@@ -11,8 +12,7 @@ import type { Home } from "./home.ts";
  */
 export function endAfterLoss(home: Home, catalog: Catalog, end: LogPosition, known: number): LogPosition {
   if (end.sequence >= known) return end;
-  const message = `the log ends at operation ${end.sequence}, but ${known} were there`;
-  home.onProblem({ kind: "missing", segment: end.segment, offset: end.offset, message });
+  home.onProblem(shortLog(end, known));
   const skipped = { ...end, sequence: known };
   catalog.transact(() => {
     catalog.gaps.note({ after: known, lost: LOST_MAX });

@@ -9,9 +9,9 @@ import { fromSegmentFailure, LogReader } from "../log/reader.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
 import { loadIndex } from "./bulk-load.ts";
-import { openGeneration } from "./generation.ts";
+import { cleanPositions, knownDurable, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
-import { indexFolder, listGenerations, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
+import { indexFolder, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";
 import { checkApplication, findIdentity } from "./identity.ts";
 import { endAfterLoss } from "./missing-end.ts";
 import { replay } from "./replay.ts";
@@ -137,7 +137,7 @@ function derive(home: Home): OpenedIndex {
   const state: SharedState = {
     identity,
     tail: LOG_START,
-    durableSequence: Math.max(0, ...cleanPositions(home).map(({ position }) => position.sequence)),
+    durableSequence: knownDurable(home),
     generation: 0,
     indexUnclean: true,
     ...NOTHING_NOTED,
@@ -178,16 +178,6 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
     };
   }
   return undefined;
-}
-
-/** How far of the log is in the generations that were put on the disk; the newest state first. */
-export function cleanPositions(home: Home): { generation: number; position: { sequence: number } }[] {
-  return listGenerations(home.folder)
-    .flatMap((generation) => {
-      const position = cleanPosition(indexFolder(home.folder, generation));
-      return position ? [{ generation, position }] : [];
-    })
-    .sort((a, b) => b.position.sequence - a.position.sequence || b.generation - a.generation);
 }
 
 /** Whether the log has everything that an index says it holds; a log put back from an older copy has not. */

@@ -1,4 +1,4 @@
-import { VarveError } from "../errors.ts";
+import { throwIfAborted } from "../errors.ts";
 
 export interface PaceOptions {
   signal?: AbortSignal | undefined;
@@ -48,8 +48,7 @@ export class Pace {
   /** @throws ABORTED */
   async turn(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const { signal } = this.#options;
-    if (signal?.aborted) throw new VarveError("ABORTED", "the call was aborted", { cause: signal.reason });
+    throwIfAborted(this.#options.signal);
     this.#turnAt = performance.now();
   }
 }

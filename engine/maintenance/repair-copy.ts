@@ -1,10 +1,8 @@
-import { checksum, runningChecksum } from "../log/checksum.ts";
 import type { LogFile } from "../log/file.ts";
 import type { BatchHeader, RecordHeader, SegmentHeader } from "../log/format.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
-  decodeSegmentHeader,
   KEY_BYTES_MAX,
   RECORD_HEADER_BYTES,
   readBatchHeader,
@@ -12,6 +10,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "../log/format.ts";
 import type { LogIdentity } from "../log/segment.ts";
+import { readSegmentHeader } from "../log/segment.ts";
 import { Window } from "../log/window.ts";
 import type { Pace } from "./pace.ts";
 
@@ -42,11 +41,9 @@ export class SegmentCopy {
   }
 
   /** Undefined when it is damaged, or that of another segment. */
-  header(number: number, { storeId }: LogIdentity): SegmentHeader | undefined {
+  header(number: number, identity: LogIdentity): SegmentHeader | undefined {
     try {
-      const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-      const header = decodeSegmentHeader(bytes.subarray(0, this.#file.read(bytes, 0)), "copy");
-      return header.number === number && header.storeId === storeId ? header : undefined;
+      return readSegmentHeader(this.#file, "the copy", number, identity);
     } catch {
       return undefined;
     }
@@ -62,11 +59,7 @@ export class SegmentCopy {
 
   isSound(from: number, { payloadLength, payloadChecksum }: RecordHeader, salt: bigint): boolean {
     if (from + payloadLength > this.size) return false;
-    if (payloadLength <= this.#window.pieceBytes)
-      return checksum(this.#window.view(from, payloadLength), salt) === payloadChecksum;
-    const running = runningChecksum(salt);
-    for (const piece of this.#window.pieces(from, payloadLength)) running.update(piece);
-    return running.digest() === payloadChecksum;
+    return this.#window.checksum(from, payloadLength, salt) === payloadChecksum;
   }
 
   /** All batches before `end` whose headers are whole, wherever they stand. */

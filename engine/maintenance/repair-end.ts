@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { fromSystemError, VarveError } from "../errors.ts";
+import { isCorruption } from "../errors.ts";
 import type { LogFile } from "../log/file.ts";
 import type { BatchHeader } from "../log/format.ts";
 import { BATCH_HEADER_BYTES, readBatchHeader } from "../log/format.ts";
 import { scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
+import { listSegments, readSegmentHeader, segmentPath, syncFailure } from "../log/segment.ts";
 import { LogWriter } from "../log/writer.ts";
 import { indexFolder, listGenerations, logFolder } from "./home.ts";
 import type { OwnLog, RepairSource } from "./repair-sources.ts";
@@ -77,7 +77,7 @@ export function goesOnOtherwise(own: OwnLog, tail: LogPosition, { first }: Conti
     const next = nextBatch(file, tail, salt);
     return next !== undefined && next.chain !== first;
   } catch (error) {
-    if (error instanceof VarveError && error.code === "CORRUPTION") return false;
+    if (isCorruption(error)) return false;
     throw error;
   } finally {
     file.close();
@@ -105,10 +105,7 @@ function syncFile({ files }: OwnLog, path: string): void {
   try {
     file.sync();
   } catch (error) {
-    throw fromSystemError(error, "syncing the log", {
-      outcome: "unknown",
-      hint: "check the disk, then close and open the store",
-    });
+    throw syncFailure(error);
   } finally {
     file.close();
   }

@@ -72,7 +72,7 @@ export async function mergeSegment(segment: SegmentToMerge, pace: Pace): Promise
  * batch that both have is the same. Where ours has nothing more, the other one counts unless its end is not that which
  * the next segment names.
  */
-export function sharedUpTo(
+function sharedUpTo(
   own: readonly OutlinedBatch[],
   other: readonly OutlinedBatch[],
   cut: Cut | undefined,

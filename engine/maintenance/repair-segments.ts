@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, parse } from "node:path";
 import { VarveError } from "../errors.ts";
 import type { SegmentHeader } from "../log/format.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments, segmentPath } from "../log/segment.ts";
+import { listSegments, segmentPath, unfinishedPath } from "../log/segment.ts";
 import { logFolder } from "./home.ts";
 import type { Pace } from "./pace.ts";
 import { SegmentCopy } from "./repair-copy.ts";
@@ -161,8 +161,18 @@ export class SegmentMap {
  * @returns its path
  */
 export async function writeMerged(own: OwnLog, plan: SegmentPlan, pace: Pace): Promise<string> {
-  const { files } = own;
-  const path = join(logFolder(own.folder), `new-${randomBytes(6).toString("hex")}.tmp`);
+  const path = unfinishedPath(logFolder(own.folder));
+  try {
+    await writeExtents(own, plan, path, pace);
+    await check(own, plan, path, pace);
+    return path;
+  } catch (error) {
+    own.files.remove(path);
+    throw error;
+  }
+}
+
+async function writeExtents({ files }: OwnLog, plan: SegmentPlan, path: string, pace: Pace): Promise<void> {
   const file = files.open(path, "create");
   try {
     for (const { copy, from, to } of plan.merged.extents) {
@@ -173,19 +183,9 @@ export async function writeMerged(own: OwnLog, plan: SegmentPlan, pace: Pace): P
       }
     }
     file.sync();
-  } catch (error) {
+  } finally {
     file.close();
-    files.remove(path);
-    throw error;
   }
-  file.close();
-  try {
-    await check(own, plan, path, pace);
-  } catch (error) {
-    files.remove(path);
-    throw error;
-  }
-  return path;
 }
 
 async function check(own: OwnLog, plan: SegmentPlan, path: string, pace: Pace): Promise<void> {
@@ -220,8 +220,8 @@ export function replaceSegment(own: OwnLog, plan: SegmentPlan, path: string, now
     files.syncFolder(folder);
   }
   const stamp = now.toISOString().replaceAll(/[-:]/g, "");
-  const number = String(plan.number).padStart(10, "0");
-  const kept = join(quarantine, `${number}-${stamp}-${randomBytes(3).toString("hex")}.varve`);
+  const { name, ext } = parse(target);
+  const kept = join(quarantine, `${name}-${stamp}-${randomBytes(3).toString("hex")}${ext}`);
   // The damaged file has a second name, on the disk, before the first is taken from it.
   files.link(target, kept);
   files.syncFolder(quarantine);

@@ -1,6 +1,5 @@
 import { realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { fromSystemError, VarveError } from "../errors.ts";
+import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { SegmentHeader } from "../log/format.ts";
 import { LogReader } from "../log/reader.ts";
@@ -87,7 +86,7 @@ function readHeaders({ files }: OwnLog, folder: string, numbers: number[]): Map<
     try {
       headers.set(number, readSegmentHeader(file, path, number));
     } catch (error) {
-      if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+      if (!isCorruption(error)) throw error;
     } finally {
       file.close();
     }
@@ -109,7 +108,7 @@ function noLog(path: string): VarveError {
 }
 
 function unreadable(path: string): VarveError {
-  return new VarveError("CORRUPTION", `no segment of ${join(path)} has a readable header`, {
+  return new VarveError("CORRUPTION", `no segment of ${path} has a readable header`, {
     hint: "that copy is damaged too: give another one",
   });
 }

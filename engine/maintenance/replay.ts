@@ -108,6 +108,6 @@ export function changeOf(record: ReadRecord): Change {
 }
 
 /** The digests at the start of a payload. */
-export function splitReferences(payload: Buffer, count: number): Buffer[] {
+function splitReferences(payload: Buffer, count: number): Buffer[] {
   return Array.from({ length: count }, (_, i) => payload.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
 }

@@ -82,7 +82,7 @@ class IndexCheck {
   }
 
   async row(key: Buffer, row: Row): Promise<void> {
-    const record = await tryToRead(this.#parts.reader, row.place, RecordKind.put, key);
+    const record = await readProblem(this.#parts.reader, row.place, RecordKind.put, key);
     if (record) this.#report.problems.push({ ...record, key });
     for (const digest of row.references) {
       const problem = await this.#blobProblem(digest);
@@ -103,7 +103,7 @@ class IndexCheck {
     const { reader, catalog } = this.#parts;
     try {
       const blob = catalog.blob(digest);
-      if (blob) return await tryToRead(reader, blob.place, RecordKind.blob, digest);
+      if (blob) return await readProblem(reader, blob.place, RecordKind.blob, digest);
     } catch (error) {
       return { kind: "index", message: (error as Error).message };
     }
@@ -126,21 +126,8 @@ function behind(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.from([0])]);
 }
 
-export function readProblem(
-  reader: LogReader,
-  place: RecordPlace,
-  kind: RecordKind,
-  key: Uint8Array,
-): CoreProblem | undefined {
-  try {
-    reader.readSync(place, kind, key);
-    return undefined;
-  } catch (error) {
-    return problemOf(error, place);
-  }
-}
-
-async function tryToRead(
+/** Why a record can't be read, where it can't. */
+export async function readProblem(
   reader: LogReader,
   place: RecordPlace,
   kind: RecordKind,

@@ -1,5 +1,5 @@
 import { contentDigest } from "../blob/digest.ts";
-import { VarveError } from "../errors.ts";
+import { isCorruption } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
 import type { FileSystem } from "../log/file.ts";
 import { RecordKind, SEGMENT_HEADER_BYTES } from "../log/format.ts";
@@ -119,15 +119,12 @@ function extentOf({ files, folder, catalog }: VerifiedParts): Extent {
 function entry({ reader, extent }: Run, from: LogPosition): LogPosition {
   const next = extent.numbers.find((number) => number > from.segment);
   if (from.segment === 0 || next === undefined) return from;
-  try {
-    const { previousNumber, previousEnd } = reader.segment(next).header;
-    if (previousNumber !== from.segment || previousEnd >= from.offset) return from;
-    const { previousSequence: sequence, previousChain: chain } = reader.segment(from.segment).header;
-    return { ...from, offset: SEGMENT_HEADER_BYTES, sequence, chain };
-  } catch (error) {
-    if (error instanceof VarveError && error.code === "CORRUPTION") return from;
-    throw error;
-  }
+  const successor = reader.readableSegment(next)?.header;
+  if (successor?.previousNumber !== from.segment || successor.previousEnd >= from.offset) return from;
+  const header = reader.readableSegment(from.segment)?.header;
+  if (!header) return from;
+  const { previousSequence: sequence, previousChain: chain } = header;
+  return { ...from, offset: SEGMENT_HEADER_BYTES, sequence, chain };
 }
 
 /** Where it stopped; undefined at the end. */
@@ -201,20 +198,25 @@ async function checkBatch(run: Run, batch: ScannedBatch): Promise<void> {
     if (isBlob) report.blobs++;
     const outdated = run.rows.note(record, batch.header.sequence);
     if (outdated) report.problems.push(outdated);
-    if (!record.sound) tellRecord(run, damagedPayload(record), record, isBlob);
+    if (!record.sound) await tellRecord(run, damagedPayload(record), record, isBlob);
     else if (full && isBlob) {
       const problem = await digestProblem(run, record);
-      if (problem) tellRecord(run, problem, record, true);
+      if (problem) await tellRecord(run, problem, record, true);
     }
   }
 }
 
 /** A damaged blob that was written again is no loss. */
-function tellRecord(run: Run, problem: CoreProblem, record: ScannedRecord, isBlob: boolean): void {
+async function tellRecord(
+  run: Run,
+  problem: CoreProblem,
+  record: ScannedRecord,
+  isBlob: boolean,
+): Promise<void> {
   const { key, segment, offset } = record;
   const newest = isBlob ? run.catalog.blob(key)?.place : undefined;
   const isElsewhere = newest && (newest.segment !== segment || newest.offset !== offset);
-  if (isElsewhere && !readProblem(run.reader, newest, RecordKind.blob, key)) run.report.healed++;
+  if (isElsewhere && !(await readProblem(run.reader, newest, RecordKind.blob, key))) run.report.healed++;
   else run.report.problems.push(isBlob ? { ...problem, digest: key } : problem);
 }
 
@@ -226,7 +228,7 @@ async function digestProblem({ reader }: Run, record: ScannedRecord): Promise<Co
     const bytes = await reader.read(place, RecordKind.blob, key);
     if (contentDigest(bytes).equals(key)) return undefined;
   } catch (error) {
-    if (!(error instanceof VarveError) || error.code !== "CORRUPTION") throw error;
+    if (!isCorruption(error)) throw error;
     return { kind: "record", ...facts, message: error.message };
   }
   return {
