@@ -6,6 +6,7 @@ import type { OpenSubject } from "../cli/bench/subject.ts";
 import { subjects } from "../cli/bench/subjects.ts";
 import { EntrySource } from "../cli/bench/values.ts";
 import { recover } from "./recovery/steps.ts";
+import { measureSpace } from "./space/steps.ts";
 import type { Answer, Memory, Task } from "./task.ts";
 import type { Situation } from "./workload.ts";
 import { workloads } from "./workloads.ts";
@@ -74,6 +75,10 @@ async function perform(task: Task): Promise<Answer> {
   if (task.kind === "recover") {
     const measurement = await recover(task);
     return measurement ? { kind: "done", measurement, memory: memoryNow() } : { kind: "written" };
+  }
+  if (task.kind === "space") {
+    const space = await measureSpace(task);
+    return { kind: "done", ...(space && { space }), memory: memoryNow() };
   }
   await fill(task);
   return { kind: "done", memory: memoryNow() };

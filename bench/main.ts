@@ -8,10 +8,11 @@ import { fileSystemOf, machineOf, machineText } from "../cli/bench/machine.ts";
 import { build, resultsFolder } from "./build.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
-import { measureRecovery, type Recovery, recoveryLines } from "./recovery/recovery.ts";
+import { measureRecovery, type RecoverySettings, recoveryLines } from "./recovery/recovery.ts";
 import { reportLines } from "./report.ts";
 import { type Result, rowsOf } from "./result.ts";
 import { Runner } from "./runner.ts";
+import { measureSpaceOf, spaceLines } from "./space/space.ts";
 
 const LIMITS_SECONDS = 1;
 
@@ -39,22 +40,25 @@ async function measure(options: Options, folder: string, signal: AbortSignal): P
   }
 }
 
-async function recovery(
-  sizes: readonly number[],
+/** What is measured by size, instead of the workloads. */
+async function bySize<Row>(
+  what: "recovery" | "space",
   options: Options,
   folder: string,
   signal: AbortSignal,
+  measureOne: (size: number, options: Options, settings: RecoverySettings) => Promise<Row>,
+  linesOf: (rows: readonly Row[]) => string[],
 ): Promise<void> {
   const built = await mkdtemp(join(resultsFolder, "build-"));
   try {
     const script = await build(built);
     const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
-    const rows: Recovery[] = [];
+    const rows: Row[] = [];
     const onStep = (text: string): void => console.error(text);
-    for (const size of sizes)
-      rows.push(await measureRecovery(size, options, { script, folder, signal, onStep }));
-    console.log([machineText(machine), ...recoveryLines(rows)].join("\n"));
-    const result = { format: 1, date, machine, options, recovery: rows };
+    for (const size of options[what] ?? [])
+      rows.push(await measureOne(size, options, { script, folder, signal, onStep }));
+    console.log([machineText(machine), ...linesOf(rows)].join("\n"));
+    const result = { format: 1, date, machine, options, [what]: rows };
     if (options.json !== undefined)
       await writeFile(options.json, `${JSON.stringify(result, undefined, 1)}\n`);
   } finally {
@@ -69,10 +73,10 @@ async function run(options: Options): Promise<void> {
   for (const each of [parent, resultsFolder]) await mkdir(each, { recursive: true });
   const folder = await mkdtemp(join(parent, "varve-bench-"));
   try {
-    if (options.recovery) {
-      await recovery(options.recovery, options, folder, interruption.signal);
-      return;
-    }
+    const { signal } = interruption;
+    if (options.recovery) await bySize("recovery", options, folder, signal, measureRecovery, recoveryLines);
+    if (options.space) await bySize("space", options, folder, signal, measureSpaceOf, spaceLines);
+    if (options.recovery || options.space) return;
     const result = await measure(options, folder, interruption.signal);
     console.log(reportLines(result).join("\n"));
     if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));

@@ -24,6 +24,8 @@ export interface Options {
   profile: string | undefined;
   /** Sizes of the stores whose recovery is measured, instead of the workloads. */
   recovery: number[] | undefined;
+  /** Sizes of the stores whose space is measured, instead of the workloads. */
+  space: number[] | undefined;
 }
 
 const definitions = {
@@ -40,6 +42,7 @@ const definitions = {
   json: { type: "string" },
   profile: { type: "string" },
   recovery: { type: "string" },
+  space: { type: "string" },
   quick: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -71,6 +74,7 @@ export function parseOptions(args: string[]): Options | undefined {
     json: values.json,
     profile: values.profile,
     recovery: values.recovery?.split(",").map((size) => numberOf("recovery", size, 0)),
+    space: values.space?.split(",").map((size) => numberOf("space", size, 0)),
   };
 }
 
@@ -121,6 +125,8 @@ Options:
   --profile DIR      keep a CPU profile of each measurement, and print what took longest
   --recovery SIZES   only how long stores of so many artifacts, separated by commas, take to come back after a kill
                      and a reboot, and to be indexed again; takes 2.5 KiB of disk an artifact
+  --space SIZES      only what stores of so many artifacts take beside values, how long a plan of \`prune\` takes, and
+                     loads during a compaction; takes 3 KiB of disk an artifact
   --help             show this help
 `;
 }

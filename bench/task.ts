@@ -2,6 +2,7 @@
 
 import type { Measurement } from "../cli/bench/measure.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
+import type { SpaceFigures } from "./space/steps.ts";
 
 interface TaskBase extends ValueOptions {
   subject: string;
@@ -22,8 +23,18 @@ export interface RecoveryTask extends TaskBase {
   count: number;
 }
 
+export interface SpaceTask extends TaskBase {
+  kind: "space";
+  /** `compact` only compacts what another one measures. */
+  step: "measure" | "compact";
+  /** Artifacts to save. */
+  count: number;
+  secondsMax: number;
+}
+
 export type Task =
   | RecoveryTask
+  | SpaceTask
   | (TaskBase & { kind: "fill" })
   /** Saves until it is killed. */
   | (TaskBase & { kind: "write" })
@@ -40,7 +51,7 @@ export interface Memory {
 }
 
 export type Answer =
-  | { kind: "done"; measurement?: Measurement; memory: Memory }
+  | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; memory: Memory }
   /** A writer has saved enough for being killed. */
   | { kind: "written" }
   | { kind: "failed"; message: string };

@@ -17,8 +17,8 @@ function splitPair(word: string, option: string, form: string): [string, string]
 }
 
 /** `--tag k=v …`. fromEntries defines properties, so "__proto__" is a key like others. */
-export function tagsFrom(words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(words.map((word) => splitPair(word, "tag", "key=value")));
+export function tagsFrom(words: readonly string[], option = "tag"): Record<string, string> {
+  return Object.fromEntries(words.map((word) => splitPair(word, option, "key=value")));
 }
 
 /** `--meta k=JSON …`. */

@@ -27,9 +27,18 @@ export const verbs: Readonly<Record<string, ListedVerb>> = {
   },
   delete: { does: "delete versions", load: () => import("./commands/delete.ts") },
   undelete: { does: "bring a deleted version back", load: () => import("./commands/undelete.ts") },
+  prune: {
+    does: "delete old versions by rules, and free their bytes",
+    load: () => import("./commands/prune.ts"),
+  },
   verify: { does: "check that everything stored is intact", load: () => import("./commands/verify.ts") },
+  backup: {
+    does: "copy the store to another folder, or bring a backup up to it",
+    load: () => import("./commands/backup.ts"),
+  },
   repair: { does: "take what is damaged from sound copies", load: () => import("./commands/repair.ts") },
   stats: { does: "show how much is stored", load: () => import("./commands/stats.ts") },
+  compact: { does: "free the bytes of what was deleted", load: () => import("./commands/compact.ts") },
   rebuild: { does: "make the index again from the log", load: () => import("./commands/rebuild.ts") },
   config: { does: "show and change the configuration", load: () => import("./commands/config.ts") },
   bench: { does: "measure the hot paths on this disk", load: () => import("./commands/bench.ts") },

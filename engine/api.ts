@@ -40,7 +40,10 @@ export interface StoreOptions {
   defaultMlModelsStorageBackend?: Backend;
   /** `durable` (default): a promise resolves after the disk has it. `buffered`: after the operating system has it. */
   durability?: Durability;
-  /** Bytes. */
+  /**
+   * Bytes that the log may take. Above it the oldest versions are deleted and compacted away in the background, but for
+   * those that have an alias and the newest one. `prune({ maxSize }, { dryRun: true })` tells what would go.
+   */
   maxSize?: number;
   /** Bytes of free disk below which saves are refused with `NO_SPACE`; default 64 MiB. */
   minFreeSpace?: number;
@@ -328,11 +331,144 @@ export interface StoreStats {
   liveBlobBytes: number;
   /** Bytes that were not stored again since an equal blob was there. */
   deduplicatedBytes: number;
+  /** Bytes of blobs that nothing needs any more: what `compact` frees, with their headers. */
+  deadBlobBytes: number;
   segments: number;
   logBytes: number;
+  /** Bytes of the log beside blobs: headers, records of versions, aliases and what was before them. */
+  logOverheadBytes: number;
   indexBytes: number;
   /** The newest operation. */
   sequence: number;
+  /** With `byName`: each name that has versions, in order. */
+  byName?: NameStats[];
+}
+
+export interface StatsOptions extends CallOptions {
+  /** Also count each name. */
+  byName?: boolean;
+}
+
+/** What one name holds. Bytes. */
+export interface NameStats {
+  name: string;
+  versions: number;
+  deletedVersions: number;
+  /** The sizes of all live versions. */
+  valueBytes: number;
+  /** What deleting all its versions would free: blobs that only this name needs. */
+  ownBytes: number;
+}
+
+/** Which versions go. All that is given must hold for a version to go; what has an alias never does. */
+export interface PrunePolicy {
+  /** A glob over names, as in `list`. */
+  name?: string;
+  /** Only versions with all of these tags. */
+  tags?: Record<string, string>;
+  /** So many of the newest versions of each name stay, whether the rest of the policy lets them go or not. */
+  keepLast?: number;
+  /** Saved before: a moment, or an age such as `30d`, `12h`, `90m` (minutes), `2w`, `45s`, or milliseconds. */
+  olderThan?: Date | string | number;
+  /**
+   * Of those that may go the oldest go, one by one, until the log takes at most so many bytes once it is compacted. The
+   * records of the deletions are reckoned in. Given alone, the newest version of the store stays.
+   */
+  maxSize?: number;
+  /** Versions that have one of these tags stay. */
+  keepTags?: Record<string, string>;
+  /** Names to which nothing happens: a glob. */
+  keepName?: string;
+}
+
+export interface PruneOptions extends CallOptions {
+  /** Only say what would go. */
+  dryRun?: boolean;
+  /** Go on although nothing would be left, or the clock can't be right. */
+  force?: boolean;
+  /** Is asked with the plan before anything is deleted; what it was asked about is what goes. False: nothing does. */
+  confirm?: (plan: PruneReport) => boolean | Promise<boolean>;
+  /** False: only delete, so that `undelete` still helps; the bytes go with the next `compact`. Default true. */
+  compact?: boolean;
+}
+
+export interface PrunedVersion {
+  ref: string;
+  /** Bytes of its value. */
+  size: number;
+  createdAt: Date;
+}
+
+export interface PruneReport {
+  dryRun: boolean;
+  /** What goes, oldest first. */
+  versions: PrunedVersion[];
+  /** Refs that the policy would let go, and an alias, a tag, or a change in between protects. */
+  protected: string[];
+  /** Bytes of the log that go with them: blobs that nothing else needs, with their headers. */
+  plannedBytes: number;
+  /** Bytes that were dead before, and go too. */
+  deadBytes: number;
+  /** What compaction has freed: `plannedBytes + deadBytes` when nothing else was written. 0 when nothing was compacted. */
+  freedBytes: number;
+  /** What the log takes now; with `dryRun`: would take, at most. */
+  logBytes: number;
+}
+
+export interface CompactOptions extends CallOptions {
+  dryRun?: boolean;
+  /** Segments of which a smaller share is dead stay as they are. Default 0: every dead byte goes. */
+  deadShare?: number;
+  /** A sequence, or a moment: what was changed or deleted until then, and its history, is forgotten. */
+  historyBefore?: number | Date;
+}
+
+export interface CompactReport {
+  dryRun: boolean;
+  /** Segments that were rewritten. */
+  segments: number;
+  /** Dead blobs that went. */
+  blobs: number;
+  /** Records of history that went. */
+  records: number;
+  /** Bytes of what went, with headers. */
+  freedBytes: number;
+  logBytesBefore: number;
+  logBytesAfter: number;
+  /** Bytes of old files that go once other processes have let go of them. */
+  waitingBytes: number;
+  /** Damage that kept segments from being rewritten: `repair` first. */
+  skipped: DamageProblem[];
+}
+
+export interface BackupOptions extends CallOptions {
+  /**
+   * Copy every file. By default, files that are never written to again are shared with the store by hard links where
+   * both lie on one file system: that takes no room and no time, but what damages such a file damages it in both.
+   */
+  copy?: boolean;
+  /** Also read what is in the backup, and compare its checksums. */
+  verify?: boolean;
+  /** Only say what would be done. */
+  dryRun?: boolean;
+}
+
+export interface BackupReport {
+  folder: string;
+  dryRun: boolean;
+  /** The newest operation in it. */
+  sequence: number;
+  segments: number;
+  /** Segments that were there already. */
+  unchanged: number;
+  /** Bytes that were copied. */
+  copiedBytes: number;
+  /** Bytes that the backup shares with the store, by hard links. */
+  linkedBytes: number;
+  /** Bytes of the log in the backup. */
+  bytes: number;
+  /** Damage in the backup, which `verify` looks for. */
+  problems: DamageProblem[];
 }
 
 export interface VerifyOptions extends CallOptions {
@@ -420,7 +556,7 @@ export interface StoreView extends AsyncDisposable {
   aliases(name: string, options?: CallOptions): Promise<Record<string, number>>;
   /** What an artifact was made from, and what was made from it. */
   lineage(ref: Ref, options?: LineageOptions): Promise<LineageGraph>;
-  stats(options?: CallOptions): Promise<StoreStats>;
+  stats(options?: StatsOptions): Promise<StoreStats>;
   /** Waits for running calls; idempotent. */
   close(): Promise<void>;
 }
@@ -441,6 +577,32 @@ export interface ArtifactStore extends StoreView {
   annotate(ref: Ref, annotation: Annotation): Promise<Artifact>;
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]>;
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Deletes the versions that a policy lets go and compacts their bytes away. Aliases protect always. `{ dryRun: true }`
+   * says exactly what would go, and works on a store that was opened read-only too. What others change in between stays
+   * as they left it: a version that got an alias, was deleted or changed its tags is among `protected`. Interrupted, it
+   * has deleted a part; run it again.
+   * @throws INVALID_ARGUMENT for a policy that says nothing, that would leave no version in the store (unless `force`),
+   * or whose `maxSize` can't be reached (with `details.leastBytes`, also with `force`), and for an age where the clock is
+   * before the newest record, or more than a year and ten times the time of use behind it (unless `force`). Nothing was
+   * deleted then.
+   */
+  prune(policy: PrunePolicy, options?: PruneOptions): Promise<PruneReport>;
+  /**
+   * Gives the space of what nothing needs any more back: the bytes of deleted versions, which can't be brought back then.
+   * With `historyBefore` also what versions and aliases were up to then, and all but the numbers of those that were deleted.
+   * Others may go on to save, load and delete. Interrupted, it has done a part, and the next call ends it.
+   * @throws CONFLICT while another process compacts, NO_SPACE where there is no room for a new file before the old one goes
+   */
+  compact(options?: CompactOptions): Promise<CompactReport>;
+  /**
+   * Copies the store as it is at this moment to a folder, or brings a backup there up to it; what is there already stays.
+   * Others may go on to save, delete and compact. The folder is a store itself: it can be opened with `readOnly`, copied
+   * back, and given to `repair`. Whenever this is interrupted, the earlier backup is there, or the new one.
+   * @throws INVALID_ARGUMENT for a folder in the home, or one that holds something else, CONFLICT for that of another
+   * store, one that has operations that the store has not, and while another process backs up to it, NO_SPACE
+   */
+  backup(folder: string, options?: BackupOptions): Promise<BackupReport>;
   /**
    * Restores what is damaged from sound copies, and makes the index again where it is wrong. Nothing is deleted: files
    * that are replaced go to `quarantine` in the home.

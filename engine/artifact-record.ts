@@ -183,12 +183,12 @@ export function versionTag(mediaType: string, { deleted, rewritten }: VersionSta
   return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0);
 }
 
-export function isDeleted(row: Row): boolean {
+export function isDeleted(row: Pick<Row, "tag">): boolean {
   return (row.tag & TAG_DELETED) !== 0;
 }
 
 /** Whether the content tells when the version was saved, because the row's own time is a later one. */
-export function isRewritten(row: Row): boolean {
+export function isRewritten(row: Pick<Row, "tag">): boolean {
   return (row.tag & TAG_REWRITTEN) !== 0;
 }
 

@@ -1,13 +1,19 @@
+import { MOVES_MAX, namesRetired } from "./content-reader.ts";
 import { VarveError } from "./errors.ts";
+import { samePlace } from "./index/change.ts";
 import type { Row } from "./index/rows.ts";
 import type { IndexView } from "./index-view.ts";
 import { RecordKind } from "./log/format.ts";
-import type { LogReader } from "./log/reader.ts";
+import type { LogReader, RecordPlace } from "./log/reader.ts";
+import { isRetired } from "./log/reader.ts";
 
 /** The bytes of blobs: from where a row says that they lie, or from a copy that was written since. */
 export class BlobReader {
   readonly #reader: LogReader;
   readonly #view: IndexView;
+  /** Why segments can't be read that were replaced by others: rows may still name them for their blobs. */
+  readonly #retired = new Map<number, unknown>();
+  #retiredEpoch = 0;
 
   constructor(reader: LogReader, view: IndexView) {
     this.#reader = reader;
@@ -17,17 +23,16 @@ export class BlobReader {
   /** The bytes of the first blob that a row refers to. */
   of(row: Row): Buffer | Promise<Buffer> {
     if (!row.blob) return this.#late(row);
-    try {
-      const bytes = this.#reader.read(row.blob, RecordKind.blob, row.references[0]!);
-      return bytes instanceof Promise ? bytes.catch((error) => this.#otherCopy(row, error)) : bytes;
-    } catch (error) {
-      return this.#otherCopy(row, error);
-    }
+    const [digest] = row.references;
+    const retired = this.#whyRetired(row.blob.segment);
+    if (retired) return this.#moved(digest!, row.blob, retired, 0);
+    return this.#read(digest!, row.blob, 0, (error) => this.#otherCopy(row, error));
   }
 
   /** As `of`, but small ones may come in a buffer that the next read overwrites. */
   toDecode(row: Row): Buffer | Promise<Buffer> {
     if (!row.blob) return this.#late(row);
+    if (this.#whyRetired(row.blob.segment)) return this.of(row);
     try {
       return this.#reader.readShared(row.blob, RecordKind.blob, row.references[0]!) ?? this.of(row);
     } catch {
@@ -35,10 +40,14 @@ export class BlobReader {
     }
   }
 
-  /** @throws CORRUPTION when there is no such blob. */
-  byDigest(digest: Buffer): Buffer | Promise<Buffer> {
-    const known = this.#view.catalog.blob(digest);
-    if (known) return this.#reader.read(known.place, RecordKind.blob, digest);
+  /**
+   * @param before where it lay in the state that the caller reads from: since then it may have been dropped
+   * @throws CORRUPTION when there is no such blob.
+   */
+  byDigest(digest: Buffer, before?: RecordPlace): Buffer | Promise<Buffer> {
+    const known = this.#view.catalog.blob(digest) ?? this.#view.newestBlob(digest);
+    const place = known?.place ?? before;
+    if (place) return this.#read(digest, place, 0);
     throw new VarveError(
       "CORRUPTION",
       `the blob sha256:${digest.toString("hex")} is missing from the index`,
@@ -57,11 +66,55 @@ export class BlobReader {
 
   /** A blob that was found damaged may have been written again since the row was. */
   #otherCopy(row: Row, error: unknown): Buffer | Promise<Buffer> {
-    const known = this.#view.catalog.blob(row.references[0]!);
-    const other =
-      known && (known.place.segment !== row.blob!.segment || known.place.offset !== row.blob!.offset);
-    if (!other) throw error;
-    return this.#reader.read(known.place, RecordKind.blob, row.references[0]!);
+    const digest = row.references[0]!;
+    const known = this.#view.catalog.blob(digest);
+    if (!known || samePlace(known.place, row.blob!)) throw error;
+    return this.#read(digest, known.place, 0);
+  }
+
+  /** @param failed what to do where the file is there, and the blob in it can't be read */
+  #read(
+    digest: Buffer,
+    place: RecordPlace,
+    moves: number,
+    failed?: (error: unknown) => Buffer | Promise<Buffer>,
+  ): Buffer | Promise<Buffer> {
+    const instead = (error: unknown) => {
+      if (isRetired(error)) return this.#moved(digest, place, error, moves);
+      if (failed) return failed(error);
+      throw error;
+    };
+    try {
+      const bytes = this.#reader.read(place, RecordKind.blob, digest);
+      return bytes instanceof Promise ? bytes.catch(instead) : bytes;
+    } catch (error) {
+      return instead(error);
+    }
+  }
+
+  /** The file was replaced: the blob is where its own row says, since what is moved are rows of blobs first of all. */
+  #moved(digest: Buffer, place: RecordPlace, error: unknown, moves: number): Buffer | Promise<Buffer> {
+    this.#noteRetired(place.segment, error);
+    if (moves === MOVES_MAX) throw error;
+    const known = this.#view.catalog.blob(digest);
+    if (known && !samePlace(known.place, place)) return this.#read(digest, known.place, moves + 1);
+    const newest = this.#view.newestBlob(digest);
+    // Nobody refers to it any more: whoever asked has to begin again, with a row of now.
+    if (!newest) throw error;
+    if (samePlace(newest.place, place)) throw namesRetired(error);
+    return this.#read(digest, newest.place, moves + 1);
+  }
+
+  #whyRetired(segment: number): unknown {
+    if (this.#retired.size === 0) return undefined;
+    // Files may have been put back: what was remembered of them is void.
+    if (this.#retiredEpoch !== this.#view.logEpoch) this.#retired.clear();
+    return this.#retired.get(segment);
+  }
+
+  #noteRetired(segment: number, error: unknown): void {
+    this.#retiredEpoch = this.#view.logEpoch;
+    this.#retired.set(segment, error);
   }
 }
 

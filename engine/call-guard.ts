@@ -1,10 +1,13 @@
 import type { CallOptions } from "./api.ts";
 import { VarveError } from "./errors.ts";
 import { isIndexDamage, isIndexReplaced } from "./index/damage.ts";
+import { isRetired } from "./log/reader.ts";
 
 /** How often a call is tried again: for damage, which a new index has not, and for others' making new ones. */
 const DAMAGED_MAX = 2;
 const REPLACED_MAX = 100;
+/** The same where what was read has changed, and its records were moved, while this process was stopped. */
+const RETIRED_MAX = 3;
 
 /** Counts the running calls of a store or engine, so that closing waits for them and later calls are refused. */
 export class CallGuard {
@@ -38,7 +41,8 @@ export class CallGuard {
         try {
           return await action();
         } catch (error) {
-          if (!repeatable || !(await this.#isHealed(error, tries))) throw error;
+          if (isRetired(error) && !(repeatable && tries < RETIRED_MAX)) throw gone(error, repeatable);
+          if (!isRetired(error) && !(repeatable && (await this.#isHealed(error, tries)))) throw error;
         }
       }
     } finally {
@@ -109,4 +113,22 @@ export class CallGuard {
     if (options?.signal?.aborted)
       throw new VarveError("ABORTED", "the call was aborted", { cause: options.signal.reason });
   }
+}
+
+/**
+ * Nothing that can be listed or asked for now names it; what is held from before may.
+ * @param isLatest it was looked for in the newest state too
+ */
+function gone(cause: unknown, isLatest: boolean): VarveError {
+  if (isLatest) {
+    return new VarveError("NOT_FOUND", "it was deleted since, and its bytes were compacted away", {
+      hint: "what was deleted can be brought back until its bytes are compacted away",
+      cause,
+    });
+  }
+  return new VarveError(
+    "UNAVAILABLE",
+    "this process was stopped for so long that the state it was reading is not kept any more",
+    { hint: "list again, or take another snapshot: nothing is lost", cause },
+  );
 }

@@ -2,7 +2,9 @@ import { contentDigest } from "./blob/digest.ts";
 import { BlobReader } from "./blob-reader.ts";
 import type { Work } from "./commit.ts";
 import { Committer } from "./commit.ts";
+import { ContentReader } from "./content-reader.ts";
 import { Durability } from "./durability.ts";
+import { EpochWatch } from "./epoch-watch.ts";
 import { fromSystemError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { isIndexReplaced } from "./index/damage.ts";
@@ -11,23 +13,24 @@ import type { Row } from "./index/rows.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import { IndexView } from "./index-view.ts";
 import { checksum } from "./log/checksum.ts";
-import { DIGEST_BYTES, RecordKind } from "./log/format.ts";
+import type { FileSystem } from "./log/file.ts";
 import type { RecordPlace } from "./log/reader.ts";
-import { LogReader } from "./log/reader.ts";
+import { isRetired, LogReader } from "./log/reader.ts";
 import type { EngineSettings } from "./log-end.ts";
 import { LogEnd } from "./log-end.ts";
+import type { CompactCoreOptions, CoreCompact } from "./maintenance/compact-parts.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
-import type { SpaceStats } from "./maintenance/space.ts";
-import { spaceStats } from "./maintenance/space.ts";
+import type { FileSpace } from "./maintenance/space.ts";
+import { fileSpace } from "./maintenance/space.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify.ts";
 import { verifyLog } from "./maintenance/verify.ts";
 import type { CoreReport } from "./maintenance/verify-report.ts";
 import type { CoreRepair, RepairCoreOptions } from "./repair-core.ts";
-import { repairCore } from "./repair-core.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
 import { preparePayload } from "./transaction.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** Others may make one index after the other. */
 const FOLLOWS_MAX = 100;
@@ -43,10 +46,13 @@ export class EngineCore {
   readonly #settings: EngineSettings;
   readonly #source: IndexSource;
   readonly #view: IndexView;
+  readonly #contents: ContentReader;
   readonly #blobs: BlobReader;
+  readonly #epochs: EpochWatch;
   readonly #end: LogEnd;
   readonly #durability: Durability;
   readonly #committer: Committer;
+  readonly #upkeep: Upkeep;
 
   constructor(folder: string, source: IndexSource, settings: EngineSettings) {
     this.folder = folder;
@@ -55,10 +61,16 @@ export class EngineCore {
     this.#settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
     this.#view = new IndexView(source, this.reader, settings.familyOf);
+    this.#contents = new ContentReader(this.reader, this.#view);
     this.#blobs = new BlobReader(this.reader, this.#view);
+    this.#epochs = new EpochWatch(source, this.#view);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
     this.#durability = new Durability(this.#end);
     this.#committer = new Committer(this.#end, this.#durability);
+    this.#upkeep = new Upkeep({
+      ...{ core: this, source, settings, end: this.#end, durability: this.#durability },
+      ...{ committer: this.#committer, epochs: this.#epochs, follow: () => this.#follow() },
+    });
   }
 
   // Reading
@@ -99,6 +111,11 @@ export class EngineCore {
     this.#view.refresh();
   }
 
+  /** All files of the log that are in effect stay where they are until the release, which is to be called once. */
+  holdEpoch(): () => void {
+    return this.#view.holdEpoch();
+  }
+
   /**
    * Nothing that a power cut could take back is given out: undefined when `row` is on the disk, else a promise that
    * resolves when it is.
@@ -109,12 +126,7 @@ export class EngineCore {
 
   /** The content of a row, behind its references. */
   content(key: Uint8Array, row: Row): Buffer | Promise<Buffer> {
-    if (row.inline) return row.inline;
-    const skip = row.references.length * DIGEST_BYTES;
-    const payload = this.reader.read(row.place, RecordKind.put, key);
-    return payload instanceof Promise
-      ? payload.then((bytes) => bytes.subarray(skip))
-      : payload.subarray(skip);
+    return this.#contents.of(key, row);
   }
 
   /** The bytes of the first blob that a row refers to. */
@@ -130,13 +142,23 @@ export class EngineCore {
     return this.#blobs.toDecode(row);
   }
 
-  /** @throws CORRUPTION when there is no such blob. */
-  blobByDigest(digest: Buffer): Buffer | Promise<Buffer> {
-    return this.#blobs.byDigest(digest);
+  /** @throws CORRUPTION when there is no such blob; see `BlobReader` */
+  blobByDigest(digest: Buffer, before?: RecordPlace): Buffer | Promise<Buffer> {
+    return this.#blobs.byDigest(digest, before);
   }
 
   get catalog(): Catalog {
     return this.#view.catalog;
+  }
+
+  /** The disk that the log lies on. */
+  get files(): FileSystem {
+    return this.#settings.files;
+  }
+
+  /** What processes tell each other now. */
+  sharedState(): SharedState {
+    return this.#source.sharedState();
   }
 
   // Writing
@@ -161,10 +183,15 @@ export class EngineCore {
 
   // Maintenance
 
-  /** Blobs in the index, and what log and index take on the disk. */
-  async spaceStats(): Promise<SpaceStats> {
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#settings.now();
+  }
+
+  /** What log and index take on the disk. */
+  fileSpace(): FileSpace {
     try {
-      return spaceStats(this.#settings.files, this.folder, this.#source);
+      return fileSpace(this.#settings.files, this.folder, this.#source.indexFolder);
     } catch (error) {
       throw fromSystemError(error, "looking at the files of the store");
     }
@@ -176,52 +203,36 @@ export class EngineCore {
     const { reader, catalog } = this;
     const { storeId } = this.identity;
     catalog.retain();
+    const release = this.holdEpoch();
     try {
       const { files } = this.#settings;
       return await verifyLog({ files, folder: logFolder(this.folder), storeId, reader, catalog }, options);
     } catch (error) {
       throw fromSystemError(error, "reading the log");
     } finally {
+      release();
       await catalog.release();
     }
   }
 
   /** Restores what is damaged from other copies. */
-  async repair(options: RepairCoreOptions): Promise<CoreRepair> {
-    await this.#follow();
-    // What a failed sync has left in doubt is dealt with first, as before any commit.
-    if (this.#source.refresh().syncFailed)
-      await this.commit({ run: () => undefined, bytes: 0, durable: true, reserve: true });
-    await this.#committer.idle();
-    const { reader, identity, folder } = this;
-    const { files, lockWaitMax } = this.#settings;
-    const { lock } = this.#end;
-    return repairCore(
-      {
-        ...{ files, folder, identity, reader, lock, lockWaitMax },
-        catalog: () => this.catalog,
-        refresh: () => this.refresh(),
-        now: () => this.#end.now(),
-        verify: (how) => this.verify(how),
-        prepareBlob: (bytes) => this.prepareBlob(bytes),
-        commit: (work) => this.commit(work),
-        stateForWriting: () => this.#source.stateForWriting(),
-        indexFolder: () => this.#source.indexFolder,
-        rebuild: () => this.#source.rebuild(),
-      },
-      options,
-    );
+  repair(options: RepairCoreOptions): Promise<CoreRepair> {
+    return this.#upkeep.repair(options);
+  }
+
+  /** Gives the space of what nothing needs any more back. */
+  compact(options: CompactCoreOptions): Promise<CoreCompact> {
+    return this.#upkeep.compact(options);
+  }
+
+  /** The last operation up to a moment, in milliseconds since 1970. */
+  sequenceAt(time: number, signal?: AbortSignal): Promise<number> {
+    return this.#upkeep.sequenceAt(time, signal);
   }
 
   /** Makes the index anew from the log and switches to it. */
-  async rebuildIndex(): Promise<void> {
-    await this.#committer.idle();
-    await this.#end.lock
-      .holdWithin(this.#settings.lockWaitMax, () => this.#source.rebuild())
-      .catch((error: unknown) => {
-        throw fromSystemError(error, "making the index anew");
-      });
-    await this.#follow();
+  rebuildIndex(): Promise<void> {
+    return this.#upkeep.rebuildIndex();
   }
 
   /** As `refresh`, and over to another generation of the index where that is in use. */
@@ -251,6 +262,7 @@ export class EngineCore {
 
   /** Waits for running commits and lets go of everything. */
   async close(): Promise<void> {
+    this.#epochs.stop();
     try {
       await this.#committer.idle();
     } finally {
@@ -267,6 +279,9 @@ export class EngineCore {
     // Not by a refresh: a listing goes on in the index that it began with, whatever index is in use by now.
     this.#view.raiseDurable(this.#source.sharedState().durableSequence);
     if (this.#end.fateOf(batch) === "durable") return undefined;
-    return this.#durability.settle(batch, place.segment);
+    return this.#durability.settle(batch, place.segment).catch((error: unknown) => {
+      // What was moved is on the disk: only then it got its name.
+      if (!isRetired(error)) throw error;
+    });
   }
 }

@@ -6,6 +6,7 @@ import type { IndexView } from "./index-view.ts";
 import type { FileSystem } from "./log/file.ts";
 import type { LogReader } from "./log/reader.ts";
 import type { LogProblem } from "./log/scan.ts";
+import { listSegments } from "./log/segment.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import type { WrittenAgain } from "./maintenance/write-again.ts";
@@ -119,14 +120,19 @@ export class FailedSync {
   #mark(lock: LockEnvironment, { segment, sequence }: SyncAttempt): VarveError | undefined {
     const state = this.#source.stateUnderLock();
     if (segment >= state.tail.segment) lock.setState({ ...state, syncFailed: true });
-    else if (this.#wasRolled(segment, sequence)) return contradicted(segment);
+    else if (this.#wasRolled(state, segment, sequence)) return contradicted(segment);
     // Else another process met the failure too, and has written again what counts.
     return undefined;
   }
 
   /** Whether another process ended the segment behind `sequence` by a sync of its own that did not fail. */
-  #wasRolled(segment: number, sequence: number): boolean {
-    const { previousNumber, previousSequence } = this.#reader.segment(segment + 1).header;
+  #wasRolled({ identity }: SharedState, segment: number, sequence: number): boolean {
+    const ids = listSegments(this.#settings.files, logFolder(this.#folder), identity);
+    // Where it was rewritten since, all that counts of it was read back and is on the disk.
+    if (!ids.includes(segment)) return false;
+    const next = ids.find((id) => id > segment);
+    if (next === undefined) return false;
+    const { previousNumber, previousSequence } = this.#reader.segment(next).header;
     return previousNumber === segment && previousSequence >= sequence;
   }
 

@@ -1,8 +1,9 @@
 import type { FamilyOf } from "./families.ts";
 import { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
+import { isIndexReplaced } from "./index/damage.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
-import type { Row } from "./index/rows.ts";
+import type { BlobRow, Row } from "./index/rows.ts";
 import type { LogReader } from "./log/reader.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { EngineSnapshot } from "./snapshot.ts";
@@ -21,6 +22,8 @@ export class IndexView {
   #durableSequence: number;
   #tailSequence: number;
   #logEpoch: number;
+  /** Of epochs that something is read with: how much. */
+  readonly #held = new Map<number, number>();
   #freshInTurn = false;
   #freshAt = 0;
 
@@ -50,6 +53,27 @@ export class IndexView {
   /** The newest operation that this process knows of. */
   get tailSequence(): number {
     return this.#tailSequence;
+  }
+
+  /** Of the state that is read: records that were moved since an earlier one are where the index says now. */
+  get logEpoch(): number {
+    return this.#logEpoch;
+  }
+
+  /** The oldest epoch that something is read with. */
+  get oldestEpoch(): number {
+    return Math.min(this.#logEpoch, ...this.#held.keys());
+  }
+
+  /** What the index names of the log from now on stays in its place until the release, which is to be called once. */
+  holdEpoch(): () => void {
+    const epoch = this.#logEpoch;
+    this.#held.set(epoch, (this.#held.get(epoch) ?? 0) + 1);
+    return () => {
+      const left = this.#held.get(epoch)! - 1;
+      if (left > 0) this.#held.set(epoch, left);
+      else this.#held.delete(epoch);
+    };
   }
 
   row(key: Uint8Array): Row | undefined {
@@ -85,7 +109,41 @@ export class IndexView {
 
   snapshot(): EngineSnapshot {
     this.refresh();
-    return new EngineSnapshot(this.#catalog);
+    return new EngineSnapshot(this.#catalog, this.holdEpoch());
+  }
+
+  /** The row as it is now, for who found that what an earlier one names is gone. */
+  newestRow(key: Uint8Array): Row | undefined {
+    this.#renew();
+    return this.#catalog.row(key);
+  }
+
+  /** The same for the row of a blob. */
+  newestBlob(digest: Buffer): BlobRow | undefined {
+    this.#renew();
+    return this.#catalog.blob(digest);
+  }
+
+  /** As `refresh`, over to another generation too where that can be had on this thread. */
+  #renew(): void {
+    try {
+      this.refresh();
+    } catch (error) {
+      if (!isIndexReplaced(error)) throw error;
+      this.#source.followNow();
+      this.refresh();
+    }
+  }
+
+  /** As `refresh`, over to another generation too, waiting on another thread. */
+  async goOver(): Promise<void> {
+    try {
+      this.refresh();
+    } catch (error) {
+      if (!isIndexReplaced(error)) throw error;
+      await this.#source.goOver();
+      this.refresh();
+    }
   }
 
   /** Later reads see what other processes have committed. */

@@ -1,5 +1,7 @@
 import type {
   CallOptions,
+  CompactOptions,
+  CompactReport,
   Durability,
   Logger,
   RepairOptions,
@@ -90,6 +92,9 @@ export interface EngineRepairReport extends Omit<RepairReport, "repaired" | "not
   notRepaired: (EngineVerifyProblem & { reason: string })[];
 }
 
+export type EngineCompactOptions = CompactOptions;
+export type EngineCompactReport = CompactReport;
+
 /** An ordered key-value store with the durability, recovery and multi-process rules of the artifact store. */
 export interface Engine extends AsyncDisposable {
   get<T = unknown>(key: Key, options?: CallOptions): Promise<T | undefined>;
@@ -104,6 +109,8 @@ export interface Engine extends AsyncDisposable {
   range(options?: RangeOptions): AsyncIterable<[Key, unknown]>;
   snapshot(): Snapshot;
   verify(options?: EngineVerifyOptions): Promise<EngineVerifyReport>;
+  /** Gives the space of values that no key has any more back; with `historyBefore`, of what keys were before, too. */
+  compact(options?: EngineCompactOptions): Promise<EngineCompactReport>;
   repair(options?: EngineRepairOptions): Promise<EngineRepairReport>;
   stats(options?: CallOptions): Promise<EngineStats>;
   rebuildIndex(): Promise<void>;

@@ -1,7 +1,9 @@
 import type { CallOptions } from "./api.ts";
+import { countBlobs } from "./blob-stats.ts";
 import { CallGuard } from "./call-guard.ts";
 import { decodeValue, encodeValue } from "./codec/cbor.ts";
 import { OPERATION_BYTES } from "./commit.ts";
+import { compactWith } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { readOnlyError, VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
@@ -10,6 +12,8 @@ import { decodeKey, encodeKey } from "./key.ts";
 import { environmentRange } from "./key-range.ts";
 import type {
   Engine,
+  EngineCompactOptions,
+  EngineCompactReport,
   EngineOptions,
   EngineRepairOptions,
   EngineRepairReport,
@@ -22,12 +26,15 @@ import type {
   RangeOptions,
   Snapshot,
 } from "./key-value-api.ts";
+import type { PreparedPut } from "./key-value-operations.ts";
+import { applyDelete, applyPut, badOperation } from "./key-value-operations.ts";
 import { entryOf, KeyValueSnapshot } from "./key-value-snapshot.ts";
+import { segmentNumber } from "./log/segment.ts";
 import type { CoreProblem } from "./maintenance/verify-report.ts";
 import { type CoreHandle, openCore } from "./open.ts";
 import { repairWith } from "./repair.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
-import type { PreparedBlob, PreparedPayload, Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 import { takeVerifyOptions } from "./verify.ts";
 
 /** The public key-value engine of the package `varve/engine`: ordered keys, any storable value, one folder. */
@@ -52,14 +59,6 @@ export async function openEngine(folder: string, options: EngineOptions = {}): P
   const { durability, ...rest } = options;
   const handle = await openCore(folder, { application: "keyvalue", ...rest });
   return new KeyValueEngine(handle, durability !== "buffered", options.readOnly ?? false);
-}
-
-interface PreparedPut {
-  key: Buffer;
-  payload: PreparedPayload;
-  blob: PreparedBlob | undefined;
-  ifAbsent: boolean | undefined;
-  ifSequence: number | undefined;
 }
 
 class KeyValueEngine implements Engine {
@@ -98,7 +97,7 @@ class KeyValueEngine implements Engine {
   put(key: Key, value: unknown, options: PutOptions = {}): Promise<{ sequence: number }> {
     return this.#calls.run(options, async () => {
       const prepared = this.#prepare(key, value, options);
-      return this.#write(prepared.payload.payload.length, (transaction) => {
+      return this.#write(bytesOf(prepared), (transaction) => {
         applyPut(transaction, prepared);
         return { sequence: transaction.sequence };
       });
@@ -127,7 +126,7 @@ class KeyValueEngine implements Engine {
         }
         if (operation.type !== "put") throw badOperation(operation);
         const prepared = this.#prepare(operation.key, operation.value, operation);
-        bytes += prepared.payload.payload.length + (prepared.blob?.bytes.length ?? 0);
+        bytes += bytesOf(prepared);
         return (transaction: Transaction) => applyPut(transaction, prepared);
       });
       return this.#write(
@@ -157,11 +156,15 @@ class KeyValueEngine implements Engine {
     });
   }
 
+  compact(options: EngineCompactOptions = {}): Promise<EngineCompactReport> {
+    if (options.dryRun) return this.#calls.read(options, () => compactWith(this.#core, options));
+    return this.#maintain(options, () => compactWith(this.#core, options));
+  }
+
   repair(options: EngineRepairOptions = {}): Promise<EngineRepairReport> {
-    return this.#calls.run(options, async () => {
-      this.#checkWritable();
-      return repairWith(this.#core, options, (problems) => problems.map(toldProblem));
-    });
+    return this.#maintain(options, () =>
+      repairWith(this.#core, options, (problems) => problems.map(toldProblem)),
+    );
   }
 
   stats(options?: CallOptions): Promise<EngineStats> {
@@ -170,8 +173,8 @@ class KeyValueEngine implements Engine {
       try {
         let keys = 0;
         for (const page of snapshot.pages(environmentRange({}))) keys += page.length;
-        const { blobs, blobBytes, segments, logBytes, indexBytes } = await this.#core.spaceStats();
-        return { keys, sequence: snapshot.sequence, blobs, blobBytes, segments, logBytes, indexBytes };
+        const { blobs, blobBytes } = await countBlobs(snapshot, options);
+        return { keys, sequence: snapshot.sequence, blobs, blobBytes, ...this.#core.fileSpace() };
       } finally {
         snapshot.close();
       }
@@ -179,10 +182,7 @@ class KeyValueEngine implements Engine {
   }
 
   rebuildIndex(): Promise<void> {
-    return this.#calls.run(undefined, async () => {
-      this.#checkWritable();
-      await this.#core.rebuildIndex();
-    });
+    return this.#maintain(undefined, () => this.#core.rebuildIndex());
   }
 
   async close(): Promise<void> {
@@ -251,46 +251,23 @@ class KeyValueEngine implements Engine {
     return this.#core.commit({ run, bytes, durable: this.#durable, ...options });
   }
 
+  #maintain<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
+    return this.#calls.run(options, async () => {
+      this.#checkWritable();
+      return action();
+    });
+  }
+
   #checkWritable(): void {
     if (this.#readOnly) throw readOnlyError("engine");
   }
 }
 
-function toldProblem({ key, digest: _, ...facts }: CoreProblem): EngineVerifyProblem {
+function bytesOf({ payload, blob }: PreparedPut): number {
+  return payload.payload.length + (blob?.bytes.length ?? 0);
+}
+
+function toldProblem({ key, digest: _, ...told }: CoreProblem): EngineVerifyProblem {
+  const facts = told.segment === undefined ? told : { ...told, segment: segmentNumber(told.segment) };
   return key ? { ...facts, key: decodeKey(key) } : facts;
-}
-
-function applyPut(transaction: Transaction, put: PreparedPut): void {
-  const { key, ifAbsent, ifSequence } = put;
-  if (ifAbsent || ifSequence !== undefined) {
-    const row = transaction.row(key);
-    if (ifAbsent && row) throw conflict("the key is there already", { sequence: row.sequence });
-    if (ifSequence !== undefined && row?.sequence !== ifSequence) {
-      throw conflict(`the key was last put by operation ${row?.sequence ?? "none"}, not ${ifSequence}`, {
-        sequence: row?.sequence,
-      });
-    }
-  }
-  if (put.blob) transaction.putBlob(put.blob);
-  transaction.put(key, put.payload);
-}
-
-function applyDelete(transaction: Transaction, key: Buffer): boolean {
-  if (!transaction.row(key)) return false;
-  transaction.delete(key);
-  return true;
-}
-
-function conflict(message: string, details: Record<string, unknown>): VarveError {
-  return new VarveError("CONFLICT", message, { hint: "read the key again, and decide anew", details });
-}
-
-function badOperation(operation: unknown): VarveError {
-  return new VarveError(
-    "INVALID_ARGUMENT",
-    `not an operation: ${JSON.stringify((operation as { type?: unknown }).type)}`,
-    {
-      hint: 'give { type: "put", key, value } or { type: "del", key }',
-    },
-  );
 }

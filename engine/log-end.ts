@@ -9,11 +9,13 @@ import { markUnclean } from "./index/mark.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import type { IndexView } from "./index-view.ts";
 import type { FileSystem } from "./log/file.ts";
+import { SEGMENT_HEADER_BYTES } from "./log/format.ts";
 import type { GroupLayout } from "./log/layout.ts";
-import type { LogReader } from "./log/reader.ts";
+import type { LogReader, OpenSegment } from "./log/reader.ts";
+import { isRetired } from "./log/reader.ts";
 import type { LogProblem } from "./log/scan.ts";
 import type { LogPosition } from "./log/segment.ts";
-import { syncFailure } from "./log/segment.ts";
+import { segmentGeneration, syncFailure } from "./log/segment.ts";
 import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
 import { logFolder } from "./maintenance/home.ts";
@@ -27,6 +29,8 @@ export interface EngineSettings {
   familyOf: FamilyOf | undefined;
   now(): number;
   onProblem(problem: LogProblem): void;
+  /** Something that is no failure of a call went wrong. */
+  onTrouble(message: string, error?: unknown): void;
 }
 
 /** Where a group begins. */
@@ -141,6 +145,24 @@ export class LogEnd {
     return position.offset < segmentBytesMax ? position : this.#writer.roll(position, this.now());
   }
 
+  /** Ends the newest segment, unless it is empty: nobody writes to it any more. Else what to wait for before. */
+  seal(): "sealed" | "in doubt" | "syncing" {
+    const prepared = this.prepare();
+    if (typeof prepared === "string") return prepared;
+    const { state, position } = prepared;
+    // What was adopted on the way must not be lost to the next one, whatever comes now.
+    this.committed(state, position);
+    if (position.offset === SEGMENT_HEADER_BYTES) return "sealed";
+    if (this.#writer.isUnsettled) return "syncing";
+    const noted = { ...state, tail: position, cutAtTail: false };
+    const tail = this.#noting(noted, () => this.#writer.roll(position, this.now()));
+    if (!tail) return "in doubt";
+    // An index that names the segment as its position would keep it from being rewritten.
+    this.catalog.transact(() => this.catalog.setApplied(tail));
+    this.committed(noted, tail);
+    return "sealed";
+  }
+
   append(layout: GroupLayout): void {
     this.#writer.append(layout.pieces(), layout.start, layout.end);
   }
@@ -216,13 +238,25 @@ export class LogEnd {
   }
 
   /** Makes the log durable up to `batch`, which lies in `segment`: earlier ones were synced before that got its name. */
-  async syncSegment(batch: BatchMark, number: number): Promise<void> {
-    const segment = this.reader.segment(number);
+  async syncSegment(batch: BatchMark, id: number): Promise<void> {
+    const segment = this.#segmentToSync(id);
+    if (!segment) return this.#confirm({ ...batch, segment: id }, async () => {});
     segment.busy++;
     try {
-      await this.#confirm({ ...batch, segment: number }, () => segment.file.syncAsync());
+      await this.#confirm({ ...batch, segment: id }, () => segment.file.syncAsync());
     } finally {
       segment.busy--;
+    }
+  }
+
+  /** Undefined for one that was rewritten, now or since: that was on the disk before it got its name. */
+  #segmentToSync(id: number): OpenSegment | undefined {
+    if (segmentGeneration(id) > 0) return undefined;
+    try {
+      return this.reader.segment(id);
+    } catch (error) {
+      if (isRetired(error)) return undefined;
+      throw error;
     }
   }
 

@@ -7,7 +7,9 @@ import { loadConfig, readConfigFile } from "./config.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
 import { VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
-import { openCore } from "./open.ts";
+import { openCore, SEGMENT_BYTES_MAX } from "./open.ts";
+import type { SizeCapSettings } from "./size-cap.ts";
+import { segmentBytesFor } from "./size-cap.ts";
 import { EmbeddedStore } from "./store.ts";
 
 /**
@@ -39,6 +41,7 @@ export async function openStore(options?: StoreOptions): Promise<ArtifactStore> 
       durable: settings.durability !== "buffered",
       codecs,
       environment,
+      cap: capOf(settings),
     });
   } catch (error) {
     environment?.stop();
@@ -49,7 +52,13 @@ export async function openStore(options?: StoreOptions): Promise<ArtifactStore> 
 
 function coreOptions(settings: StoreOptions) {
   const { readOnly, create, lockWaitMax, minFreeSpace, clock, logger, allow } = settings;
-  return definedOnly({ readOnly, create, lockWaitMax, minFreeSpace, clock, logger, allow });
+  const segmentBytesMax = capOf(settings)?.segmentBytes;
+  return definedOnly({ readOnly, create, lockWaitMax, minFreeSpace, segmentBytesMax, clock, logger, allow });
+}
+
+function capOf({ maxSize, readOnly, logger }: StoreOptions): SizeCapSettings | undefined {
+  if (maxSize === undefined || readOnly) return undefined;
+  return { maxSize, segmentBytes: segmentBytesFor(maxSize, SEGMENT_BYTES_MAX), logger };
 }
 
 /** Without the fields that are undefined, so that spreading it over defaults keeps those. */

@@ -6,9 +6,11 @@ import { fromSystemError, VarveError } from "./errors.ts";
 import type { FamilyOf } from "./families.ts";
 import { patience, whenFree } from "./index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "./index/lock.ts";
+import type { LockTimes } from "./index/openers.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
 import { listSegments } from "./log/segment.ts";
+import { finishBackup } from "./maintenance/backup-claim.ts";
 import type { Home } from "./maintenance/home.ts";
 import { logFolder } from "./maintenance/home.ts";
 import { checkApplication } from "./maintenance/identity.ts";
@@ -30,11 +32,13 @@ export interface OpenOptions {
   allow?: readonly ("network-file-system" | "pid-namespaces")[];
   /** The seam: tests give another. */
   files?: FileSystem;
+  /** How often users of a store give signs of life, and when one without is taken for gone. */
+  times?: Partial<LockTimes>;
   /** Which keys lie together with their newest first; default: none. */
   familyOf?: FamilyOf;
 }
 
-const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
+export const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 const MIN_FREE_SPACE = 64 * 1024 * 1024;
 const LOCK_WAIT_MILLISECONDS_MAX = 5_000;
 /** To read so many takes about a second. */
@@ -111,7 +115,8 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     closing: (close) => close(),
     now,
     onProblem: ({ message, ...facts }) => warn(options.logger, message, { ...facts }),
-    onTrouble: (message, error) => warn(options.logger, message, { error: String(error) }),
+    onTrouble: (message, error) =>
+      warn(options.logger, message, error === undefined ? {} : { error: String(error) }),
   };
   const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
   return new EngineCore(folder, source, {
@@ -122,6 +127,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     familyOf: options.familyOf,
     now,
     onProblem: home.onProblem,
+    onTrouble: home.onTrouble,
   });
 }
 
@@ -143,7 +149,7 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const wait = lockWaitOf(options);
   const left = patience(wait);
   await whenFree(lockFolder(home.folder), left());
-  const lock = new LockEnvironment(home.folder);
+  const lock = new LockEnvironment(home.folder, options.times);
   const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {
@@ -163,7 +169,7 @@ async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
 async function openReadOnly(home: Home, options: OpenOptions): Promise<IndexSource> {
   const wait = lockWaitOf(options);
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
-  const source = await openReadOnlyIndex(home, wait, allowed);
+  const source = await openReadOnlyIndex(home, wait, allowed, options.times);
   if (!source) throw noStore(home.folder);
   return source;
 }
@@ -178,10 +184,22 @@ function prepareFolder(folder: string, options: OpenOptions): string {
     });
   }
   const hasLog = files.exists(logFolder(folder));
+  if (hasLog) finishBackupIn(files, folder, options);
   if (!hasLog && (options.readOnly || options.create === false)) throw noStore(folder);
   if (!options.readOnly) makeFolders(files, folder);
   if (!options.allow?.includes("network-file-system")) checkFileSystem(files, folder);
   return realpathSync(folder);
+}
+
+/** A backup may lack the names of files that were all written, where who wrote it was ended in the middle. */
+function finishBackupIn(files: FileSystem, folder: string, options: OpenOptions): void {
+  try {
+    finishBackup(files, logFolder(folder), options.readOnly ?? false);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!options.readOnly || !["EROFS", "EACCES", "EPERM"].includes(code ?? "")) throw error;
+    warn(options.logger, "the backup was interrupted, and can't be finished here", { error: String(error) });
+  }
 }
 
 /** Until the log has its first segment: what is then acknowledged needs the names of the folders above it too. */

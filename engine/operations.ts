@@ -221,17 +221,18 @@ export function deleteVersions(
   }
   for (const victim of victims) {
     const aliases = byVersion.get(victim.version) ?? [];
-    for (const alias of aliases) transaction.delete(aliasKey(ref.name, alias));
-    rewrite(
-      transaction,
-      victim,
-      { ...victim.content, ...(aliases.length > 0 && { removedAliases: aliases }) },
-      true,
-    );
+    deleteVersion(transaction, victim, aliases);
     report.deleted.push(`${ref.name}:${victim.version}`);
     report.aliases.push(...aliases.map((alias) => `${ref.name}@${alias}`));
   }
   return report;
+}
+
+/** @param aliases those of the version, which are removed with it */
+export function deleteVersion(transaction: Transaction, victim: FoundVersion, aliases: string[]): void {
+  for (const alias of aliases) transaction.delete(aliasKey(victim.name, alias));
+  const content = { ...victim.content, ...(aliases.length > 0 && { removedAliases: aliases }) };
+  rewrite(transaction, victim, content, true);
 }
 
 function allLive(transaction: Transaction, ref: ParsedRef): FoundVersion[] {
@@ -244,7 +245,7 @@ function allLive(transaction: Transaction, ref: ParsedRef): FoundVersion[] {
   }));
 }
 
-function aliasesByVersion(transaction: Transaction, name: string): Map<number, string[]> {
+export function aliasesByVersion(transaction: Transaction, name: string): Map<number, string[]> {
   const byVersion = new Map<number, string[]>();
   for (const { key, row } of transaction.rows(aliasesRange(name))) {
     const version = decodeAliasContent(transaction.content(key, row));
@@ -272,6 +273,7 @@ export function undeleteVersion(transaction: Transaction, ref: ParsedRef): Found
   const content = decodeVersionContent(transaction.content(key, row));
   const found = { name: ref.name, version: ref.version, row, content };
   if (!isDeleted(row)) return found;
+  if (!row.references.every((digest) => transaction.hasBlob(digest))) throw compactedAway(ref);
   const { removedAliases = [], ...rest } = content;
   const revived = rewrite(transaction, found, rest, false);
   for (const alias of removedAliases) {
@@ -279,4 +281,11 @@ export function undeleteVersion(transaction: Transaction, ref: ParsedRef): Found
     if (free) setAlias(transaction, ref.name, alias, ref.version);
   }
   return revived;
+}
+
+function compactedAway(ref: ParsedRef): VarveError {
+  return new VarveError("NOT_FOUND", `the bytes of ${refText(ref)} were compacted away`, {
+    hint: "a deleted version can be brought back until then; `varve list --deleted` shows all deleted ones",
+    details: { ref: refText(ref) },
+  });
 }

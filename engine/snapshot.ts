@@ -1,6 +1,7 @@
 import type { Catalog } from "./index/catalog.ts";
-import type { EnvironmentRange, EnvironmentSnapshot } from "./index/lmdb.ts";
+import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { RecordPlace } from "./log/reader.ts";
 
 /** Rows read from the index at a time. */
 const PAGE_ROWS = 128;
@@ -10,10 +11,13 @@ export class EngineSnapshot {
   readonly openedAt = performance.now();
   readonly #catalog: Catalog;
   readonly #snapshot: EnvironmentSnapshot;
+  readonly #release: () => void;
   #open = true;
 
-  constructor(catalog: Catalog) {
+  /** @param release of what keeps the records of the log in their places meanwhile */
+  constructor(catalog: Catalog, release: () => void) {
     this.#catalog = catalog;
+    this.#release = release;
     this.#catalog.retain();
     this.#snapshot = catalog.snapshot();
   }
@@ -27,12 +31,27 @@ export class EngineSnapshot {
     return this.#catalog.appliedAt(this.#snapshot).sequence;
   }
 
+  /** When that was, in milliseconds since 1970. */
+  get time(): number {
+    return this.#catalog.appliedAt(this.#snapshot).time;
+  }
+
   row(key: Uint8Array): Row | undefined {
     return this.#catalog.rowAt(key, this.#snapshot);
   }
 
+  /** Where a blob lay. */
+  placeOfBlob(digest: Buffer): RecordPlace | undefined {
+    return this.#catalog.blobRows.at(digest, this.#snapshot)?.place;
+  }
+
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
     return [...this.#catalog.rows({ ...range, snapshot: this.#snapshot })];
+  }
+
+  /** Rows as they lie in the index, all at once: see `raw-walk.ts`. */
+  visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
+    return this.#catalog.visit({ ...range, snapshot: this.#snapshot }, visit);
   }
 
   /** The rows of a range, read page by page. */
@@ -52,6 +71,7 @@ export class EngineSnapshot {
     if (!this.#open) return;
     this.#open = false;
     this.#snapshot.done();
+    this.#release();
     void this.#catalog.release();
   }
 }

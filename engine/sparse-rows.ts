@@ -1,5 +1,6 @@
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { RecordPlace } from "./log/reader.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 
 /**
@@ -20,6 +21,10 @@ export class SparseRows {
 
   row(key: Uint8Array): Row | undefined {
     return this.snapshot.row(key);
+  }
+
+  placeOfBlob(digest: Buffer): RecordPlace | undefined {
+    return this.snapshot.placeOfBlob(digest);
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {

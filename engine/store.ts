@@ -10,25 +10,16 @@ import type {
   LineageOptions,
   ListFilter,
   Ref,
-  RepairOptions,
-  RepairReport,
   SaveOptions,
-  StoreStats,
-  VerifyOptions,
-  VerifyReport,
 } from "./api.ts";
 import { QueuedBatch } from "./batch.ts";
-import { CallGuard } from "./call-guard.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
-import type { EngineCore } from "./engine.ts";
 import { SavedEnvironment } from "./environment/stored.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
-import { readOnlyError } from "./errors.ts";
 import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
-import type { FoundVersion } from "./operations.ts";
 import {
   annotateVersion,
   deleteAlias,
@@ -38,12 +29,12 @@ import {
   undeleteVersion,
 } from "./operations.ts";
 import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
-import { repairStore } from "./repair.ts";
 import type { EncodedValue, TakenOptions } from "./save.ts";
 import { planSave, refNow, takeFile, takeOptions, takeValue } from "./save.ts";
-import { storeStats } from "./stats.ts";
+import type { SizeCapSettings } from "./size-cap.ts";
+import { SizeCap } from "./size-cap.ts";
+import { MaintainedStore } from "./store-maintenance.ts";
 import type { Transaction } from "./transaction.ts";
-import { verifyStore } from "./verify.ts";
 import { Versions } from "./versions.ts";
 
 export interface StoreSettings {
@@ -53,43 +44,41 @@ export interface StoreSettings {
   codecs: CodecRegistry;
   /** What saves are made in; absent when they are to say nothing of it. */
   environment?: TakenEnvironment | undefined;
+  /** What the log is kept below; absent for none. */
+  cap?: SizeCapSettings | undefined;
 }
 
 /** An artifact store on the embedded engine. `save` and `load` are the two paths of the README, read top to bottom. */
-export class EmbeddedStore implements ArtifactStore {
+export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   readonly home: string;
-  readonly readOnly: boolean;
   readonly #handle: CoreHandle;
-  readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
   readonly #versions: Versions;
   readonly #environment: SavedEnvironment | undefined;
-  readonly #durable: boolean;
-  readonly #calls = new CallGuard("store", () => this.#core.heal());
+  readonly #cap: SizeCap | undefined;
 
   constructor(handle: CoreHandle, settings: StoreSettings) {
+    super(handle.core, settings);
     this.home = settings.home;
-    this.readOnly = settings.readOnly;
     this.#handle = handle;
-    this.#core = handle.core;
     this.#codecs = settings.codecs;
-    this.#durable = settings.durable;
-    this.#versions = new Versions(this.#core, this.#codecs, (options, action) =>
-      this.#calls.read(options, action),
+    this.#cap = settings.cap && new SizeCap(this.core, settings.cap);
+    this.#versions = new Versions(this.core, this.#codecs, (options, action) =>
+      this.calls.read(options, action),
     );
     this.#environment =
       settings.environment &&
-      new SavedEnvironment(settings.environment, this.#core, (digest, environment) =>
+      new SavedEnvironment(settings.environment, this.core, (digest, environment) =>
         this.#versions.remember(digest, environment),
       );
   }
 
   get id(): string {
-    return this.#core.identity.storeId;
+    return this.core.identity.storeId;
   }
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       const taken = takeOptions(name, options, refNow);
       const encoded = takeValue(this.#codecs, value, options);
       return this.#commitSave(name, encoded, taken);
@@ -97,7 +86,7 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       const taken = takeOptions(name, options, refNow);
       return this.#commitSave(name, await takeFile(path, options), taken);
     });
@@ -107,34 +96,34 @@ export class EmbeddedStore implements ArtifactStore {
   async #commitSave(name: string, encoded: EncodedValue, taken: TakenOptions): Promise<Artifact> {
     const code = taken.code instanceof Promise ? await taken.code : taken.code;
     const environment = this.#environment?.prepared();
-    const plan = planSave(this.#core, name, encoded, taken, code, environment);
+    const plan = planSave(this.core, name, encoded, taken, code, environment);
     const saved = await this.#write(encoded.bytes.length, (transaction) => saveVersion(transaction, plan));
     if (environment) environment.stored = true;
     return this.#versions.saved(saved, code);
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
-    return this.#calls.read(options, async () => {
+    return this.calls.read(options, async () => {
       const found = this.#versions.require(parseRef(ref));
       return (await this.#versions.load(found)) as T;
     });
   }
 
   get(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    return this.#calls.read(options, async () =>
+    return this.calls.read(options, async () =>
       this.#versions.artifact(this.#versions.require(parseRef(ref))),
     );
   }
 
   find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
-    return this.#calls.read(options, async () => {
+    return this.calls.read(options, async () => {
       const found = this.#versions.find(parseRef(ref));
       return found && this.#versions.artifact(found);
     });
   }
 
   has(ref: Ref, options?: CallOptions): Promise<boolean> {
-    return this.#calls.read(options, async () => {
+    return this.calls.read(options, async () => {
       const found = this.#versions.find(parseRef(ref));
       await (found && this.#versions.settle(found));
       return found !== undefined;
@@ -142,48 +131,47 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   list(filter: ListFilter = {}): AsyncIterable<Artifact> {
-    return this.#calls.iterate(filter, () => listArtifacts(this.#core, this.#versions, filter));
+    return this.calls.iterate(filter, () => listArtifacts(this.core, this.#versions, filter));
   }
 
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
-    return this.#calls.iterate(options, () => {
+    return this.calls.iterate(options, () => {
       checkName(name);
-      return listVersions(this.#core, this.#versions, name);
+      return listVersions(this.core, this.#versions, name);
     });
   }
 
   aliases(name: string, options?: CallOptions): Promise<Record<string, number>> {
-    return this.#calls.read(options, async () => {
+    return this.calls.read(options, async () => {
       checkName(name);
       return Object.fromEntries(await this.#versions.settledAliases(name));
     });
   }
 
   lineage(ref: Ref, options: LineageOptions = {}): Promise<LineageGraph> {
-    return this.#calls.read(options, async () => {
+    return this.calls.read(options, async () => {
       const found = this.#versions.require(parseRef(ref));
-      return lineageOf(this.#core, this.#versions, found, options);
+      return lineageOf(this.core, this.#versions, found, options);
     });
   }
 
   delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       const parsed = parseRefToDelete(ref);
       return this.#write(0, (transaction) => deleteVersions(transaction, parsed, options), true, true);
     });
   }
 
   undelete(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       const parsed = parseRef(ref);
-      return this.#artifact(
-        await this.#write(0, (transaction) => undeleteVersion(transaction, parsed), true),
-      );
+      const saved = await this.#write(0, (transaction) => undeleteVersion(transaction, parsed), true);
+      return this.#versions.written(saved);
     });
   }
 
   setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       checkName(name);
       checkAlias(alias);
       checkVersion(version);
@@ -192,7 +180,7 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void> {
-    return this.#calls.run(options, async () => {
+    return this.calls.run(options, async () => {
       checkName(name);
       checkAlias(alias);
       await this.#write(0, (transaction) => deleteAlias(transaction, name, alias));
@@ -200,18 +188,18 @@ export class EmbeddedStore implements ArtifactStore {
   }
 
   annotate(ref: Ref, annotation: Annotation): Promise<Artifact> {
-    return this.#calls.run(annotation, async () => {
+    return this.calls.run(annotation, async () => {
       const parsed = parseRef(ref);
       const changes = takeAnnotation(annotation);
-      return this.#artifact(
+      return this.#versions.written(
         await this.#write(0, (transaction) => annotateVersion(transaction, parsed, changes)),
       );
     });
   }
 
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
-    return this.#calls.run(options, async () => {
-      const batch = new QueuedBatch(this.#core, this.#codecs, this.#environment);
+    return this.calls.run(options, async () => {
+      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment);
       try {
         // Not awaited when there is nothing to wait for, so that batches and saves apply in the order of their calls.
         const filled = fn(batch);
@@ -227,31 +215,13 @@ export class EmbeddedStore implements ArtifactStore {
     });
   }
 
-  stats(options?: CallOptions): Promise<StoreStats> {
-    return this.#calls.read(options, () => storeStats(this.#core, options));
-  }
-
-  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.#calls.read(options, () => verifyStore(this.#core, options));
-  }
-
-  repair(options: RepairOptions = {}): Promise<RepairReport> {
-    return this.#calls.run(options, async () => {
-      this.#checkWritable();
-      return repairStore(this.#core, options);
-    });
-  }
-
-  rebuildIndex(options?: CallOptions): Promise<void> {
-    return this.#calls.run(options, async () => {
-      this.#checkWritable();
-      await this.#core.rebuildIndex();
-    });
-  }
-
   async close(): Promise<void> {
     this.#environment?.stop();
-    await this.#calls.close(() => this.#handle.release());
+    const stopped = this.#cap?.stop();
+    await this.calls.close(async () => {
+      await stopped;
+      await this.#handle.release();
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -264,15 +234,9 @@ export class EmbeddedStore implements ArtifactStore {
     undoable = false,
     reserve = false,
   ): Promise<T> {
-    this.#checkWritable();
-    return this.#core.commit({ run, bytes, durable: this.#durable, undoable, reserve });
-  }
-
-  #artifact(saved: FoundVersion): Promise<Artifact> {
-    return this.#versions.written(saved);
-  }
-
-  #checkWritable(): void {
-    if (this.readOnly) throw readOnlyError();
+    this.checkWritable();
+    const commit = () => this.core.commit({ run, bytes, durable: this.durable, undoable, reserve });
+    const room = reserve ? undefined : this.#cap?.room(bytes);
+    return room ? room.then(commit) : commit();
   }
 }

@@ -197,7 +197,11 @@ export class Transaction {
     return row;
   }
 
-  /** A damaged copy is as good as none: the bytes in hand are written again rather than lost. */
+  /**
+   * A damaged copy is as good as none: the bytes in hand are written again rather than lost. So is one that compaction is
+   * about to drop, which the catalog doesn't give. Until that was decided, under the lock too, one that nothing needs is as
+   * good as any: the reference that this batch puts saves it.
+   */
   #isStored(blob: PreparedBlob): boolean {
     const known = this.#catalog.blob(blob.digest);
     if (!known || known.place.payloadLength !== blob.bytes.length) return false;

@@ -2,6 +2,7 @@ import type { DamageProblem, VerifyOptions, VerifyReport } from "./api.ts";
 import { parseVersionKey, versionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
+import { segmentNumber } from "./log/segment.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify.ts";
 import type { CoreProblem } from "./maintenance/verify-report.ts";
 
@@ -27,7 +28,8 @@ export function takeVerifyOptions(options: VerifyOptions): VerifyCoreOptions {
 /** One problem for each damaged place: the log tells of it once, and the index once for each row that needs it. */
 export function mergePlaces(problems: CoreProblem[]): DamageProblem[] {
   const byPlace = new Map<string, DamageProblem>();
-  for (const { key, digest: _, ...facts } of problems) {
+  for (const { key, digest: _, ...told } of problems) {
+    const facts = told.segment === undefined ? told : { ...told, segment: segmentNumber(told.segment) };
     const place = placeOf(facts);
     const problem = byPlace.get(place) ?? { ...facts };
     byPlace.set(place, problem);

@@ -18,9 +18,10 @@ import {
 import { cborCodec, decodeValue } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
-import { VarveError } from "./errors.ts";
+import { isCorruption, VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
+import type { RecordPlace } from "./log/reader.ts";
 import type { FoundVersion } from "./operations.ts";
 import { notFound } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
@@ -43,6 +44,8 @@ export interface VersionRow {
 export interface RowReader {
   row(key: Uint8Array): Row | undefined;
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
+  /** Where a blob lay then; a snapshot knows. */
+  placeOfBlob?(digest: Buffer): RecordPlace | undefined;
 }
 
 /** Finds versions in the index and makes artifacts of them. */
@@ -135,10 +138,15 @@ export class Versions implements ValueSource {
     const unsettled = this.settle(found);
     if (unsettled) await unsettled;
     const aliases = await this.settledAliases(name, reader);
-    return this.#artifact(found, aliases);
+    return this.#artifact(found, aliases, reader);
   }
 
-  async #artifact({ name, version, key, row }: VersionRow, aliases: Map<string, number>): Promise<Artifact> {
+  async #artifact(
+    found: VersionRow,
+    aliases: Map<string, number>,
+    reader: RowReader = this.#core,
+  ): Promise<Artifact> {
+    const { name, version, key, row } = found;
     const content = decodeVersionContent(await this.#core.content(key, row));
     return new StoredArtifact(
       {
@@ -148,12 +156,26 @@ export class Versions implements ValueSource {
         content,
         aliases: [...aliases].filter(([, target]) => target === version).map(([alias]) => alias),
         code: content.codeIsBlob
-          ? structuredClone(await this.#blob<Code>(row.references[1]!))
+          ? structuredClone(await this.#code(found, reader))
           : content.code && { sources: content.code },
         environment: await this.environmentOf(content),
       },
       this,
     );
+  }
+
+  /** Undefined when it was compacted away with a deleted version. */
+  async #code({ key, row }: VersionRow, reader: RowReader): Promise<Code | undefined> {
+    const digest = row.references[1]!;
+    try {
+      return await this.#blob<Code>(digest, reader.placeOfBlob?.(digest));
+    } catch (error) {
+      if (this.#core.catalog.blob(digest) || !isCorruption(error)) throw error;
+      if (isDeleted(row)) return undefined;
+      // Deleted, and compacted away, since the row was read: whoever asked has to look again.
+      if (this.#core.row(key)?.sequence !== row.sequence) throw goneSince(error);
+      throw error;
+    }
   }
 
   /** As `written`, for those of one batch: most of their names have no aliases. */
@@ -232,17 +254,26 @@ export class Versions implements ValueSource {
   }
 
   /** A blob of the store's own, decoded and frozen. */
-  #blob<T>(digest: Buffer): T | Promise<T> {
+  #blob<T>(digest: Buffer, before?: RecordPlace): T | Promise<T> {
     const known = this.#decoded.get(digest.toString("latin1"));
-    return known === undefined ? this.#readBlob<T>(digest) : (known as T);
+    return known === undefined ? this.#readBlob<T>(digest, before) : (known as T);
   }
 
-  async #readBlob<T>(digest: Buffer): Promise<T> {
-    const value = deepFreeze(decodeValue(await this.#core.blobByDigest(digest)));
+  async #readBlob<T>(digest: Buffer, before: RecordPlace | undefined): Promise<T> {
+    const value = deepFreeze(decodeValue(await this.#core.blobByDigest(digest, before)));
     if (this.#decoded.size >= DECODED_BLOBS_MAX) this.#decoded.clear();
     this.#decoded.set(digest.toString("latin1"), value);
     return value as T;
   }
+}
+
+/** As for a segment that is gone: see `isRetired`. */
+function goneSince(cause: unknown): VarveError {
+  return new VarveError("CORRUPTION", "the version was deleted, and compacted away, since it was looked up", {
+    hint: "try again: nothing is lost",
+    details: { retired: true },
+    cause,
+  });
 }
 
 function deepFreeze(value: unknown): unknown {

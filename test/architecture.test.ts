@@ -35,7 +35,7 @@ const EXCEPTIONS: Record<string, string> = {
   "cli/library.ts imports engine/config.ts": "the configuration alone, loaded where no engine is needed",
 };
 /** Of log and codec, index may only use what tells it how bytes lie, and types. */
-const INDEX_MAY_USE = ["engine/log/format.ts", "engine/log/checksum.ts"];
+const INDEX_MAY_USE = ["engine/log/format.ts", "engine/log/checksum.ts", "engine/log/segment-id.ts"];
 /** Packages, and the only places that know them. */
 const PACKAGES: Record<string, RegExp> = {
   lmdb: /^(engine\/index\/lmdb\.ts|(cli\/)?bench\/)/,
@@ -58,7 +58,7 @@ const MDB_THROUGH_FS: Record<string, string> = {
   "engine/index/gate.ts": "only asks for the inode of lock.mdb; opens nothing",
   "engine/maintenance/read-only-index.ts": "only asks whether the files may be written to; opens nothing",
   "engine/maintenance/generation.ts": "only asks whether data.mdb is a file; opens nothing",
-  "engine/index/lmdb.ts":
+  "engine/index/lmdb-files.ts":
     "asks whether the files may be opened, changes their mode, and makes lock.mdb where there is none",
 };
 

@@ -1,24 +1,15 @@
 import { RecordKind } from "../log/format.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOG_START } from "../log/segment.ts";
+import { BlobRows } from "./blob-rows.ts";
 import type { Change } from "./change.ts";
-import { asBuffer, rowOf, samePlace } from "./change.ts";
+import { asBuffer, rowOf } from "./change.ts";
 import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
-import type { EnvironmentRange, EnvironmentSnapshot } from "./lmdb.ts";
+import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
-import { PendingBlobs } from "./pending-blobs.ts";
 import type { BlobRow, Row } from "./rows.ts";
-import {
-  BLOB_SPACE,
-  decodeApplied,
-  decodeBlobRow,
-  decodeRow,
-  encodeApplied,
-  encodeBlobRow,
-  encodeRow,
-  META_SPACE,
-} from "./rows.ts";
+import { blobKey, decodeApplied, decodeRow, encodeApplied, encodeRow, META_SPACE } from "./rows.ts";
 
 export type { Change };
 
@@ -29,13 +20,6 @@ const FIRST_KEY = Buffer.from([META_SPACE]);
 const ROWS_PER_TRANSACTION = 20_000;
 const NO_DIGEST = new Uint8Array();
 
-export function blobKey(digest: Uint8Array): Buffer {
-  const key = Buffer.allocUnsafe(1 + digest.length);
-  key[0] = BLOB_SPACE;
-  key.set(digest, 1);
-  return key;
-}
-
 export type Closing = (close: () => Promise<void>) => Promise<void>;
 
 /** One generation of the index: rows by key, blobs by digest, and how far of the log is in it. */
@@ -45,7 +29,8 @@ export class Catalog {
   readonly #environment: Environment;
   /** What takes the changes since `mark` back, the last one first. */
   #undo: (() => void)[] | undefined;
-  #pendingBlobs: PendingBlobs | undefined;
+  /** Where blobs lie, and how many rows need each. */
+  readonly blobRows: BlobRows;
 
   #holders = 1;
   #abandoned = false;
@@ -55,6 +40,7 @@ export class Catalog {
   constructor(path: string, closing: Closing = (close) => close()) {
     this.#environment = new Environment(path, fromIndexFailure);
     this.gaps = new GapRow(this.#environment);
+    this.blobRows = new BlobRows(this.#environment);
     this.#closing = closing;
   }
 
@@ -76,7 +62,14 @@ export class Catalog {
   /** The row as of the current read transaction. */
   row(key: Uint8Array): Row | undefined {
     const bytes = this.#environment.getFast(key);
-    return bytes && decodeRow(bytes);
+    return bytes && this.#decoded(bytes);
+  }
+
+  /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
+  #decoded(bytes: Buffer): Row {
+    const row = decodeRow(bytes);
+    if (!row.blob && row.references.length > 0) row.blob = this.blob(row.references[0]!)?.place;
+    return row;
   }
 
   has(key: Uint8Array): boolean {
@@ -85,34 +78,31 @@ export class Catalog {
 
   rowAt(key: Uint8Array, snapshot: EnvironmentSnapshot): Row | undefined {
     const bytes = this.#environment.get(key, snapshot);
-    return bytes && decodeRow(bytes);
+    return bytes && this.#decoded(bytes);
   }
 
   blob(digest: Buffer): BlobRow | undefined {
-    return this.#pendingBlobs ? this.#pendingBlobs.get(digest).row : this.#storedBlob(digest);
-  }
-
-  #storedBlob(digest: Buffer): BlobRow | undefined {
-    const bytes = this.#environment.getFast(blobKey(digest));
-    return bytes && decodeBlobRow(bytes);
+    return this.blobRows.get(digest);
   }
 
   *rows(range: EnvironmentRange): Generator<{ key: Buffer; row: Row }> {
-    for (const { key, value } of this.#environment.entries(range)) yield { key, row: decodeRow(value) };
+    for (const { key, value } of this.#environment.entries(range)) yield { key, row: this.#decoded(value) };
+  }
+
+  /** Entries as they lie in the index; see `raw-rows.ts`. */
+  visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
+    return this.#environment.visit(range, visit);
   }
 
   first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
     for (const { key, value } of this.#environment.entries({ ...range, limit: 1 }))
-      return { key, row: decodeRow(value) };
+      return { key, row: this.#decoded(value) };
     return undefined;
   }
 
   /** All blobs by digest, or those whose digest is not before `from`. */
-  *blobs(from: Uint8Array = NO_DIGEST): Generator<{ digest: Buffer; row: BlobRow }> {
-    const range = { start: blobKey(from), end: Buffer.from([BLOB_SPACE + 1]) };
-    for (const { key, value } of this.#environment.entries(range)) {
-      yield { digest: key.subarray(1), row: decodeBlobRow(value) };
-    }
+  blobs(from: Uint8Array = NO_DIGEST): Generator<{ digest: Buffer; row: BlobRow }> {
+    return this.blobRows.all(from);
   }
 
   snapshot(): EnvironmentSnapshot {
@@ -168,14 +158,13 @@ export class Catalog {
   transact<T>(action: () => T): T {
     return this.#environment.transactSync(() => {
       this.gaps.begin();
-      this.#pendingBlobs = new PendingBlobs((digest) => this.#storedBlob(digest));
+      this.blobRows.begin();
       try {
         const result = action();
-        for (const { digest, row } of this.#pendingBlobs.changes())
-          this.#environment.put(blobKey(digest), encodeBlobRow(row));
+        this.blobRows.put();
         return result;
       } finally {
-        this.#pendingBlobs = undefined;
+        this.blobRows.end();
         this.gaps.forget();
       }
     });
@@ -207,7 +196,12 @@ export class Catalog {
 
   /** Within `transact`, by who makes a whole index: a row that was counted is not there any more. */
   uncount({ weak, references }: Row): void {
-    for (const digest of weak ? [] : references) this.#addReferences(digest, -1);
+    for (const digest of weak ? [] : references) this.blobRows.addReferences(digest, -1);
+  }
+
+  /** Within `transact`: the record of a row was moved; nothing else of it is another. */
+  movedRow(key: Uint8Array, row: Row): void {
+    this.#environment.put(key, encodeRow(row));
   }
 
   /** Removes all rows, for who makes a whole index and has to begin again. */
@@ -220,16 +214,18 @@ export class Catalog {
   /** Within `transact`: begins to note what `undo` takes back. */
   mark(): void {
     this.#undo = [];
+    this.blobRows.undo = this.#undo;
   }
 
   unmark(): void {
     this.#undo = undefined;
+    this.blobRows.undo = undefined;
   }
 
   /** Takes back everything since `mark`. */
   undo(): void {
     const undo = this.#undo ?? [];
-    this.#undo = undefined;
+    this.unmark();
     for (const takeBack of undo.reverse()) takeBack();
   }
 
@@ -239,7 +235,7 @@ export class Catalog {
    */
   apply(change: Change, sequence: number, time: number, isNew = false): Row | undefined {
     if (change.kind === RecordKind.blob) {
-      this.#applyBlob(change);
+      this.blobRows.place(asBuffer(change.key), change.place);
       return undefined;
     }
     const old = isNew ? undefined : this.row(change.key);
@@ -252,33 +248,10 @@ export class Catalog {
     return row;
   }
 
-  #applyBlob(change: Change): void {
-    const digest = asBuffer(change.key);
-    const known = this.blob(digest);
-    if (known && samePlace(known.place, change.place)) return;
-    // A second copy of a blob is written when the first was found damaged: the newer one counts.
-    this.#setBlob(digest, { place: change.place, referenceCount: known?.referenceCount ?? 0 });
-  }
-
   #count(old: Row | undefined, change: Change): void {
     const gained = change.kind === RecordKind.put && !change.weak ? change.references : [];
-    for (const digest of gained) this.#addReferences(digest, 1);
-    for (const digest of old && !old.weak ? old.references : []) this.#addReferences(digest, -1);
-  }
-
-  #addReferences(digest: Buffer, by: number): void {
-    const row = this.blob(digest);
-    // Never below 0: rows that came before their blob (its batch was damaged, and it was saved again) were not counted.
-    if (row) this.#setBlob(digest, { ...row, referenceCount: Math.max(0, row.referenceCount + by) });
-  }
-
-  /** A blob whose save was undone keeps no row: what it had written is not in the log either. */
-  #setBlob(digest: Buffer, row: BlobRow): void {
-    const pending = this.#pendingBlobs!.get(digest);
-    const { row: before, changed } = pending;
-    this.#undo?.push(() => Object.assign(pending, { row: before, changed }));
-    pending.row = row;
-    pending.changed = true;
+    for (const digest of gained) this.blobRows.addReferences(digest, 1);
+    for (const digest of old && !old.weak ? old.references : []) this.blobRows.addReferences(digest, -1);
   }
 
   #put(key: Uint8Array, value: Buffer): void {

@@ -74,6 +74,12 @@ export function markOpen(parent: string, id: string): void {
   }
 }
 
+/** Processes that have said so, and are there: this one too. */
+export function usersBelow(parent: string): number[] {
+  const pids = readdirSync(parent).flatMap((name) => MARK.exec(name)?.[1] ?? []);
+  return pids.map(Number).filter((pid) => existsSync(`/proc/${pid}`));
+}
+
 export function unmarkOpen(parent: string, id: string): void {
   rmSync(join(parent, `open-${process.pid}-${id}`), { force: true });
 }

@@ -31,6 +31,9 @@ interface TreeStats {
   overflowPages: number;
 }
 
+const APPEND = { append: true };
+const NOTHING = new Uint8Array();
+
 export interface Entry {
   key: Buffer;
   value: Buffer;
@@ -51,6 +54,46 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
   });
   makePrivate(path);
   return database;
+}
+
+/** An entry as LMDB gives it: views that are valid until the next one. */
+export class RawEntry {
+  keyBytes: Uint8Array = NOTHING;
+  keyStart = 0;
+  keyEnd = 0;
+  /** May go on behind the value. */
+  value: Uint8Array = NOTHING;
+  valueLength = 0;
+
+  /** A copy. */
+  key(): Buffer {
+    return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));
+  }
+}
+
+/** The database, but for how its ranges decode: lmdb-js asks the object that it is called on. */
+function rawReader(
+  database: RootDatabase<Buffer, Uint8Array>,
+  visit: (entry: RawEntry) => void,
+): RootDatabase<Buffer, Uint8Array> {
+  const entry = new RawEntry();
+  return Object.assign(Object.create(database), {
+    readKey(bytes: Uint8Array, start: number, end: number) {
+      entry.keyBytes = bytes;
+      entry.keyStart = start;
+      entry.keyEnd = end;
+      return NOTHING;
+    },
+    decoder: {
+      decode(bytes: Uint8Array, length: number) {
+        entry.value = bytes;
+        entry.valueLength = length;
+        visit(entry);
+      },
+    },
+    // It is not to copy the value before it decodes it.
+    decoderCopies: true,
+  });
 }
 
 export class Environment {
@@ -99,7 +142,7 @@ export class Environment {
   /** Only within a transaction: puts `key` behind all others. False, and nothing is done, when it is not behind them. */
   append(key: Uint8Array, value: Buffer): boolean {
     // lmdb-js gives whether it was put, though its types say nothing.
-    return (this.#database.putSync(key, value, { append: true }) as unknown as boolean) === true;
+    return (this.#database.putSync(key, value, APPEND) as unknown as boolean) === true;
   }
 
   /** Removes everything. */
@@ -123,6 +166,30 @@ export class Environment {
     } catch (error) {
       throw this.#translate(error);
     }
+  }
+
+  /**
+   * Goes over a range without making an object of each entry: what `visit` is given is overwritten by the next one, and by
+   * whatever else is read. Gives the last key where the limit ended it, and undefined where the range did.
+   */
+  visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
+    const { snapshot, exclusiveStart, ...rest } = range;
+    let count = 0;
+    let last: Buffer | undefined;
+    const reading = rawReader(this.#database, (entry) => {
+      // Now, since the cursor goes on by one entry before it heeds the limit.
+      if (++count === range.limit) last = entry.key();
+      visit(entry);
+    });
+    return this.#tried(() => {
+      const entries = reading.getRange({
+        ...rest,
+        ...(exclusiveStart ? { exclusiveStart: true } : {}),
+        ...(snapshot ? { transaction: snapshot.transaction } : {}),
+      } as never);
+      for (const _ of entries);
+      return last;
+    });
   }
 
   snapshot(): EnvironmentSnapshot {

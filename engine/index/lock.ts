@@ -1,33 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
-import { bornAt, currentBootId, pidNamespace, processStart } from "./boot.ts";
+import { bornAt, currentBootId } from "./boot.ts";
 import { markOpen, unmarkOpen } from "./gate-wait.ts";
+import { CompactorLease, compactorOf } from "./lease.ts";
 import type { Environment } from "./lmdb.ts";
 import { OpenLock } from "./open-lock.ts";
+import type { LockTimes, OpenerKind } from "./openers.ts";
+import { LOCK_TIMES, Openers } from "./openers.ts";
 import type { SharedState } from "./shared-state.ts";
 import { decodeState, encodeState } from "./shared-state.ts";
 
-interface Opener {
-  pid: number;
-  start: string;
-  namespace: number;
-  /** Milliseconds since 1970. */
-  heartbeat: number;
-}
-
 const STATE_KEY = Buffer.from("state");
-const OPENER_PREFIX = "opener/";
-const OPENERS = { start: Buffer.from(OPENER_PREFIX), end: Buffer.from("opener0") };
-const HEARTBEAT_MILLISECONDS = 5_000;
-/** An opener of another PID namespace that was silent for so long is taken for dead. */
-const SILENCE_MILLISECONDS_MAX = 20_000;
-/**
- * As is one whose process is there: it may be a worker thread that was ended, or stopped, or be busy. Nothing but speed
- * rests on the difference, and one that goes on enters itself again.
- */
-const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
 
 /**
  * The lock environment: a mutex over all processes (the gate), and an LMDB environment with a few rows that it protects.
@@ -35,15 +19,18 @@ const OWN_SILENCE_MILLISECONDS_MAX = 60_000;
  * was never synced) and none that came with a copied home is ever opened, and two openers need no other lock to agree.
  */
 export class LockEnvironment {
+  readonly times: LockTimes;
   readonly #open: OpenLock;
   readonly #folder: string;
-  readonly #id = randomBytes(8).toString("hex");
-  readonly #openerKey = Buffer.from(`${OPENER_PREFIX}${this.#id}`);
+  readonly #openers: Openers;
   #heartbeat: NodeJS.Timeout | undefined;
+  #isBeating = false;
 
-  constructor(home: string) {
+  constructor(home: string, times: Partial<LockTimes> = {}) {
+    this.times = { ...LOCK_TIMES, ...times };
     this.#folder = lockFolder(home);
     this.#open = OpenLock.join(this.#folder);
+    this.#openers = new Openers(() => this.#rows, this.times);
   }
 
   get #rows(): Environment {
@@ -102,7 +89,7 @@ export class LockEnvironment {
   isAlone(): boolean {
     if (this.isWanted) return false;
     this.refresh();
-    return this.others() === 0;
+    return this.#openers.others(["opener", "reader"]) === 0;
   }
 
   /** Whether a call of this process waits for the lock, or has it: then waiting on this thread has no end. */
@@ -134,40 +121,40 @@ export class LockEnvironment {
    * Enters this process among those that have the store open. Only while the lock is held.
    * @throws as `checkNamespaces`
    */
-  register(allowNamespaces: boolean): void {
+  register(allowNamespaces: boolean, kind: OpenerKind = "opener"): void {
     this.checkNamespaces(allowNamespaces);
     this.removeGone();
-    markOpen(this.#folder, this.#id);
-    this.#beat();
-    const beat = () => {
-      this.removeGone();
-      this.#beat();
-    };
-    this.#heartbeat = setInterval(() => {
-      if (!this.isWanted) void this.hold(beat).catch(() => {});
-    }, HEARTBEAT_MILLISECONDS);
+    // Who only reads never has the gate for long.
+    if (kind === "opener") markOpen(this.#folder, this.#openers.id);
+    this.#openers.enter(kind, this.state()?.logEpoch ?? 0);
+    this.#heartbeat = setInterval(() => this.#beat(), this.times.beat);
     this.#heartbeat.unref();
+  }
+
+  /** Others of this process wait for the lock? Then at a better moment, unless that was said too often. */
+  #beat(): void {
+    if (this.#isBeating || (this.isWanted && !this.#openers.isLate)) return;
+    this.#isBeating = true;
+    const beating = this.hold(() => {
+      this.removeGone();
+      this.#openers.beat();
+    });
+    void beating.catch(() => {}).finally(() => (this.#isBeating = false));
   }
 
   /** @throws NOT_SUPPORTED when a process of another PID namespace has it open: LMDB can't tell their processes apart. */
   checkNamespaces(allowed: boolean): void {
-    const own = pidNamespace();
-    for (const [, opener] of this.#openers()) {
-      if (opener.namespace !== own && !isGone(opener, own) && !allowed) throw otherNamespace(opener);
-    }
+    if (!allowed) this.#openers.checkNamespaces();
   }
 
-  /** How many others have the store open, those that died without a word included until somebody registers. */
+  /** How many others may write to the store, those that died without a word included until somebody registers. */
   others(): number {
-    let count = 0;
-    for (const { key } of this.#rows.entries(OPENERS)) if (!this.#openerKey.equals(key)) count++;
-    return count;
+    return this.#openers.others(["opener"]);
   }
 
   /** Drops the rows of processes that are gone. Only while the lock is held. */
   removeGone(): void {
-    const own = pidNamespace();
-    for (const [key, opener] of this.#openers()) if (isGone(opener, own)) this.#rows.remove(Buffer.from(key));
+    this.#openers.removeGone();
   }
 
   /** The process that has had the store open the longest, for messages. */
@@ -175,8 +162,8 @@ export class LockEnvironment {
     // Not waited for: this is asked by who could not have the lock.
     if (!this.#open.hasRows) return "another process";
     try {
-      for (const [key, opener] of this.#openers())
-        if (key !== this.#openerKey.toString()) return `process ${opener.pid}`;
+      const pid = this.#openers.first();
+      if (pid !== undefined) return `process ${pid}`;
     } catch {
       // The rows are damaged; who commits next will tell.
     }
@@ -186,8 +173,48 @@ export class LockEnvironment {
   /** Only while the lock is held. */
   unregister(): void {
     clearInterval(this.#heartbeat);
-    unmarkOpen(this.#folder, this.#id);
-    this.#rows.remove(this.#openerKey);
+    unmarkOpen(this.#folder, this.#openers.id);
+    this.#openers.leave();
+  }
+
+  /** The epoch of the log that this one has acknowledged; undefined when it is not among the openers. */
+  get epoch(): number | undefined {
+    return this.#openers.epoch;
+  }
+
+  /** Tells who moves records that this one reads with nothing from before an epoch any more. */
+  acknowledge(epoch: () => number): Promise<void> {
+    return this.hold(() => this.#openers.acknowledge(epoch()));
+  }
+
+  /**
+   * The oldest epoch of the log that one of the openers may still read with, this one included: what was replaced in a
+   * later one must stay. Those that are gone don't count; infinite where nobody is registered.
+   */
+  oldestEpoch(): number {
+    this.refresh();
+    return this.#openers.oldestEpoch();
+  }
+
+  /**
+   * The right to move records of the log. Only while the lock is held, as all calls of the lease.
+   * @throws CONFLICT naming the process that has it
+   */
+  takeCompactor(): CompactorLease {
+    return new CompactorLease(this.#leaseParts);
+  }
+
+  /** Whether somebody moves records of the log. */
+  get isCompacted(): boolean {
+    return compactorOf(this.#leaseParts) !== undefined;
+  }
+
+  get #leaseParts() {
+    return {
+      rows: () => this.#rows,
+      times: this.times,
+      hold: (action: () => void) => this.hold(action),
+    };
   }
 
   /** Removes the environments of earlier boots: no process of theirs is left. */
@@ -202,20 +229,6 @@ export class LockEnvironment {
     clearInterval(this.#heartbeat);
     return this.#open.leave();
   }
-
-  #beat(): void {
-    const opener: Opener = {
-      pid: process.pid,
-      start: processStart(process.pid) ?? "unknown",
-      namespace: pidNamespace(),
-      heartbeat: Date.now(),
-    };
-    this.#rows.put(this.#openerKey, Buffer.from(JSON.stringify(opener)));
-  }
-
-  *#openers(): Generator<[string, Opener]> {
-    for (const { key, value } of this.#rows.entries(OPENERS)) yield [key.toString(), openerOf(value)];
-  }
 }
 
 /** Where the lock environment of this boot lies, whether it exists or not. */
@@ -224,29 +237,4 @@ export function lockFolder(home: string): string {
   const { dev, ino } = statSync(parent);
   const place = `${dev.toString(16)}-${ino.toString(16)}-${bornAt(parent)}`;
   return join(parent, `${currentBootId()}-${place}`);
-}
-
-/** One that can't be read is nobody: who is there enters itself again. */
-function openerOf(value: Buffer): Opener {
-  try {
-    return JSON.parse(value.toString()) as Opener;
-  } catch {
-    return { pid: 0, start: "nobody", namespace: pidNamespace(), heartbeat: 0 };
-  }
-}
-
-function isGone(opener: Opener, ownNamespace: number): boolean {
-  const silence = Date.now() - opener.heartbeat;
-  if (opener.namespace !== ownNamespace) return silence > SILENCE_MILLISECONDS_MAX;
-  return silence > OWN_SILENCE_MILLISECONDS_MAX || processStart(opener.pid) !== opener.start;
-}
-
-function otherNamespace(opener: Opener): VarveError {
-  return new VarveError(
-    "NOT_SUPPORTED",
-    `a process of another PID namespace (pid ${opener.pid} there) has the store open`,
-    {
-      hint: 'let the containers share one PID namespace, or close the store there; `allow: ["pid-namespaces"]` takes the risk that two processes with the same pid hang',
-    },
-  );
 }

@@ -38,6 +38,8 @@ interface CleanPosition {
   sequence: number;
   time: number;
   chain: string;
+  /** Which files stood for the log up to there, where some were rewritten: the rows name places in these. */
+  rewritten?: string;
   /** Of the fields above: it is believed when it says that more was on the disk than the log has. */
   seal: string;
 }
@@ -49,18 +51,22 @@ const PIECE_BYTES = 256 * 1024;
 const MARK_FILE = "trust.json";
 
 /**
- * Whether the index in `folder` holds what was written to it: `clean` when it is on the disk as it was closed, `boot`
- * when this boot's operating system has it. Undefined also where that can't be told.
+ * Whether the index in `folder` holds what was written to it, and what holds for the log of today: `clean` when it is on
+ * the disk as it was closed, `boot` when this boot's operating system has it. Undefined also where that can't be told.
+ * @param rewritten tells of the files that stand for the log up to a segment
  */
-export function trustIn(folder: string): "clean" | "boot" | undefined {
+export function trustIn(
+  folder: string,
+  rewritten: (segment: number) => string = () => "",
+): "clean" | "boot" | undefined {
   try {
-    return trustByMark(folder);
+    return trustByMark(folder, rewritten);
   } catch {
     return undefined;
   }
 }
 
-function trustByMark(folder: string): "clean" | "boot" | undefined {
+function trustByMark(folder: string, rewritten: (segment: number) => string): "clean" | "boot" | undefined {
   const mark = readMark(folder);
   const data = statSync(join(folder, "data.mdb"), { throwIfNoEntry: false });
   if (!mark || !data || data.size === 0) return undefined;
@@ -68,6 +74,7 @@ function trustByMark(folder: string): "clean" | "boot" | undefined {
   if (mark.born !== bornAt(join(folder, "data.mdb"))) return undefined;
   if (mark.clean && cleanPosition(folder) === undefined) return undefined;
   if (!mark.clean) return mark.bootId === currentBootId() ? "boot" : undefined;
+  if ((mark.clean.rewritten ?? "") !== rewritten(mark.clean.segment)) return undefined;
   return mark.checksum === undefined || mark.checksum === fileChecksum(folder) ? "clean" : undefined;
 }
 
@@ -80,8 +87,9 @@ export function cleanPosition(folder: string): { sequence: number } | undefined 
   return clean && clean.seal === sealOf(clean) ? clean : undefined;
 }
 
-function sealOf({ segment, offset, sequence, time, chain }: Omit<CleanPosition, "seal">): string {
-  const bytes = Buffer.from([segment, offset, sequence, time, chain].join(" "));
+function sealOf(position: Omit<CleanPosition, "seal">): string {
+  const { segment, offset, sequence, time, chain, rewritten } = position;
+  const bytes = Buffer.from([segment, offset, sequence, time, chain, rewritten ?? []].flat().join(" "));
   return checksum(bytes, 0n).toString(16);
 }
 
@@ -114,13 +122,16 @@ function fileChecksum(folder: string): string | undefined {
 
 /** Says that from now on only this boot's operating system knows the index. */
 export function markUnclean(folder: string): void {
-  writeMark(folder, undefined);
+  writeMark(folder);
 }
 
-/** Puts an index on the disk and says so. Only while nobody can write to it. */
-export function markClean(folder: string, position: LogPosition): void {
+/**
+ * Puts an index on the disk and says so. Only while nobody can write to it.
+ * @param rewritten which files stand for the log up to `position`: see `trustIn`
+ */
+export function markClean(folder: string, position: LogPosition, rewritten: string): void {
   syncPath(join(folder, "data.mdb"));
-  writeMark(folder, position);
+  writeMark(folder, position, rewritten);
 }
 
 function readMark(folder: string): TrustMark | undefined {
@@ -133,12 +144,12 @@ function readMark(folder: string): TrustMark | undefined {
   }
 }
 
-function writeMark(folder: string, clean: LogPosition | undefined): void {
+function writeMark(folder: string, clean?: LogPosition, rewritten?: string): void {
   const path = join(folder, "data.mdb");
   const { dev, ino } = statSync(path);
   const mark: TrustMark = { bootId: currentBootId(), device: dev, inode: ino, born: bornAt(path) };
   if (clean) {
-    const position = { ...clean, chain: clean.chain.toString() };
+    const position = { ...clean, chain: clean.chain.toString(), ...(rewritten && { rewritten }) };
     mark.clean = { ...position, seal: sealOf(position) };
     const sum = fileChecksum(folder);
     if (sum !== undefined) mark.checksum = sum;

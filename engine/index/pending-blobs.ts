@@ -1,7 +1,10 @@
 import type { BlobRow } from "./rows.ts";
 
 export interface PendingBlob {
-  readonly digest: Buffer;
+  /** The digest as text: kept by the ten thousand, and far lighter than a Buffer. */
+  readonly name: string;
+  /** The first bytes of the digest as a number: nearly always another one for each. */
+  readonly rank: number;
   row: BlobRow | undefined;
   changed: boolean;
 }
@@ -19,12 +22,15 @@ export class PendingBlobs {
     const name = digest.toString("latin1");
     const known = this.#byDigest.get(name);
     if (known) return known;
-    const pending = { digest: Buffer.from(digest), row: this.#stored(digest), changed: false };
+    const pending = { name, rank: digest.readUInt32BE(0), row: this.#stored(digest), changed: false };
     this.#byDigest.set(name, pending);
     return pending;
   }
 
-  *changes(): Generator<{ digest: Buffer; row: BlobRow }> {
-    for (const { digest, row, changed } of this.#byDigest.values()) if (changed && row) yield { digest, row };
+  /** In order of digests: rows that go into the same page are then put one after the other. */
+  *changes(): Generator<{ digest: Buffer; row: BlobRow | undefined }> {
+    const changed = [...this.#byDigest.values()].filter((each) => each.changed);
+    changed.sort((a, b) => a.rank - b.rank);
+    for (const { name, row } of changed) yield { digest: Buffer.from(name, "latin1"), row };
   }
 }

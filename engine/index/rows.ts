@@ -1,18 +1,27 @@
-import { rowChecksum } from "../log/checksum.ts";
-import { DIGEST_BYTES, FLAG_WEAK, readUint53, writeUint53 } from "../log/format.ts";
+import { rowChecksum, rowChecksumWithin } from "../log/checksum.ts";
+import { DIGEST_BYTES, FLAG_WEAK, readUint32, readUint53, writeUint32, writeUint53 } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { segmentGeneration, segmentId } from "../log/segment-id.ts";
 import { indexDamage } from "./damage.ts";
 
 /** The rows of the index as bytes and back. The index is made from the log, so this is no format to keep. */
 
 /** Raised when rows change their shape: an index of another version is built anew. */
-export const INDEX_VERSION = 2;
+export const INDEX_VERSION = 3;
 
 /** First bytes of keys that are the index's own; keys of applications begin with a higher byte. */
 export const META_SPACE = 0x00;
 export const BLOB_SPACE = 0x01;
 export const APPLICATION_SPACE = 0x02;
+
+/** The key of a blob's row. */
+export function blobKey(digest: Uint8Array): Buffer {
+  const key = Buffer.allocUnsafe(1 + digest.length);
+  key[0] = BLOB_SPACE;
+  key.set(digest, 1);
+  return key;
+}
 
 /** What an application put under a key, and where it lies. */
 export interface Row {
@@ -35,25 +44,51 @@ export interface Row {
 export interface BlobRow {
   place: RecordPlace;
   referenceCount: number;
+  /** Compaction is about to drop it: nobody may go back to it. */
+  condemned?: boolean;
 }
 
-const ROW_HEAD_BYTES = 48;
-const PLACE_BYTES = 18;
+/** Whether the log has the blob, as far as the index knows. */
+export function isPlaced({ place }: BlobRow): boolean {
+  return place.segment !== 0;
+}
+
+export const ROW_HEAD_BYTES = 48;
+export const PLACE_BYTES = 18;
+const BLOB_ROW_BYTES = 4 + PLACE_BYTES + 8;
 /** A row takes at most so many bytes besides its references and payload. */
 export const ROW_HEAD_BYTES_MAX = ROW_HEAD_BYTES + PLACE_BYTES;
 const FLAG_INLINE = 0x80;
 
-function writePlace(into: Buffer, at: number, place: RecordPlace): void {
-  into.writeUInt32LE(place.segment, at);
-  into.writeUIntLE(place.offset, at + 4, 6);
-  writeUint53(into, place.payloadLength, at + 10);
+/** The number of the segment in 4 bytes, its generation in 3, the offset in 5, the length in 6. */
+function writePlace(into: Buffer, at: number, { segment, offset, payloadLength }: RecordPlace): void {
+  writeUint32(into, segment, at);
+  // What is written beyond the bytes of a number, the next one is written over.
+  writeUint32(into, segmentGeneration(segment), at + 4);
+  writeUint53(into, offset, at + 7);
+  writeUint32(into, payloadLength >>> 0, at + 12);
+  const high = Math.floor(payloadLength / 0x1_0000_0000);
+  into[at + 16] = high;
+  into[at + 17] = high >>> 8;
+}
+
+/** Of the place at `at` only how long its payload is. */
+export function readPayloadLength(from: Uint8Array, at: number): number {
+  return readUint32(from, at + 12) + (from[at + 16]! | (from[at + 17]! << 8)) * 0x1_0000_0000;
+}
+
+/** Of the place at `at` only which segment it is in. */
+export function readSegment(from: Uint8Array, at: number): number {
+  const number = readUint32(from, at);
+  const generation = from[at + 4]! | (from[at + 5]! << 8) | (from[at + 6]! << 16);
+  return generation === 0 ? number : segmentId(number, generation);
 }
 
 function readPlace(from: Buffer, at: number): RecordPlace {
   return {
-    segment: from.readUInt32LE(at),
-    offset: from.readUInt32LE(at + 4) + from.readUInt16LE(at + 8) * 0x1_0000_0000,
-    payloadLength: readUint53(from, at + 10),
+    segment: readSegment(from, at),
+    offset: readUint32(from, at + 7) + from[at + 11]! * 0x1_0000_0000,
+    payloadLength: readPayloadLength(from, at),
   };
 }
 
@@ -94,7 +129,7 @@ export function writeRowHead(
 
 /** The row from `start` to `end` is complete but for its checksum. */
 export function sealRow(into: Buffer, start: number, end: number): number {
-  into.writeUInt32LE(rowChecksum(into.subarray(start + 4, end)), start);
+  writeUint32(into, rowChecksumWithin(into, start + 4, end), start);
   return end;
 }
 
@@ -125,22 +160,40 @@ export function decodeRow(bytes: Buffer): Row {
   };
 }
 
+/** Behind the row of a condemned blob stands one byte more. */
+const CONDEMNED = Buffer.from([1]);
+
 export function encodeBlobRow(row: BlobRow): Buffer {
-  const bytes = Buffer.allocUnsafe(4 + PLACE_BYTES + 8);
-  writePlace(bytes, 4, row.place);
-  writeUint53(bytes, row.referenceCount, 4 + PLACE_BYTES);
-  return seal(bytes);
+  const bytes = new BlobRowWriter().write(row.place, row.referenceCount);
+  return row.condemned ? seal(Buffer.concat([bytes, CONDEMNED])) : bytes;
+}
+
+/** Encodes rows of blobs one after another into the same bytes. */
+export class BlobRowWriter {
+  readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES);
+  readonly #sealed = this.#bytes.subarray(4);
+
+  /** Valid until the next one. */
+  write(place: RecordPlace, referenceCount: number): Buffer {
+    const bytes = this.#bytes;
+    writePlace(bytes, 4, place);
+    writeUint53(bytes, referenceCount, 4 + PLACE_BYTES);
+    writeUint32(bytes, rowChecksum(this.#sealed), 0);
+    return bytes;
+  }
 }
 
 export function decodeBlobRow(bytes: Buffer): BlobRow {
   checkSeal(bytes);
-  return { place: readPlace(bytes, 4), referenceCount: readUint53(bytes, 4 + PLACE_BYTES) };
+  const row = { place: readPlace(bytes, 4), referenceCount: readUint53(bytes, 4 + PLACE_BYTES) };
+  return bytes.length > BLOB_ROW_BYTES ? { ...row, condemned: true } : row;
 }
 
 const POSITION_BYTES = 40;
 
 export function writePosition(into: Buffer, at: number, position: LogPosition): void {
-  writeUint53(into, position.segment, at);
+  writeUint32(into, position.segment, at);
+  writeUint32(into, segmentGeneration(position.segment), at + 4);
   writeUint53(into, position.offset, at + 8);
   writeUint53(into, position.sequence, at + 16);
   writeUint53(into, position.time, at + 24);
@@ -149,7 +202,7 @@ export function writePosition(into: Buffer, at: number, position: LogPosition): 
 
 export function readPosition(from: Buffer, at: number): LogPosition {
   return {
-    segment: readUint53(from, at),
+    segment: segmentId(readUint32(from, at), readUint32(from, at + 4)),
     offset: readUint53(from, at + 8),
     sequence: readUint53(from, at + 16),
     time: readUint53(from, at + 24),
@@ -172,7 +225,7 @@ export function decodeApplied(bytes: Buffer): LogPosition | undefined {
 }
 
 function seal(bytes: Buffer): Buffer {
-  bytes.writeUInt32LE(rowChecksum(bytes.subarray(4)), 0);
+  writeUint32(bytes, rowChecksum(bytes.subarray(4)), 0);
   return bytes;
 }
 
@@ -183,7 +236,7 @@ export function isRowSound(key: Buffer, value: Buffer): boolean {
 
 /** LMDB keeps no checksums of its pages, so each row has one. */
 export function isSealed(bytes: Buffer): boolean {
-  return bytes.length > 4 && bytes.readUInt32LE(0) === rowChecksum(bytes.subarray(4));
+  return bytes.length > 4 && readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, bytes.length);
 }
 
 function checkSeal(bytes: Buffer): void {

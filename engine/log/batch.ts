@@ -1,4 +1,4 @@
-import { checksum } from "./checksum.ts";
+import { checksum, checksumWithin } from "./checksum.ts";
 import type { BatchHeader, RecordHeader } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
@@ -153,7 +153,12 @@ export function readBatch(
   const whole = at === recordsEnd && records.length === header.count;
   if (!whole || checksum(sums, salt) !== header.recordsChecksum) return undefined;
   const { sequence, time, chain } = header;
-  return { header, records, sound, end: { segment: segment.number, offset: recordsEnd, sequence, time, chain } };
+  return {
+    header,
+    records,
+    sound,
+    end: { segment: segment.id, offset: recordsEnd, sequence, time, chain },
+  };
 }
 
 /** For batches of few records, which are most, buffers that are used again. */
@@ -185,12 +190,12 @@ function readRecord(
     const payloadAt = at + headBytes;
     const sound =
       !isLookedAt ||
-      isUint64At(bytes, checksum(bytes.subarray(payloadAt, payloadAt + payloadLength), salt), at + 24);
-    return new ScannedRecord(segment.number, offset, bytes, at, sound);
+      isUint64At(bytes, checksumWithin(bytes, payloadAt, payloadAt + payloadLength, salt), at + 24);
+    return new ScannedRecord(segment.id, offset, bytes, at, sound);
   }
   const copied = Buffer.from(window.view(offset, headBytes + (isBlob ? 0 : payloadLength)));
   const sound =
     !isLookedAt ||
     isUint64At(copied, window.checksum(offset + headBytes, payloadLength, salt), RECORD_HEADER_BYTES - 8);
-  return new ScannedRecord(segment.number, offset, copied, 0, sound);
+  return new ScannedRecord(segment.id, offset, copied, 0, sound);
 }

@@ -16,6 +16,11 @@ export function checksum(bytes: Uint8Array, seed: bigint): bigint {
   return state.digest();
 }
 
+/** XXH64 of the bytes from `start` to `end`. A bare array over them is made in half the time of a Buffer. */
+export function checksumWithin(bytes: Uint8Array, start: number, end: number, seed: bigint): bigint {
+  return checksum(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), seed);
+}
+
 export interface RunningChecksum {
   update(piece: Uint8Array): void;
   digest(): bigint;
@@ -30,4 +35,8 @@ export function runningChecksum(seed: bigint): RunningChecksum {
 /** XXH32 for rows of the index: a number, where a bigint would cost more than the hash. */
 export function rowChecksum(bytes: Uint8Array): number {
   return xxhash.h32Raw(bytes, 0);
+}
+
+export function rowChecksumWithin(bytes: Uint8Array, start: number, end: number): number {
+  return rowChecksum(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start));
 }

@@ -1,9 +1,23 @@
 import { VarveError } from "../errors.ts";
-import { checksum } from "./checksum.ts";
+import { checksum, checksumWithin } from "./checksum.ts";
+import {
+  isUint64At,
+  readUint32,
+  readUint53,
+  readUint64,
+  writeUint32,
+  writeUint53,
+  writeUint64,
+} from "./numbers.ts";
+
+export { isUint64At, readUint32, readUint53, readUint64, writeUint32, writeUint53, writeUint64 };
 
 /** The bytes of the log: the code twin of FORMAT.md, shared by writer and readers. Pure: no files here. */
 
-export const FORMAT_VERSION = 1;
+/** The newest version: that of rewritten segments. */
+export const FORMAT_VERSION = 2;
+/** That of segments as they were written. */
+export const FORMAT_VERSION_WRITTEN = 1;
 export const SEGMENT_HEADER_BYTES = 128;
 export const BATCH_HEADER_BYTES = 64;
 export const RECORD_HEADER_BYTES = 32;
@@ -21,10 +35,24 @@ export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 /** A put whose references do not keep blobs alive. */
 export const FLAG_WEAK = 1;
 
+/** What the header of a rewritten segment says besides. */
+export interface RewrittenFacts {
+  /** The last of the segments that it stands for; `number` is the first. */
+  lastNumber: number;
+  /** Where the log goes on behind it: `chain` and `sequence` of the last batch of the last of those. */
+  endChain: bigint;
+  endSequence: number;
+  /** Of the whole file. */
+  bytes: number;
+}
+
 export interface SegmentHeader {
   formatVersion: number;
   number: number;
+  /** 0 as it was written, higher when it was rewritten. */
   generation: number;
+  /** From generation 1 on. */
+  rewritten?: RewrittenFacts;
   /** Where the chain comes from: 0, 0, 0n for the first segment. */
   previousNumber: number;
   previousEnd: number;
@@ -73,51 +101,6 @@ export function recordBytes(keyLength: number, payloadLength: number): number {
   return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 }
 
-// Byte by byte: Buffer's own methods check their arguments each time, which a rebuild does some fifty times an artifact.
-
-export function writeUint32(into: Uint8Array, value: number, at: number): void {
-  into[at] = value;
-  into[at + 1] = value >>> 8;
-  into[at + 2] = value >>> 16;
-  into[at + 3] = value >>> 24;
-}
-
-export function readUint32(from: Uint8Array, at: number): number {
-  return (from[at]! | (from[at + 1]! << 8) | (from[at + 2]! << 16) | (from[at + 3]! << 24)) >>> 0;
-}
-
-export function writeUint53(into: Uint8Array, value: number, at: number): void {
-  writeUint32(into, value >>> 0, at);
-  writeUint32(into, Math.floor(value / 0x1_0000_0000), at + 4);
-}
-
-export function readUint53(from: Uint8Array, at: number): number {
-  return readUint32(from, at) + readUint32(from, at + 4) * 0x1_0000_0000;
-}
-
-// Typed arrays over the same eight bytes: Buffer's own methods for 64-bit numbers do their work in BigInt steps.
-const wide = new BigUint64Array(1);
-const halves = new Uint32Array(wide.buffer);
-const [LOW, HIGH] = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? [0, 1] : [1, 0];
-
-export function writeUint64(into: Uint8Array, value: bigint, at: number): void {
-  wide[0] = value;
-  writeUint32(into, halves[LOW]!, at);
-  writeUint32(into, halves[HIGH]!, at + 4);
-}
-
-export function readUint64(from: Uint8Array, at: number): bigint {
-  halves[LOW] = readUint32(from, at);
-  halves[HIGH] = readUint32(from, at + 4);
-  return wide[0]!;
-}
-
-/** Whether `value` stands at `at`: no second bigint is made for it. */
-export function isUint64At(from: Uint8Array, value: bigint, at: number): boolean {
-  wide[0] = value;
-  return readUint32(from, at) === halves[LOW] && readUint32(from, at + 4) === halves[HIGH];
-}
-
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   SEGMENT_MAGIC.copy(bytes, 0);
@@ -132,8 +115,25 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   bytes.write(header.storeId, 56, 16, "hex");
   writeUint53(bytes, header.createdAt, 72);
   bytes.write(header.application, 80, 8, "latin1");
+  if (header.rewritten) writeRewrittenFacts(bytes, header.rewritten);
   writeUint64(bytes, checksum(bytes.subarray(0, 120), 0n), 120);
   return bytes;
+}
+
+function writeRewrittenFacts(bytes: Buffer, facts: RewrittenFacts): void {
+  writeUint32(bytes, facts.lastNumber, 88);
+  writeUint64(bytes, facts.endChain, 96);
+  writeUint53(bytes, facts.bytes, 104);
+  writeUint53(bytes, facts.endSequence, 112);
+}
+
+function readRewrittenFacts(bytes: Buffer): RewrittenFacts {
+  return {
+    lastNumber: readUint32(bytes, 88),
+    endChain: readUint64(bytes, 96),
+    endSequence: readUint53(bytes, 112),
+    bytes: readUint53(bytes, 104),
+  };
 }
 
 /** @throws CORRUPTION for bytes that are no segment header, NOT_SUPPORTED for one of a newer format. */
@@ -157,7 +157,7 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
       },
     );
   }
-  return {
+  const header: SegmentHeader = {
     formatVersion,
     number: bytes.readUInt32LE(12),
     generation: bytes.readUInt32LE(16),
@@ -170,6 +170,8 @@ export function decodeSegmentHeader(bytes: Buffer, file: string): SegmentHeader 
     createdAt: readUint53(bytes, 72),
     application: bytes.toString("latin1", 80, 88),
   };
+  if (formatVersion !== FORMAT_VERSION_WRITTEN) header.rewritten = readRewrittenFacts(bytes);
+  return header;
 }
 
 /** Writes a batch header at `at` and gives its chain checksum. */
@@ -200,7 +202,7 @@ export function readBatchHeader(
   end = from.length,
 ): BatchHeader | undefined {
   if (at + BATCH_HEADER_BYTES > end || readUint32(from, at) !== BATCH_MAGIC) return undefined;
-  const chain = checksum(from.subarray(at, at + 56), salt);
+  const chain = checksumWithin(from, at, at + 56, salt);
   if (!isUint64At(from, chain, at + 56)) return undefined;
   return {
     count: readUint32(from, at + 4),
@@ -257,7 +259,7 @@ export function isRecordHeader(from: Buffer, at: number, salt: bigint, end: numb
   const keyLength = readUint32(from, at + 12);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
   if (keyLength > KEY_BYTES_MAX || keyEnd > end) return false;
-  if (!isUint64At(from, checksum(from.subarray(at + 8, keyEnd), salt), at)) return false;
+  if (!isUint64At(from, checksumWithin(from, at + 8, keyEnd, salt), at)) return false;
   const kind = from[at + 8]!;
   return kind >= RecordKind.blob && kind <= RecordKind.delete;
 }

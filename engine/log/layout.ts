@@ -107,8 +107,11 @@ export class GroupLayout {
     return place;
   }
 
-  /** Completes the open batch; without records it leaves nothing behind and gives the position before it. */
-  endBatch(sequence: number, time: number): LogPosition {
+  /**
+   * Completes the open batch; without records it leaves nothing behind and gives the position before it.
+   * @param durableSequence that of the batch, where it is an older one
+   */
+  endBatch(sequence: number, time: number, durableSequence = this.#durableSequence): LogPosition {
     const mark = this.#batch!;
     if (this.#count === 0) return this.abandonBatch();
     const header = {
@@ -117,7 +120,7 @@ export class GroupLayout {
       time,
       length: this.#offset - mark.offset - BATCH_HEADER_BYTES,
       previousChain: this.#end.chain,
-      durableSequence: this.#durableSequence,
+      durableSequence,
       recordsChecksum: checksum(this.#recordChecksums.subarray(0, this.#count * 8), this.#salt),
     };
     const chain = writeBatchHeader(mark.buffer, mark.used, header, this.#salt);

@@ -2,9 +2,17 @@ import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import { RECORD_HEADER_BYTES, readRecordHeader, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
-import type { LogIdentity } from "./segment.ts";
-import { readSegmentHeader, segmentPath } from "./segment.ts";
+import {
+  decodeSegmentHeader,
+  RECORD_HEADER_BYTES,
+  readRecordHeader,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_MAGIC,
+} from "./format.ts";
+import type { LogIdentity } from "./segment-header.ts";
+import { fromSegmentFailure, readSegmentHeader } from "./segment-header.ts";
+import { segmentId, segmentNumber, segmentPath, segmentText } from "./segment-id.ts";
+import { isSuperseded } from "./segment-list.ts";
 
 /** Reads below this size are done at once: the thread pool costs 28 µs, a cached read of 1 KiB under 1 µs. */
 const SYNCHRONOUS_BYTES_MAX = 64 * 1024;
@@ -14,13 +22,14 @@ const OPEN_SEGMENTS_MAX = 128;
 
 /** Where a record lies, and how long its parts are. */
 export interface RecordPlace {
+  /** Its id. */
   segment: number;
   offset: number;
   payloadLength: number;
 }
 
 export interface OpenSegment {
-  readonly number: number;
+  readonly id: number;
   readonly path: string;
   readonly file: LogFile;
   readonly header: SegmentHeader;
@@ -45,69 +54,75 @@ export class LogReader {
     this.#identity = identity;
   }
 
-  /** @throws CORRUPTION when the segment is missing or damaged. */
-  segment(number: number): OpenSegment {
-    const known = this.#open.get(number);
+  /** @throws CORRUPTION when the segment is missing or damaged; see `isRetired` for one that was rewritten since */
+  segment(id: number): OpenSegment {
+    const known = this.#open.get(id);
     if (known) return known;
-    const path = segmentPath(this.#folder, number);
+    const path = segmentPath(this.#folder, id);
     let file: LogFile | undefined;
     try {
       file = this.#files.open(path, "read");
-      const opened = {
-        number,
-        path,
-        file,
-        header: readSegmentHeader(file, path, number, this.#identity),
-        busy: 0,
-      };
+      const opened = { id, path, file, header: readSegmentHeader(file, path, id, this.#identity), busy: 0 };
       this.#evict();
-      this.#open.set(number, opened);
+      this.#open.set(id, opened);
       return opened;
     } catch (error) {
       file?.close();
-      throw fromSegmentFailure(error, path, number);
+      const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+      if (isGone && isSuperseded(this.#files, this.#folder, id, this.#identity)) throw retired(id, path);
+      throw fromSegmentFailure(error, path, id);
     }
   }
 
-  /** Undefined for a segment that is missing or damaged. */
-  readableSegment(number: number): OpenSegment | undefined {
+  /** Undefined for a segment that is missing or damaged. @throws as `segment` for one that was rewritten since */
+  readableSegment(id: number): OpenSegment | undefined {
     try {
-      return this.segment(number);
+      return this.segment(id);
     } catch (error) {
-      if (isCorruption(error)) return undefined;
+      if (isCorruption(error) && !isRetired(error)) return undefined;
       throw error;
     }
   }
 
-  /** The first of the segments `numbers` behind `number` that can be read. */
-  readableBehind(numbers: readonly number[], number: number): OpenSegment | undefined {
-    for (const later of numbers) {
-      const opened = later > number ? this.readableSegment(later) : undefined;
+  /** The first of the segments `ids` behind `id` that can be read. */
+  readableBehind(ids: readonly number[], id: number): OpenSegment | undefined {
+    for (const later of ids) {
+      const opened = later > id ? this.readableSegment(later) : undefined;
       if (opened) return opened;
     }
     return undefined;
   }
 
   /**
-   * Bytes under the name of a segment that can't be read; none when they belong elsewhere, and without bound for the
-   * first few of a segment that was of any length.
+   * Bytes under the name of a segment that can't be read. None when they belong elsewhere: to another store, or to a
+   * segment that is in its own place too. Without bound where the segment may have been of any length: only the first
+   * few are left, there is no file behind the name, or segments of this store have changed places.
    */
-  unreadableBytes(number: number): number {
-    const path = segmentPath(this.#folder, number);
-    if (!this.#files.exists(path)) return 0;
-    const file = this.#files.open(path, "read");
+  unreadableBytes(id: number): number {
+    const path = segmentPath(this.#folder, id);
+    let file: LogFile | undefined;
     try {
-      readSegmentHeader(file, path, number);
-      return 0;
-    } catch (error) {
-      // Only a whole header tells which segment it is not.
-      const isElsewhere = error instanceof VarveError && error.details?.segment !== undefined;
-      if (isElsewhere) return 0;
+      file = this.#files.open(path, "read");
       const size = file.size();
-      if (size >= SEGMENT_HEADER_BYTES) return size;
-      return beginsSegment(file, size) ? Number.POSITIVE_INFINITY : 0;
+      if (size < SEGMENT_HEADER_BYTES) return beginsSegment(file, size) ? Number.POSITIVE_INFINITY : 0;
+      const header = wholeHeader(file, path);
+      if (!header) return size;
+      return this.#belongsElsewhere(header) ? 0 : Number.POSITIVE_INFINITY;
+    } catch (error) {
+      if (isCorruption(fromSegmentFailure(error, path, id))) return Number.POSITIVE_INFINITY;
+      throw error;
     } finally {
-      file.close();
+      file?.close();
+    }
+  }
+
+  #belongsElsewhere({ storeId, number, generation }: SegmentHeader): boolean {
+    if (this.#identity && storeId !== this.#identity.storeId) return true;
+    try {
+      return this.readableSegment(segmentId(number, generation)) !== undefined;
+    } catch (error) {
+      if (isRetired(error)) return true;
+      throw error;
     }
   }
 
@@ -159,8 +174,8 @@ export class LogReader {
 
   /** Files may have been replaced: each is opened again at its next read. Those being read go on with what they have. */
   forget(): void {
-    for (const [number, segment] of this.#open) {
-      this.#open.delete(number);
+    for (const [id, segment] of this.#open) {
+      this.#open.delete(id);
       if (segment.busy > 0) this.#left.add(segment);
       else segment.file.close();
     }
@@ -185,12 +200,36 @@ export class LogReader {
   #evict(): void {
     this.#closeLeft();
     if (this.#open.size < OPEN_SEGMENTS_MAX) return;
-    for (const [number, segment] of this.#open) {
+    for (const [id, segment] of this.#open) {
       if (segment.busy > 0) continue;
       segment.file.close();
-      this.#open.delete(number);
+      this.#open.delete(id);
       return;
     }
+  }
+}
+
+function retired(id: number, path: string): VarveError {
+  return new VarveError("CORRUPTION", `${segmentText(id)} of the log was rewritten, and ${path} is gone`, {
+    hint: "try again: nothing is lost",
+    details: { segment: segmentNumber(id), offset: 0, retired: true },
+  });
+}
+
+/** Whether a segment was not there because another one stands for it now: who looks up the place again finds it. */
+export function isRetired(error: unknown): boolean {
+  return isCorruption(error) && error.details?.retired === true;
+}
+
+/** Undefined when it is damaged. */
+function wholeHeader(file: LogFile, path: string): SegmentHeader | undefined {
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+  file.read(bytes, 0);
+  try {
+    return decodeSegmentHeader(bytes, path);
+  } catch (error) {
+    if (isCorruption(error)) return undefined;
+    throw error;
   }
 }
 
@@ -198,20 +237,6 @@ export class LogReader {
 function beginsSegment(file: LogFile, size: number): boolean {
   const begin = Buffer.alloc(Math.min(size, SEGMENT_MAGIC.length));
   return file.read(begin, 0) === begin.length && SEGMENT_MAGIC.subarray(0, begin.length).equals(begin);
-}
-
-/** What says that there is no such file: nothing to open, or a folder or a link to itself in its place. */
-const NO_FILE = new Set(["ENOENT", "EISDIR", "ELOOP", "ENOTDIR", "ENXIO"]);
-
-/** Why a segment could not be opened, as an error of ours. */
-export function fromSegmentFailure(error: unknown, path: string, number: number): VarveError {
-  if (!NO_FILE.has((error as NodeJS.ErrnoException)?.code ?? ""))
-    return fromSystemError(error, `opening ${path}`);
-  return new VarveError("CORRUPTION", `segment ${number} of the log is missing (${path})`, {
-    hint: "put the file back from a backup; what lies in other segments stays readable",
-    details: { segment: number, offset: 0 },
-    cause: error,
-  });
 }
 
 function checkedPayload(
@@ -240,10 +265,10 @@ function checkedPayload(
 function damagedRecord(segment: OpenSegment, place: RecordPlace, part: string): VarveError {
   return new VarveError(
     "CORRUPTION",
-    `damaged ${part} of the record at offset ${place.offset} of segment ${segment.number} (${segment.path})`,
+    `damaged ${part} of the record at offset ${place.offset} of ${segmentText(segment.id)} (${segment.path})`,
     {
       hint: "`varve verify` lists all damage; other artifacts stay readable",
-      details: { segment: segment.number, offset: place.offset },
+      details: { segment: segmentNumber(segment.id), offset: place.offset },
     },
   );
 }

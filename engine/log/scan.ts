@@ -4,7 +4,9 @@ import { findBatch, readBatch } from "./batch.ts";
 import type { BatchHeader } from "./format.ts";
 import { ALIGNMENT_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LogReader, OpenSegment } from "./reader.ts";
+import { isRetired } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
+import { segmentGeneration, segmentNumber, segmentText } from "./segment-id.ts";
 import { Window } from "./window.ts";
 
 export type { ScannedBatch, ScannedRecord } from "./batch.ts";
@@ -27,8 +29,9 @@ type Found = { batch: ScannedBatch } | { problem: LogProblem };
 
 /**
  * Reads the batches behind `from` in order. A bad place is the torn end of the log only if no valid later batch says
- * that it was durable; otherwise it is reported as a problem, and the scan goes on behind it.
- * @param numbers the segments of the log, ascending
+ * that it was durable; otherwise it is reported as a problem, and the scan goes on behind it. Where the segment of
+ * `from` was rewritten since, the scan goes on in the new one.
+ * @param ids the segments of the log in effect, ascending
  * @param durableSequence what is known to have been durable, from elsewhere than the log
  * @param until where the log is known to end, though there be more bytes
  * @param given views spare the copies for who is done with a batch before the next. Then the payloads of blobs are left
@@ -37,32 +40,32 @@ type Found = { batch: ScannedBatch } | { problem: LogProblem };
  */
 export function* scanLog(
   reader: LogReader,
-  numbers: readonly number[],
+  ids: readonly number[],
   from: LogPosition,
   durableSequence = 0,
   until?: LogPosition,
   given: BytesGiven = "copies",
 ): Generator<Found, ScanEnd> {
-  let position = from;
   let torn = false;
-  const ahead = numbers.filter((number) => number >= from.segment);
-  for (const number of ahead) {
+  const { ahead, after, position: start } = startOf(reader, ids, from);
+  let position = start;
+  for (const id of ahead) {
     // First, since to open another segment may close this one.
-    const successorsCut = successorCut(reader, ahead, number);
-    const opened = openOrProblem(reader, number);
+    const successorsCut = successorCut(reader, ahead, id);
+    const opened = openOrProblem(reader, id);
     if ("problem" in opened) {
       yield opened;
       continue;
     }
     const { segment } = opened;
-    if (segment.number !== position.segment) {
+    if (segment.id !== position.segment) {
       const gap = entryProblem(segment, position);
       if (gap) yield { problem: gap };
       position = entryPosition(segment, position);
     }
-    const known = until?.segment === segment.number ? until.offset : undefined;
+    const known = until?.segment === segment.id ? until.offset : undefined;
     const cut = successorsCut ?? known;
-    const scanned = yield* scanSegment(segment, position, cut, durableSequence, given);
+    const scanned = yield* scanSegment(segment, position, cut, durableSequence, given, after);
     position = scanned.position;
     torn = scanned.torn;
   }
@@ -76,15 +79,49 @@ export function shortLog({ segment, offset, sequence }: LogPosition, durableSequ
   return { kind: "missing", segment, offset, message };
 }
 
-function openOrProblem(
+/**
+ * The segments to be read from `from` on, and where. In one that was rewritten since, places are others, so it is read
+ * from its beginning: what is up to `after` is known then.
+ */
+function startOf(
   reader: LogReader,
-  number: number,
-): { segment: OpenSegment } | { problem: LogProblem } {
+  ids: readonly number[],
+  from: LogPosition,
+): { ahead: number[]; position: LogPosition; after: number } {
+  const ahead = ids.filter((id) => id >= from.segment);
+  const known = { ahead, position: from, after: 0 };
+  if (from.segment === 0 || ahead[0] === from.segment) return known;
+  const number = segmentNumber(from.segment);
+  const id = ids.findLast((each) => segmentNumber(each) <= number);
+  const segment = id === undefined ? undefined : reader.readableSegment(id);
+  if (!segment || lastNumber(segment) < number) return known;
+  const behind = ids.filter((each) => each > segment.id);
+  const end = segment.header.rewritten && endOf(segment, from);
+  if (end && end.sequence <= from.sequence) return { ahead: behind, position: end, after: 0 };
+  return { ahead: [segment.id, ...behind], position: entryPosition(segment, from), after: from.sequence };
+}
+
+function lastNumber({ id, header }: OpenSegment): number {
+  return header.rewritten?.lastNumber ?? id;
+}
+
+/** Where the log goes on behind a rewritten segment. */
+export function endOf({ id, header }: OpenSegment, position: LogPosition): LogPosition {
+  const { bytes, endSequence, endChain } = header.rewritten!;
+  return { ...position, segment: id, offset: bytes, sequence: endSequence, chain: endChain };
+}
+
+/** Whether a segment is, or stands for, the one of this number. */
+export function standsFor(segment: OpenSegment, number: number): boolean {
+  return segmentNumber(segment.id) <= number && number <= lastNumber(segment);
+}
+
+function openOrProblem(reader: LogReader, id: number): { segment: OpenSegment } | { problem: LogProblem } {
   try {
-    return { segment: reader.segment(number) };
+    return { segment: reader.segment(id) };
   } catch (error) {
-    if (!isCorruption(error)) throw error;
-    return { problem: { kind: "segment", segment: number, offset: 0, message: error.message } };
+    if (!isCorruption(error) || isRetired(error)) throw error;
+    return { problem: { kind: "segment", segment: id, offset: 0, message: error.message } };
   }
 }
 
@@ -93,7 +130,7 @@ function entryPosition(segment: OpenSegment, position: LogPosition): LogPosition
   const { previousSequence, previousChain } = segment.header;
   return {
     ...position,
-    segment: segment.number,
+    segment: segment.id,
     offset: SEGMENT_HEADER_BYTES,
     sequence: previousSequence,
     chain: previousChain,
@@ -105,21 +142,20 @@ function entryProblem(segment: OpenSegment, position: LogPosition): LogProblem |
   if (previousSequence === position.sequence && previousChain === position.chain) return undefined;
   return {
     kind: "segment",
-    segment: segment.number,
+    segment: segment.id,
     offset: 0,
-    message: `segment ${segment.number} goes on after operation ${previousSequence}, but segment ${previousNumber} ends at ${position.sequence}`,
+    message: `${segmentText(segment.id)} goes on after operation ${previousSequence}, but segment ${previousNumber} ends at ${position.sequence}`,
   };
 }
 
-/** Where the next readable segment says that this one ends; undefined for the last. */
-export function successorCut(
-  reader: LogReader,
-  numbers: readonly number[],
-  number: number,
-): number | undefined {
-  const header = reader.readableBehind(numbers, number)?.header;
+/**
+ * Where a segment ends: a rewritten one says it itself, of others the next readable one does. Undefined for the last.
+ */
+export function successorCut(reader: LogReader, ids: readonly number[], id: number): number | undefined {
+  if (segmentGeneration(id) > 0) return reader.readableSegment(id)?.header.rewritten?.bytes;
+  const header = reader.readableBehind(ids, id)?.header;
   if (!header) return undefined;
-  return header.previousNumber === number ? header.previousEnd : Number.POSITIVE_INFINITY;
+  return header.previousNumber === id ? header.previousEnd : Number.POSITIVE_INFINITY;
 }
 
 function* scanSegment(
@@ -128,20 +164,22 @@ function* scanSegment(
   cut: number | undefined,
   durableSequence: number,
   given: BytesGiven,
+  after: number,
 ): Generator<Found, ScanEnd> {
   segment.busy++;
   try {
-    const end = Math.min(segment.file.size(), cut ?? Number.POSITIVE_INFINITY);
+    const size = segment.file.size();
+    const end = Math.min(size, cut ?? Number.POSITIVE_INFINITY);
     const window = new Window(segment.file, end);
     let position = from;
-    if (cut !== undefined && cut !== Number.POSITIVE_INFINITY && cut > end)
-      yield { problem: shortSegment(segment, end, cut) };
+    const problem = sizeProblem(segment, size, cut);
+    if (problem) yield { problem };
     while (position.offset < end) {
       const isDurable = cut !== undefined || durableSequence > position.sequence;
       const batch = readBatch(window, segment, position.offset, given, given === "copies" || !isDurable);
-      const next = batch && follows(batch.header, position) ? batch : undefined;
+      const next = batch && follows(batch.header, position, segment) ? batch : undefined;
       if (next?.sound) {
-        yield { batch: next };
+        if (next.header.sequence > after) yield { batch: next };
         position = next.end;
         continue;
       }
@@ -152,11 +190,11 @@ function* scanSegment(
       if (!wasDurable) return { position, torn: true };
       // Of a batch whose headers are whole, only the payloads that fail are lost; they are told by who applies it.
       if (!next) yield { problem: damagedBatch(segment, position.offset) };
-      if (!later) return { position, torn: true };
-      yield { batch: later };
+      if (!later) return { position: behind(segment, position), torn: true };
+      if (later.header.sequence > after) yield { batch: later };
       position = later.end;
     }
-    return { position, torn: false };
+    return { position: behind(segment, position), torn: false };
   } finally {
     segment.busy--;
   }
@@ -175,24 +213,36 @@ function isSaidDurable(
   return false;
 }
 
-function follows(header: BatchHeader, position: LogPosition): boolean {
-  return header.previousChain === position.chain && header.sequence === position.sequence + 1;
+/** Where the log goes on behind `position`, the end of the last batch of the segment. */
+function behind(segment: OpenSegment, position: LogPosition): LogPosition {
+  return segment.header.rewritten ? endOf(segment, position) : position;
+}
+
+/** Of a rewritten segment whole batches can have been left out. */
+function follows(header: BatchHeader, { chain, sequence }: LogPosition, segment: OpenSegment): boolean {
+  if (header.previousChain !== chain) return false;
+  return segment.header.rewritten ? header.sequence > sequence : header.sequence === sequence + 1;
 }
 
 function damagedBatch(segment: OpenSegment, offset: number): LogProblem {
   return {
     kind: "batch",
-    segment: segment.number,
+    segment: segment.id,
     offset,
-    message: `damaged batch at offset ${offset} of segment ${segment.number}`,
+    message: `damaged batch at offset ${offset} of ${segmentText(segment.id)}`,
   };
 }
 
-function shortSegment(segment: OpenSegment, size: number, cut: number): LogProblem {
+/** A segment that is shorter than its cut, or a rewritten one that is not as long as it was written. */
+function sizeProblem(segment: OpenSegment, size: number, cut: number | undefined): LogProblem | undefined {
+  const isRewritten = segment.header.rewritten !== undefined;
+  if (cut === undefined || cut === Number.POSITIVE_INFINITY || size === cut || (size > cut && !isRewritten))
+    return undefined;
+  const whose = isRewritten ? "header" : "successor";
   return {
     kind: "segment",
-    segment: segment.number,
-    offset: size,
-    message: `segment ${segment.number} has ${size} bytes, but its successor says ${cut}`,
+    segment: segment.id,
+    offset: Math.min(size, cut),
+    message: `${segmentText(segment.id)} has ${size} bytes, but its ${whose} says ${cut}`,
   };
 }

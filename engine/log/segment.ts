@@ -1,15 +1,30 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { fromSystemError, VarveError } from "../errors.ts";
-import type { FileSystem, LogFile } from "./file.ts";
+import { fromSystemError, isCorruption, type VarveError } from "../errors.ts";
+import type { FileSystem } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./format.ts";
+import { encodeSegmentHeader, FORMAT_VERSION_WRITTEN } from "./format.ts";
+import type { LogIdentity } from "./segment-header.ts";
+import { readHeaderOf } from "./segment-header.ts";
+import { segmentGeneration, segmentNumber, segmentPath } from "./segment-id.ts";
 
-const SEGMENT_NAME = /^(\d{10})\.varve$/;
+export type { LogIdentity } from "./segment-header.ts";
+export { fromSegmentFailure, readHeaderOf, readSegmentHeader } from "./segment-header.ts";
+export {
+  segmentFileName,
+  segmentGeneration,
+  segmentId,
+  segmentNumber,
+  segmentPath,
+  segmentText,
+} from "./segment-id.ts";
+export { isSuperseded, listSegments, listSuperseded, nextNumber, nextRewrittenId } from "./segment-list.ts";
+
 const UNFINISHED_NAME = /^new-[0-9a-f]{12}\.tmp$/;
 
 /** A point in the log: the end of a batch, and what the next one must name. */
 export interface LogPosition {
+  /** Its id. */
   segment: number;
   offset: number;
   sequence: number;
@@ -20,33 +35,9 @@ export interface LogPosition {
 
 export const LOG_START: LogPosition = { segment: 0, offset: 0, sequence: 0, time: 0, chain: 0n };
 
-/** What tells one store's segments from another's. */
-export interface LogIdentity {
-  storeId: string;
-  application: string;
-}
-
-export function segmentFileName(number: number): string {
-  return `${String(number).padStart(10, "0")}.varve`;
-}
-
-export function segmentPath(folder: string, number: number): string {
-  return join(folder, segmentFileName(number));
-}
-
 /** For a segment that is not to have its name yet. */
 export function unfinishedPath(folder: string): string {
   return join(folder, `new-${randomBytes(6).toString("hex")}.tmp`);
-}
-
-/** Numbers of the segments in `folder`, ascending. Files with other names are somebody else's and left alone. */
-export function listSegments(files: FileSystem, folder: string): number[] {
-  const numbers: number[] = [];
-  for (const name of files.list(folder)) {
-    const match = SEGMENT_NAME.exec(name);
-    if (match) numbers.push(Number(match[1]));
-  }
-  return numbers.sort((a, b) => a - b);
 }
 
 /**
@@ -65,10 +56,10 @@ export function createSegment(
   content: (header: SegmentHeader) => readonly Uint8Array[] = () => [],
 ): SegmentHeader {
   const header: SegmentHeader = {
-    formatVersion: FORMAT_VERSION,
+    formatVersion: FORMAT_VERSION_WRITTEN,
     number,
     generation: 0,
-    previousNumber: end.segment,
+    previousNumber: lastNumberOf(files, folder, end.segment),
     previousEnd: end.offset,
     previousChain: end.chain,
     previousSequence: end.sequence,
@@ -81,6 +72,17 @@ export function createSegment(
   publish(files, temporary, segmentPath(folder, number));
   syncNames(files, folder);
   return header;
+}
+
+/** The last of the segments that one stands for. */
+function lastNumberOf(files: FileSystem, folder: string, id: number): number {
+  if (segmentGeneration(id) === 0) return id;
+  try {
+    return readHeaderOf(files, folder, id).rewritten!.lastNumber;
+  } catch (error) {
+    if (!isCorruption(error)) throw error;
+    return segmentNumber(id);
+  }
 }
 
 function writeUnnamed(files: FileSystem, path: string, pieces: readonly Uint8Array[]): void {
@@ -97,7 +99,7 @@ function writeUnnamed(files: FileSystem, path: string, pieces: readonly Uint8Arr
 }
 
 /** A name that was given counts, whatever failed behind it: a first name that is left does no harm. */
-function publish(files: FileSystem, from: string, to: string): void {
+export function publish(files: FileSystem, from: string, to: string): void {
   try {
     files.publish(from, to);
   } catch (error) {
@@ -127,7 +129,7 @@ export function syncFailure(error: unknown): VarveError {
   });
 }
 
-function removeIfPossible(files: FileSystem, path: string): void {
+export function removeIfPossible(files: FileSystem, path: string): void {
   try {
     files.remove(path);
   } catch {
@@ -145,23 +147,4 @@ export function removeUnfinishedSegments(files: FileSystem, folder: string): voi
       // It is in nobody's way; a folder of that name is not ours.
     }
   }
-}
-
-/** @throws CORRUPTION for a damaged or foreign file, NOT_SUPPORTED for a newer format. */
-export function readSegmentHeader(
-  file: LogFile,
-  path: string,
-  number: number,
-  identity?: LogIdentity,
-): SegmentHeader {
-  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  const header = decodeSegmentHeader(bytes.subarray(0, file.read(bytes, 0)), path);
-  const foreign = header.number !== number || (identity !== undefined && header.storeId !== identity.storeId);
-  if (foreign) {
-    throw new VarveError("CORRUPTION", `${path} is a segment of another store or another place in the log`, {
-      hint: "move the file out of the store's log folder, and put back the segment that belongs there",
-      details: { segment: number, offset: 0, file: path },
-    });
-  }
-  return header;
 }

@@ -2,9 +2,8 @@ import { VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { SegmentHeader } from "./format.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
-import { fromSegmentFailure } from "./reader.ts";
 import type { LogIdentity, LogPosition } from "./segment.ts";
-import { createSegment, listSegments, readSegmentHeader, segmentPath, syncFailure } from "./segment.ts";
+import { createSegment, nextNumber, readHeaderOf, segmentPath, syncFailure } from "./segment.ts";
 
 /** The end of the log: one segment open for appending. Every call but `syncAsync` happens under the store's lock. */
 export class LogWriter {
@@ -38,7 +37,7 @@ export class LogWriter {
   open(tail: LogPosition): void {
     if (this.#header?.number === tail.segment) return;
     const path = segmentPath(this.#folder, tail.segment);
-    const header = this.#readHeader(path, tail.segment);
+    const header = readHeaderOf(this.#files, this.#folder, tail.segment, this.#identity);
     this.#replace(this.#files.open(path, "append"), header);
   }
 
@@ -57,8 +56,7 @@ export class LogWriter {
    */
   roll(end: LogPosition, now: number): LogPosition {
     this.sync();
-    const taken = listSegments(this.#files, this.#folder).at(-1) ?? 0;
-    const number = Math.max(taken, end.segment) + 1;
+    const number = nextNumber(this.#files, this.#folder, end.segment);
     const header = createSegment(this.#files, this.#folder, number, end, this.#identity, now);
     this.#replace(this.#files.open(segmentPath(this.#folder, number), "append"), header);
     return { ...end, segment: number, offset: SEGMENT_HEADER_BYTES };
@@ -124,19 +122,6 @@ export class LogWriter {
     } catch (error) {
       this.#failed = this.#file;
       throw syncFailure(error);
-    }
-  }
-
-  #readHeader(path: string, number: number): SegmentHeader {
-    try {
-      const file = this.#files.open(path, "read");
-      try {
-        return readSegmentHeader(file, path, number, this.#identity);
-      } finally {
-        file.close();
-      }
-    } catch (error) {
-      throw fromSegmentFailure(error, path, number);
     }
   }
 

@@ -1,5 +1,5 @@
 import { BLOB_SPACE } from "../index/rows.ts";
-import { DIGEST_BYTES } from "../log/format.ts";
+import { DIGEST_BYTES, readUint32 } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import { ENTRY_HEAD_BYTES } from "./bulk-sort.ts";
 
@@ -24,6 +24,7 @@ export interface BlobPart {
 /** Entries of blobs by digest: a hash table with open addressing, filled to less than half. */
 export class BlobTable {
   readonly buffer: Buffer;
+  readonly #view: DataView;
   readonly #capacity: number;
   readonly #slots: Int32Array;
   #count = 0;
@@ -31,6 +32,7 @@ export class BlobTable {
   constructor(capacity: number) {
     this.#capacity = capacity;
     this.buffer = Buffer.allocUnsafeSlow(capacity * BLOB_ENTRY_BYTES);
+    this.#view = new DataView(this.buffer.buffer);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
   }
 
@@ -49,27 +51,32 @@ export class BlobTable {
   }
 
   /** A copy of the blob whose digest stands at `at` in `bytes`. */
-  place(bytes: Buffer, at: number, { segment, offset, payloadLength }: RecordPlace): void {
+  place(bytes: Uint8Array, at: number, segment: number, offset: number, payloadLength: number): void {
     const entry = this.#find(bytes, at, 0);
-    const { buffer } = this;
-    buffer[entry + 2]! |= FLAG_PLACED;
-    buffer.writeDoubleLE(segment, entry + VALUE_AT);
-    buffer.writeDoubleLE(offset, entry + VALUE_AT + 8);
-    buffer.writeDoubleLE(payloadLength, entry + VALUE_AT + 16);
+    const value = entry + VALUE_AT;
+    this.buffer[entry + 2]! |= FLAG_PLACED;
+    this.#view.setFloat64(value, segment, true);
+    this.#view.setFloat64(value + 8, offset, true);
+    this.#view.setFloat64(value + 16, payloadLength, true);
   }
 
   /** Something refers to the blob, which changes the count by `by`. Gives its entry. */
-  refer(bytes: Buffer, at: number, by: number): number {
+  refer(bytes: Uint8Array, at: number, by: number): number {
     const entry = this.#find(bytes, at, FLAG_REFERENCED_FIRST);
     const count = entry + VALUE_AT + 24;
-    if (by !== 0) this.buffer.writeDoubleLE(this.buffer.readDoubleLE(count) + by, count);
+    if (by !== 0) this.#view.setFloat64(count, this.#view.getFloat64(count, true) + by, true);
     return entry;
   }
 
+  placeOf(entry: number): RecordPlace | undefined {
+    if ((this.buffer[entry + 2]! & FLAG_PLACED) === 0) return undefined;
+    return placeAt(this.#view, entry + VALUE_AT);
+  }
+
   /** @param flags of the entry, if it is a new one */
-  #find(bytes: Buffer, at: number, flags: number): number {
+  #find(bytes: Uint8Array, at: number, flags: number): number {
     const mask = this.#slots.length - 1;
-    for (let slot = bytes.readUInt32LE(at) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = readUint32(bytes, at) & mask; ; slot = (slot + 1) & mask) {
       const known = this.#slots[slot]!;
       if (known === 0) {
         this.#slots[slot] = this.#count + 1;
@@ -80,14 +87,14 @@ export class BlobTable {
     }
   }
 
-  #isOf(entry: number, bytes: Buffer, at: number): boolean {
+  #isOf(entry: number, bytes: Uint8Array, at: number): boolean {
     const { buffer } = this;
     const known = entry + ENTRY_HEAD_BYTES + 1;
     for (let i = 0; i < DIGEST_BYTES; i++) if (buffer[known + i] !== bytes[at + i]) return false;
     return true;
   }
 
-  #add(bytes: Buffer, at: number, flags: number): number {
+  #add(bytes: Uint8Array, at: number, flags: number): number {
     const { buffer } = this;
     const entry = this.#count++ * BLOB_ENTRY_BYTES;
     buffer[entry] = KEY_BYTES;
@@ -103,19 +110,21 @@ export class BlobTable {
   }
 }
 
-export function placeOf(buffer: Buffer, entry: number): RecordPlace | undefined {
-  if ((buffer[entry + 2]! & FLAG_PLACED) === 0) return undefined;
+/** @param view of the bytes that the entry is in */
+export function readBlobPart(view: DataView, entry: number): BlobPart {
+  const flags = view.getUint8(entry + 2);
+  const value = entry + VALUE_AT;
   return {
-    segment: buffer.readDoubleLE(entry + VALUE_AT),
-    offset: buffer.readDoubleLE(entry + VALUE_AT + 8),
-    payloadLength: buffer.readDoubleLE(entry + VALUE_AT + 16),
+    place: (flags & FLAG_PLACED) === 0 ? undefined : placeAt(view, value),
+    isReferencedFirst: (flags & FLAG_REFERENCED_FIRST) !== 0,
+    count: view.getFloat64(value + 24, true),
   };
 }
 
-export function readBlobPart(buffer: Buffer, entry: number): BlobPart {
+function placeAt(view: DataView, at: number): RecordPlace {
   return {
-    place: placeOf(buffer, entry),
-    isReferencedFirst: (buffer[entry + 2]! & FLAG_REFERENCED_FIRST) !== 0,
-    count: buffer.readDoubleLE(entry + VALUE_AT + 24),
+    segment: view.getFloat64(at, true),
+    offset: view.getFloat64(at + 8, true),
+    payloadLength: view.getFloat64(at + 16, true),
   };
 }

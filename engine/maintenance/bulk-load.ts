@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { NOWHERE } from "../index/blob-rows.ts";
 import type { Catalog } from "../index/catalog.ts";
 import type { Gap } from "../index/gap.ts";
 import type { Row } from "../index/rows.ts";
-import { encodeBlobRow, encodeRow } from "../index/rows.ts";
+import { BlobRowWriter, encodeRow } from "../index/rows.ts";
 import type { LogReader, RecordPlace } from "../log/reader.ts";
 import type { LogProblem, ScannedBatch } from "../log/scan.ts";
 import { scanLog } from "../log/scan.ts";
@@ -28,7 +29,7 @@ const RUN_SIZE: RunSize = { rowBytes: 64 * 1024 * 1024, blobs: 400_000 };
 /** Blobs are seldom shorter, so there is room for all of a short log. */
 const SHORT_BLOB_BYTES = 128;
 const ROWS_PER_TRANSACTION = 20_000;
-/** Blobs that were written a second time, after they were found damaged. */
+/** Blobs that came behind what refers to them, or a second time, after they were found damaged or given up. */
 const COPIED_BLOBS_MAX = 100_000;
 
 /**
@@ -36,9 +37,8 @@ const COPIED_BLOBS_MAX = 100_000;
  * takes rows several times as fast in the order of their keys. The log is read in runs, each as long as memory allows;
  * their rows are sorted, wait in files where there is more than one run, and are merged into the index.
  *
- * Two things need the order of the log. How often a blob is referred to does not, as long as each reference comes
- * behind its blob; where that is not so, because a batch was lost, the index is made in the order of the log instead.
- * Where the blob of a row was at that moment is known from its own run, or is its last place in the runs before.
+ * How often a blob is referred to does not depend on the order of the log. Where the blob of a row was at that moment
+ * is known from its own run, or is its last place in the runs before.
  *
  * A process that is killed in here leaves a half-made index without a trust mark.
  * @param catalog without any rows
@@ -86,7 +86,8 @@ class BulkLoad {
   readonly #blobs: Sorted[] = [];
   readonly #files: SortedInFile[] = [];
   readonly #gaps: Gap[] = [];
-  /** By digest, where more than one run has a copy: the last one of each. */
+  readonly #blobRows = new BlobRowWriter();
+  /** By digest, where more than one run has a copy, or something came before the first: the last one of each run. */
   readonly #copies = new Map<string, { run: number; place: RecordPlace }[]>();
 
   constructor(catalog: Catalog, options: LoadOptions, runSize: RunSize) {
@@ -183,19 +184,22 @@ class BulkLoad {
   #putBlob(parts: readonly Sorted[]): boolean {
     let place: RecordPlace | undefined;
     let referenceCount = 0;
+    let isLate = false;
     const copies: { run: number; place: RecordPlace }[] = [];
-    for (const { run, buffer, entry } of parts) {
-      const part = readBlobPart(buffer, entry);
-      if (!place && (!part.place || part.isReferencedFirst)) return false;
-      if (part.place) copies.push({ run, place: part.place });
+    for (const { run, view, entry } of parts) {
+      const part = readBlobPart(view, entry);
+      if (!place && (!part.place || part.isReferencedFirst)) isLate = true;
+      if (part.place && (isLate || parts.length > 1)) copies.push({ run, place: part.place });
       place = part.place ?? place;
       referenceCount += part.count;
     }
+    // Compaction has dropped it, and nothing that counts refers to it.
+    if (!place && referenceCount === 0) return true;
     const { buffer, entry } = parts[0]!;
     const key = keyAt(buffer, entry);
-    if (copies.length > 1) this.#copies.set(key.toString("latin1", 1), copies);
+    if (copies.length > 1 || isLate) this.#copies.set(key.toString("latin1", 1), copies);
     if (this.#copies.size > COPIED_BLOBS_MAX) return false;
-    return this.#catalog.append(key, encodeBlobRow({ place: place!, referenceCount }));
+    return this.#catalog.append(key, this.#blobRows.write(place ?? NOWHERE, referenceCount));
   }
 
   #putRow(versions: readonly Sorted[]): boolean {

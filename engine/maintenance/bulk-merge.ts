@@ -7,6 +7,8 @@ import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt } from "./bulk-sort.ts";
 export interface Sorted {
   readonly run: number;
   readonly buffer: Buffer;
+  /** Of the whole buffer. */
+  readonly view: DataView;
   readonly entry: number;
   /** What all its keys begin with. */
   readonly prefix: Buffer;
@@ -17,6 +19,7 @@ export interface Sorted {
 export class SortedInMemory implements Sorted {
   readonly run: number;
   readonly buffer: Buffer;
+  readonly view: DataView;
   readonly prefix: Buffer;
   entry = 0;
   readonly #entries: Uint32Array;
@@ -25,6 +28,7 @@ export class SortedInMemory implements Sorted {
   constructor(run: number, buffer: Buffer, entries: Uint32Array) {
     this.run = run;
     this.buffer = buffer;
+    this.view = viewOf(buffer);
     this.prefix = prefixOf(buffer, entries);
     this.#entries = entries;
   }
@@ -36,6 +40,10 @@ export class SortedInMemory implements Sorted {
   }
 }
 
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 /** Above any entry: a key, a row of 255 references and a small payload. */
 const READ_BYTES = 256 * 1024;
 const WRITE_BYTES = 1024 * 1024;
@@ -44,6 +52,7 @@ const WRITE_BYTES = 1024 * 1024;
 export class SortedInFile implements Sorted {
   readonly run: number;
   readonly buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly view = viewOf(this.buffer);
   readonly prefix: Buffer;
   entry = 0;
   readonly #path: string;
@@ -127,44 +136,61 @@ interface Waiting {
   source: Sorted;
   /** Some bytes of the key as a number, which nearly always decides. */
   rank: number;
+  /** The source by itself: most keys are in one run only. */
+  alone: readonly Sorted[];
 }
 
 /** Gives the entries of several runs key by key. */
 export class Merge {
   /** A heap: each comes before those at twice its index and one or two more. */
   readonly #heap: Waiting[] = [];
-  readonly #group: Waiting[] = [];
-  readonly #sources: Sorted[] = [];
-  readonly #alone: readonly Sorted[];
-
+  /** What is not in the heap, since its entry was given out together with others of the same key. */
+  #group: Waiting[] = [];
+  /** The first of the heap was given out alone. */
+  #isFirstTaken = false;
   readonly #depth: number;
   /** Alone, it needs no order. */
-  readonly #only: Sorted | undefined;
+  readonly #only: Waiting | undefined;
 
   constructor(sources: readonly Sorted[]) {
     const shared = sources.map(({ prefix }) => prefix).reduce(sharedPart, sources[0]?.prefix ?? NOTHING);
     this.#depth = shared.length;
-    this.#alone = sources;
-    if (sources.length === 1) this.#only = sources[0];
-    else for (const source of sources) if (source.next()) this.#push({ source, rank: this.#rankOf(source) });
+    const waiting = sources.map((source) => ({ source, rank: 0, alone: [source] }));
+    if (waiting.length === 1) this.#only = waiting[0];
+    else for (const each of waiting) if (this.#advance(each)) this.#push(each);
   }
 
   /** The entries of the next key, of the earliest run first, valid until the next call; undefined at the end. */
   take(): readonly Sorted[] | undefined {
-    if (this.#only) return this.#only.next() ? this.#alone : undefined;
-    for (const waiting of this.#group) {
-      if (!waiting.source.next()) continue;
-      waiting.rank = this.#rankOf(waiting.source);
-      this.#push(waiting);
-    }
-    this.#group.length = 0;
-    this.#sources.length = 0;
-    const first = this.#heap[0];
+    if (this.#only) return this.#only.source.next() ? this.#only.alone : undefined;
+    this.#goOn();
+    const heap = this.#heap;
+    const first = heap[0];
     if (!first) return undefined;
+    this.#isFirstTaken = !(heap[1] && isSameKey(first, heap[1])) && !(heap[2] && isSameKey(first, heap[2]));
+    if (this.#isFirstTaken) return first.alone;
     do this.#group.push(this.#pop());
-    while (this.#heap.length > 0 && isSameKey(first, this.#heap[0]!));
-    for (const { source } of this.#group) this.#sources.push(source);
-    return this.#sources;
+    while (heap[0] && isSameKey(first, heap[0]));
+    return this.#group.map(({ source }) => source);
+  }
+
+  /** What was given out goes to its next entry. */
+  #goOn(): void {
+    if (this.#isFirstTaken) {
+      const first = this.#heap[0]!;
+      if (this.#advance(first)) this.#sink(first);
+      else this.#pop();
+    } else if (this.#group.length > 0) {
+      for (const waiting of this.#group) if (this.#advance(waiting)) this.#push(waiting);
+      this.#group = [];
+    }
+    this.#isFirstTaken = false;
+  }
+
+  #advance(waiting: Waiting): boolean {
+    if (!waiting.source.next()) return false;
+    waiting.rank = this.#rankOf(waiting.source);
+    return true;
   }
 
   #push(waiting: Waiting): void {
@@ -181,27 +207,33 @@ export class Merge {
   }
 
   #rankOf({ buffer, entry }: Sorted): number {
-    const length = Math.min(keyLengthAt(buffer, entry) - this.#depth, RANK_BYTES);
-    const rank = length === 0 ? 0 : buffer.readUIntBE(entry + ENTRY_HEAD_BYTES + this.#depth, length);
-    return rank * 2 ** (8 * (RANK_BYTES - length));
+    const left = keyLengthAt(buffer, entry) - this.#depth;
+    const at = entry + ENTRY_HEAD_BYTES + this.#depth;
+    let rank = 0;
+    for (let i = 0; i < RANK_BYTES; i++) rank = rank * 256 + (i < left ? buffer[at + i]! : 0);
+    return rank;
   }
 
   #pop(): Waiting {
+    const first = this.#heap[0]!;
+    const last = this.#heap.pop()!;
+    if (this.#heap.length > 0) this.#sink(last);
+    return first;
+  }
+
+  /** Puts `waiting` in the place of the first, and then where it belongs. */
+  #sink(waiting: Waiting): void {
     const heap = this.#heap;
-    const first = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length === 0) return first;
     let at = 0;
     for (;;) {
       let below = at * 2 + 1;
       if (below >= heap.length) break;
       if (below + 1 < heap.length && isBefore(heap[below + 1]!, heap[below]!)) below++;
-      if (!isBefore(heap[below]!, last)) break;
+      if (!isBefore(heap[below]!, waiting)) break;
       heap[at] = heap[below]!;
       at = below;
     }
-    heap[at] = last;
-    return first;
+    heap[at] = waiting;
   }
 }
 

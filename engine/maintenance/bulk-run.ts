@@ -1,10 +1,10 @@
 import { INLINE_BYTES_MAX } from "../index/change.ts";
 import type { Row } from "../index/rows.ts";
 import { decodeRow, ROW_HEAD_BYTES_MAX, sealRow, writeRowHead } from "../index/rows.ts";
-import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "../log/format.ts";
+import { DIGEST_BYTES, FLAG_WEAK, RecordKind, readUint32, writeUint32 } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import type { ScannedRecord } from "../log/scan.ts";
-import { BLOB_ENTRY_BYTES, BlobTable, placeOf } from "./bulk-blobs.ts";
+import { BLOB_ENTRY_BYTES, BlobTable } from "./bulk-blobs.ts";
 import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./bulk-sort.ts";
 
 /** The key was deleted; there is no value. */
@@ -44,17 +44,14 @@ export class Run {
 
   /** What a record means to the index, as `changeOf` and `Catalog.apply` have it. False when there is no room for it. */
   add(record: ScannedRecord, sequence: number, time: number): boolean {
-    const { header, bytes, keyAt, segment, offset, sound } = record;
-    const { kind, payloadLength } = header;
+    const { bytes, keyAt, segment, offset, sound, kind, keyLength, payloadLength } = record;
     // What the payload of a damaged record says is not believed.
-    const references = sound ? header.referenceCount : 0;
+    const references = sound ? record.referenceCount : 0;
     if (this.blobs.room <= references) return false;
-    const place = { segment, offset, payloadLength };
     if (kind === RecordKind.blob) {
-      this.blobs.place(bytes, keyAt, place);
+      this.blobs.place(bytes, keyAt, segment, offset, payloadLength);
       return true;
     }
-    const { keyLength, tag } = header;
     const contentBytes = payloadLength - references * DIGEST_BYTES;
     const isInline = sound && contentBytes <= INLINE_BYTES_MAX;
     const kept = references * DIGEST_BYTES + (isInline ? contentBytes : 0);
@@ -65,11 +62,12 @@ export class Run {
     let end = value;
     let flags = FLAG_DELETED;
     if (kind === RecordKind.put) {
-      const weak = (header.flags & FLAG_WEAK) !== 0;
+      const weak = (record.flags & FLAG_WEAK) !== 0;
       const payloadAt = keyAt + keyLength;
       const blob = this.#refer(bytes, payloadAt, references, weak ? 0 : 1);
       flags = references > 0 && !blob ? FLAG_BLOB_WANTED : 0;
-      const head = { sequence, time, tag, weak, place, blob };
+      const place = { segment, offset, payloadLength };
+      const head = { sequence, time, tag: record.tag, weak, place, blob };
       const payload = writeRowHead(this.rows, value, head, references, isInline);
       copy(bytes, payloadAt, this.rows, payload, kept);
       end = sealRow(this.rows, value, payload + kept);
@@ -83,16 +81,15 @@ export class Run {
     let place: RecordPlace | undefined;
     for (let i = 0; i < references; i++) {
       const blob = this.blobs.refer(bytes, at + i * DIGEST_BYTES, by);
-      if (i === 0) place = placeOf(this.blobs.buffer, blob);
+      if (i === 0) place = this.blobs.placeOf(blob);
     }
     return place;
   }
 
   #endEntry(keyLength: number, flags: number, value: number, end: number): void {
     const entry = this.#end;
-    this.rows.writeUInt16LE(keyLength, entry);
-    this.rows.writeUInt16LE(flags, entry + 2);
-    this.rows.writeUInt32LE(end - value, entry + 4);
+    writeUint32(this.rows, keyLength + flags * 0x1_0000, entry);
+    writeUint32(this.rows, end - value, entry + 4);
     this.#end = end;
     this.#count++;
   }
@@ -127,7 +124,8 @@ export class Run {
 
   /** Offsets of the entries of blobs, in order of digests. To be asked for after the rows. */
   sortedBlobs(): Uint32Array {
-    const entries = Uint32Array.from({ length: this.blobs.count }, (_, i) => i * BLOB_ENTRY_BYTES);
+    const entries = new Uint32Array(this.blobs.count);
+    for (let i = 0; i < entries.length; i++) entries[i] = i * BLOB_ENTRY_BYTES;
     sortEntries(this.blobs.buffer, entries);
     return entries;
   }
@@ -142,7 +140,7 @@ function copy(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: nu
 }
 
 export function entryEnd(buffer: Buffer, entry: number): number {
-  return entry + ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry) + buffer.readUInt32LE(entry + 4);
+  return entry + ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry) + readUint32(buffer, entry + 4);
 }
 
 export function keyAt(buffer: Buffer, entry: number): Buffer {

@@ -4,7 +4,7 @@ import type { SharedState } from "../index/shared-state.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments, syncNames } from "../log/segment.ts";
+import { listSegments, segmentGeneration, syncNames } from "../log/segment.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { replay } from "./replay.ts";
 
@@ -46,14 +46,14 @@ function adopt(parts: LogParts, applied: LogPosition, state: SharedState, now: n
   return position;
 }
 
-function replayFrom(parts: LogParts, from: LogPosition, { durableSequence }: SharedState) {
-  return replay(parts.reader, listSegments(parts.files, parts.folder), parts.catalog, from, {
-    durableSequence,
-  });
+function replayFrom(parts: LogParts, from: LogPosition, { durableSequence, identity }: SharedState) {
+  const ids = listSegments(parts.files, parts.folder, identity);
+  return replay(parts.reader, ids, parts.catalog, from, { durableSequence });
 }
 
-/** Whether the segment at the tail can be appended to; a missing or damaged one cannot. */
+/** Whether the segment at the tail can be appended to; a missing, damaged or rewritten one cannot. */
 function opened(writer: LogWriter, tail: LogPosition): boolean {
+  if (segmentGeneration(tail.segment) > 0) return false;
   try {
     writer.open(tail);
     return true;

@@ -4,7 +4,7 @@ import { indexDamage } from "../index/damage.ts";
 import { syncIndex } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { segmentPath } from "../log/segment.ts";
+import { isSuperseded, segmentPath } from "../log/segment.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, logFolder, nextGeneration } from "./home.ts";
 
@@ -52,7 +52,10 @@ export async function copyIndex(home: Home, catalog: Catalog, generation: number
   if (applied === undefined) throw indexDamage("the copy of the index has no position");
   await syncIndex(folder);
   // The index must not know more than the log after a power cut. Earlier segments were synced before this one was made.
-  const file = home.files.open(segmentPath(logFolder(home.folder), applied.segment), "read");
+  const log = logFolder(home.folder);
+  // And one that was rewritten since was on the disk.
+  if (isSuperseded(home.files, log, applied.segment)) return applied;
+  const file = home.files.open(segmentPath(log, applied.segment), "read");
   try {
     await file.syncAsync();
   } finally {

@@ -28,12 +28,17 @@ export class FollowedIndex extends ReadOnlySource {
     this.#catalog = catalog;
   }
 
+  /** With an index of its own it waits for nobody, and nobody for it. */
+  get registered(): LockEnvironment | undefined {
+    return this.#own ? undefined : this.#lock;
+  }
+
   get state(): SharedState {
-    return this.#state;
+    return this.#own?.state ?? this.#state;
   }
 
   get catalog(): Catalog {
-    return this.#catalog;
+    return this.#own?.catalog ?? this.#catalog;
   }
 
   get indexFolder(): string {
@@ -54,21 +59,31 @@ export class FollowedIndex extends ReadOnlySource {
     return this.#lock.state() ?? this.#state;
   }
 
+  async goOver(): Promise<void> {
+    const moved = this.#own ? undefined : await this.#inUseNow();
+    if (moved) this.#goTo(moved);
+  }
+
   /** What is in the home may not be replaced from here: where another one is not in use, this goes on with one of its own. */
   async heal(): Promise<boolean> {
-    if (this.#own) return false;
+    if (this.#own) return this.#own.heal();
     const moved = await this.#inUseNow();
-    if (moved) {
-      void this.#catalog.release();
-      ({ catalog: this.#catalog, state: this.#state } = moved);
-      return true;
-    }
+    if (moved) this.#goTo(moved);
+    else await this.#goPrivate();
+    return true;
+  }
+
+  #goTo({ catalog, state }: { catalog: Catalog; state: SharedState }): void {
+    void this.#catalog.release();
+    this.#catalog = catalog;
+    this.#state = state;
+  }
+
+  async #goPrivate(): Promise<void> {
     this.#own = new PrivateIndex(this.#home, this.#state.identity, this.#state.durableSequence);
-    this.#own.catalog.retain();
     this.#catalog.abandon();
     void this.#catalog.release();
-    this.#catalog = this.#own.catalog;
-    return true;
+    await this.#unregister();
   }
 
   /** Another generation, if there is one. Who has the lock may be stopped: then none can be had, which keeps nobody from reading. */
@@ -86,9 +101,16 @@ export class FollowedIndex extends ReadOnlySource {
     });
   }
 
+  /** Who has the lock may be stopped: then this one is taken for gone when it was silent for long. */
+  async #unregister(): Promise<void> {
+    if (this.#lock.epoch === undefined) return;
+    await this.#lock.holdWithin(this.#lockWaitMax, () => this.#lock.unregister()).catch(() => {});
+  }
+
   async close(): Promise<void> {
-    await this.#own?.close();
-    await this.#catalog.release();
+    if (this.#own) await this.#own.close();
+    else await this.#catalog.release();
+    await this.#unregister();
     await this.#lock.close();
   }
 }

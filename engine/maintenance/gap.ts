@@ -14,8 +14,9 @@ import {
 } from "../log/format.ts";
 import type { LogReader, OpenSegment } from "../log/reader.ts";
 import type { LogProblem } from "../log/scan.ts";
-import { successorCut } from "../log/scan.ts";
+import { standsFor, successorCut } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { segmentNumber } from "../log/segment.ts";
 import { Window } from "../log/window.ts";
 
 /** A put of the shortest key of a version, with the digest of its value and nothing else. */
@@ -45,6 +46,8 @@ export function gapOf(
     return { after: before.sequence, lost: lostPuts(reader.segment(segment), offset, cut, before.sequence) };
   }
   if (offset > 0) {
+    const own = reader.readableSegment(segment)?.header.rewritten;
+    if (own) return { after: own.endSequence, lost: putsIn(own.bytes - offset) };
     const next = reader.readableBehind(numbers, segment);
     if (!next) return { after: before.sequence, lost: 0 };
     return { after: next.header.previousSequence, lost: putsIn(next.header.previousEnd - offset) };
@@ -69,13 +72,22 @@ function gapBefore(
   const { previousNumber, previousEnd, previousSequence } = opened.header;
   const after = Math.max(before.sequence, previousSequence);
   const lacks = previousSequence > before.sequence;
-  if (previousNumber === before.segment) {
+  const last = standing(reader, numbers, before.segment);
+  if (previousNumber === before.segment || (last && standsFor(last, previousNumber))) {
     // What is damaged in a segment was told when it was read. One that is whole up to its end, but ends too early,
     // lacks what is only known to have been there.
-    return { after, lost: lacks && before.offset === previousEnd ? LOST_MAX : 0 };
+    const end = last?.header.rewritten?.bytes ?? previousEnd;
+    return { after, lost: lacks && before.offset === end ? LOST_MAX : 0 };
   }
-  const between = Math.max(0, previousNumber - before.segment - 1);
+  const known = last?.header.rewritten?.lastNumber ?? segmentNumber(before.segment);
+  const between = Math.max(0, previousNumber - known - 1);
   return { after, lost: lacks ? putsIn(previousEnd - SEGMENT_HEADER_BYTES) + between * LOST_MAX : 0 };
+}
+
+/** The segment that stands for another one now, which may be the same. */
+function standing(reader: LogReader, numbers: readonly number[], id: number): OpenSegment | undefined {
+  const now = numbers.findLast((each) => segmentNumber(each) <= segmentNumber(id));
+  return now === undefined ? undefined : reader.readableSegment(now);
 }
 
 function putsIn(bytes: number): number {

@@ -3,11 +3,14 @@ import { join } from "node:path";
 import { Catalog } from "../index/catalog.ts";
 import { isIndexDamage } from "../index/damage.ts";
 import { inspectTree, UNKNOWN_FORMAT } from "../index/inspect.ts";
-import { cleanPosition, trustIn } from "../index/mark.ts";
+import { cleanPosition, markClean, trustIn } from "../index/mark.ts";
 import { isRowSound } from "../index/rows.ts";
-import type { LogIdentity } from "../log/segment.ts";
+import { checksum } from "../log/checksum.ts";
+import type { LogIdentity, LogPosition } from "../log/segment.ts";
+import { listSegments } from "../log/segment.ts";
+import { segmentGeneration, segmentNumber } from "../log/segment-id.ts";
 import type { Home } from "./home.ts";
-import { indexFolder, listGenerations } from "./home.ts";
+import { indexFolder, listGenerations, logFolder } from "./home.ts";
 
 /**
  * The index of a generation, if it is what was written there, for this log, by a version that has the same rows.
@@ -22,7 +25,7 @@ export function openGeneration(
 ): Catalog | undefined {
   const folder = indexFolder(home.folder, generation);
   if (!isFile(join(folder, "data.mdb")) || isNoFile(join(folder, "lock.mdb"))) return undefined;
-  const trust = trustIn(folder);
+  const trust = trustIn(folder, (segment) => rewrittenUpTo(home, segment, identity));
   if (!trust || (trust === "boot" && left && isDamaged(join(folder, "data.mdb")))) return undefined;
   let catalog: Catalog | undefined;
   try {
@@ -34,6 +37,29 @@ export function openGeneration(
     catalog?.abandon();
   }
   return undefined;
+}
+
+/** Calls a generation clean that has the log up to `position`, once it is on the disk. Only while nobody can write to it. */
+export function markGeneration(
+  home: Home,
+  generation: number,
+  position: LogPosition,
+  identity: LogIdentity,
+): void {
+  const rewritten = rewrittenUpTo(home, position.segment, identity);
+  markClean(indexFolder(home.folder, generation), position, rewritten);
+}
+
+/**
+ * Tells which files stand for the log up to a segment, of those that were rewritten: what an index says of places holds for
+ * these alone. "" where none was. Those that were not are not counted: one that was lost leaves the others in their places.
+ */
+function rewrittenUpTo(home: Home, last: number, identity: LogIdentity): string {
+  const rewritten = listSegments(home.files, logFolder(home.folder), identity).filter(
+    (id) => segmentGeneration(id) > 0 && segmentNumber(id) <= segmentNumber(last),
+  );
+  if (rewritten.length === 0) return "";
+  return checksum(Buffer.from(rewritten.join(" ")), 0n).toString(16);
 }
 
 /** How far of the log is in the generations that were put on the disk; the newest state first. */

@@ -17,7 +17,7 @@ export interface Home {
   now(): number;
   onProblem(problem: LogProblem): void;
   /** Something that is no failure of a call went wrong: the store opens all the same, with more to do. */
-  onTrouble(message: string, error: unknown): void;
+  onTrouble(message: string, error?: unknown): void;
 }
 
 export const logFolder = (home: string): string => join(home, "log");

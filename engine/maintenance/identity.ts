@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { VarveError } from "../errors.ts";
-import { fromSegmentFailure } from "../log/reader.ts";
 import type { LogIdentity } from "../log/segment.ts";
-import { createSegment, LOG_START, listSegments, readSegmentHeader, segmentPath } from "../log/segment.ts";
+import { createSegment, LOG_START, listSegments, listSuperseded, readHeaderOf } from "../log/segment.ts";
 import type { Home } from "./home.ts";
 import { listGenerations, logFolder } from "./home.ts";
 
@@ -27,13 +26,14 @@ export function findIdentity(home: Home): LogIdentity {
  */
 export function readIdentity(home: Home): LogIdentity | undefined {
   const folder = logFolder(home.folder);
-  const numbers = listSegments(home.files, folder);
-  if (numbers.length === 0) return undefined;
+  const all = [...listSegments(home.files, folder), ...listSuperseded(home.files, folder)];
+  if (all.length === 0) return undefined;
   const votes = new Map<string, { identity: LogIdentity; count: number }>();
   let failure: unknown;
-  for (const number of numbers) {
+  for (const id of all) {
     try {
-      const identity = identityOf(home, segmentPath(folder, number), number);
+      const { storeId, application } = readHeaderOf(home.files, folder, id);
+      const identity = { storeId, application };
       const vote = votes.get(identity.storeId) ?? { identity, count: 0 };
       votes.set(identity.storeId, { identity, count: vote.count + 1 });
     } catch (error) {
@@ -46,20 +46,6 @@ export function readIdentity(home: Home): LogIdentity | undefined {
   if (first.count === second?.count) throw twoStores(folder);
   checkApplication(first.identity, home.application, home.folder);
   return first.identity;
-}
-
-function identityOf(home: Home, path: string, number: number): LogIdentity {
-  try {
-    const file = home.files.open(path, "read");
-    try {
-      const { storeId, application } = readSegmentHeader(file, path, number);
-      return { storeId, application };
-    } finally {
-      file.close();
-    }
-  } catch (error) {
-    throw fromSegmentFailure(error, path, number);
-  }
 }
 
 function twoStores(folder: string): VarveError {

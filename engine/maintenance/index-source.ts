@@ -6,6 +6,8 @@ import type { SharedState } from "../index/shared-state.ts";
 export interface IndexSource {
   /** Absent for a store that nothing may be written to. */
   readonly lock: LockEnvironment | undefined;
+  /** Where this one is among the openers, which are waited for before files of the log go. */
+  readonly registered: LockEnvironment | undefined;
   readonly state: SharedState;
   readonly catalog: Catalog;
   readonly indexFolder: string;
@@ -19,8 +21,12 @@ export interface IndexSource {
   stateForWriting(): SharedState;
   /** Under the lock. */
   rebuild(): void;
+  /** Under the lock: the index takes less room where most of its file is free. */
+  shrinkIfGrown(): void;
   /** Goes over to the generation in use, waiting on this thread. Where that can't be, later calls tell. */
   followNow(): void;
+  /** The same, waiting on another thread. */
+  goOver(): Promise<void>;
   /** After damage was met in the index: goes over to a sound one. False where none can be had. */
   heal(): Promise<boolean>;
   /** Tells others what is on the disk. */

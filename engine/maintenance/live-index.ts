@@ -1,7 +1,6 @@
 import type { Catalog } from "../index/catalog.ts";
 import { indexReplaced } from "../index/damage.ts";
 import type { LockEnvironment } from "../index/lock.ts";
-import { markClean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { LogPosition } from "../log/segment.ts";
 import {
@@ -12,7 +11,7 @@ import {
   isGrown,
   reserveGeneration,
 } from "./checkpoint.ts";
-import { openGeneration } from "./generation.ts";
+import { markGeneration, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, removeGenerationsBut } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
@@ -39,6 +38,10 @@ export class LiveIndex implements IndexSource {
     const { catalog, state } = openIndex(home, lock);
     this.#catalog = catalog;
     this.#state = state;
+  }
+
+  get registered(): LockEnvironment {
+    return this.lock;
   }
 
   get state(): SharedState {
@@ -72,6 +75,8 @@ export class LiveIndex implements IndexSource {
     this.#commits++;
     if (this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown()) return this.#shrink(state);
     if (this.#checkpoint || !isCheckpointDue(this.#home, state)) return state;
+    // A copy of rows of which some are moved already would be of no epoch.
+    if (this.lock.isCompacted) return state;
     if (hasRoomFor(this.#home, this.#catalog)) this.#beginCheckpoint();
     // At once: who asked may store nothing, and another process would take one too.
     const noted = { ...state, checkpointSequence: state.tail.sequence };
@@ -88,12 +93,21 @@ export class LiveIndex implements IndexSource {
     return this.#goTo(shrink(this.#home, state, this.#catalog));
   }
 
+  shrinkIfGrown(): void {
+    const state = this.stateUnderLock();
+    if (this.#looksGrown()) this.#shrink(state);
+  }
+
   rebuild(): void {
     this.#makeAnew(this.stateUnderLock());
   }
 
   followNow(): void {
     if (!this.lock.isWanted) this.lock.holdSync(() => this.stateUnderLock());
+  }
+
+  async goOver(): Promise<void> {
+    await this.lock.holdWithin(this.#lockWaitMax, () => this.stateUnderLock());
   }
 
   async heal(): Promise<boolean> {
@@ -188,11 +202,12 @@ export class LiveIndex implements IndexSource {
     const isVoid =
       state.generation !== origin.generation ||
       state.logEpoch !== origin.logEpoch ||
+      this.lock.isCompacted ||
       state.syncFailed ||
       state.indexSuspect;
     if (isVoid) dropGeneration(this.#home, copy);
     else {
-      markClean(indexFolder(this.#home.folder, copy), applied);
+      markGeneration(this.#home, copy, applied, state.identity);
       removeGenerationsBut(this.#home.folder, [state.generation, copy]);
     }
   }
@@ -206,7 +221,7 @@ export class LiveIndex implements IndexSource {
     const settled =
       durableSequence >= state.tail.sequence && this.#catalog.applied()?.sequence === state.tail.sequence;
     if (state.indexUnclean && settled && !state.indexSuspect) {
-      markClean(this.indexFolder, state.tail);
+      markGeneration(this.#home, state.generation, state.tail, state.identity);
       this.lock.setState({ ...state, durableSequence, indexUnclean: false });
     }
   }

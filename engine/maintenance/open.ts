@@ -5,9 +5,17 @@ import type { LockEnvironment } from "../index/lock.ts";
 import { cleanPosition, markUnclean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
-import { fromSegmentFailure, LogReader } from "../log/reader.ts";
+import { LogReader } from "../log/reader.ts";
+import { standsFor } from "../log/scan.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
-import { LOG_START, listSegments, removeUnfinishedSegments, segmentPath } from "../log/segment.ts";
+import {
+  fromSegmentFailure,
+  LOG_START,
+  listSegments,
+  removeUnfinishedSegments,
+  segmentNumber,
+  segmentPath,
+} from "../log/segment.ts";
 import { loadIndex } from "./bulk-load.ts";
 import { cleanPositions, knownDurable, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
@@ -182,11 +190,16 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
 
 /** Whether the log has everything that an index says it holds; a log put back from an older copy has not. */
 function reaches(home: Home, identity: LogIdentity, position: LogPosition): boolean {
-  if (position.segment === 0 || sizeOf(home, position.segment) < position.offset) return false;
-  const reader = new LogReader(home.files, logFolder(home.folder), identity);
+  if (position.segment === 0) return false;
+  const folder = logFolder(home.folder);
+  const ids = listSegments(home.files, folder, identity);
+  const reader = new LogReader(home.files, folder, identity);
   try {
+    // It may have been rewritten since, up to the last batch of it.
+    if (!ids.includes(position.segment)) return standsBehind(reader, ids, position);
+    if (sizeOf(home, position.segment) < position.offset) return false;
     // After a failed sync the segment may have been cut before the position, and gone on elsewhere.
-    const next = listSegments(home.files, logFolder(home.folder)).find((each) => each > position.segment);
+    const next = ids.find((each) => each > position.segment);
     const header = next === undefined ? undefined : reader.segment(next).header;
     return header?.previousNumber !== position.segment || header.previousEnd >= position.offset;
   } catch {
@@ -194,6 +207,15 @@ function reaches(home: Home, identity: LogIdentity, position: LogPosition): bool
   } finally {
     reader.close();
   }
+}
+
+/** Whether a rewritten segment stands for that of a position, with all that came before it. */
+function standsBehind(reader: LogReader, ids: readonly number[], position: LogPosition): boolean {
+  const number = segmentNumber(position.segment);
+  const id = ids.findLast((each) => segmentNumber(each) <= number);
+  const segment = id === undefined ? undefined : reader.readableSegment(id);
+  if (!segment?.header.rewritten || !standsFor(segment, number)) return false;
+  return segment.header.rewritten.endSequence >= position.sequence;
 }
 
 function goesOn(home: Home, position: LogPosition): boolean {
@@ -219,7 +241,7 @@ function replayLog(
   const reader = new LogReader(home.files, folder, identity);
   try {
     const options = { durableSequence: durable, ...(until && { until }) };
-    const numbers = listSegments(home.files, folder);
+    const numbers = listSegments(home.files, folder, identity);
     const { position, problems } =
       scratchFolder === undefined
         ? replay(reader, numbers, catalog, from, options)

@@ -20,11 +20,13 @@ const TURN_MILLISECONDS = 10;
 /** Lets a long walk give way to everything else, be followed, interrupted, and end when its time is over. */
 export class Pace {
   readonly #options: PaceOptions;
+  readonly #turnMilliseconds: number;
   readonly #end: number;
   #turnAt = performance.now();
 
-  constructor(options: PaceOptions) {
+  constructor(options: PaceOptions, turnMilliseconds = TURN_MILLISECONDS) {
     this.#options = options;
+    this.#turnMilliseconds = turnMilliseconds;
     this.#end = performance.now() + (options.timeBudget ?? Number.POSITIVE_INFINITY);
   }
 
@@ -38,7 +40,7 @@ export class Pace {
   }
 
   isDue(): boolean {
-    return performance.now() - this.#turnAt >= TURN_MILLISECONDS;
+    return performance.now() - this.#turnAt >= this.#turnMilliseconds;
   }
 
   tell(progress: PaceProgress): void {

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { patience, whenFree } from "../index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "../index/lock.ts";
+import type { LockTimes } from "../index/openers.ts";
+import type { SharedState } from "../index/shared-state.ts";
 import { FollowedIndex } from "./followed-index.ts";
 import { knownDurable, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
@@ -19,29 +21,58 @@ export async function openReadOnlyIndex(
   home: Home,
   lockWaitMax: number,
   allowNamespaces: boolean,
+  times?: Partial<LockTimes>,
 ): Promise<IndexSource | undefined> {
   const identity = readIdentity(home);
   if (!identity) return undefined;
   const left = patience(lockWaitMax);
-  const lock = await locksOf(home, left());
+  const lock = await locksOf(home, left(), times);
   if (!lock) return new PrivateIndex(home, identity, knownDurable(home));
   try {
+    await enter(home, lock, left());
     const followed = await lock.holdWithin(left(), () => follow(home, lock, lockWaitMax, allowNamespaces));
     if (followed) return followed;
   } catch (error) {
-    await lock.close();
+    await leave(lock);
     // Who has the lock may be stopped: that keeps nobody from reading.
     if (!(error instanceof VarveError) || error.code !== "UNAVAILABLE") throw error;
     return new PrivateIndex(home, identity, knownDurable(home));
   }
   // Within a boot all of the log up to its end is there, whether it is on the disk or not.
   const durable = Math.max(knownDurable(home), lock.state()?.tail.sequence ?? 0);
-  await lock.close();
+  await leave(lock);
   return new PrivateIndex(home, identity, durable);
 }
 
+/**
+ * Before the index is looked at: from then on files of the log that it names are kept for this process. Where it can't be
+ * entered, as on a full disk, it reads all the same, and may have to begin anew when files are gone.
+ */
+async function enter(home: Home, lock: LockEnvironment, lockWaitMax: number): Promise<void> {
+  const entered = lock.holdWithin(lockWaitMax, () => {
+    // Whether processes of other PID namespaces are allowed is looked at behind this.
+    if (usedState(home, lock)) lock.register(true, "reader");
+  });
+  await entered.catch((error: unknown) => {
+    if (error instanceof VarveError && error.code === "UNAVAILABLE") throw error;
+  });
+}
+
+/** Not waited for: the lock may still be somebody else's. */
+async function leave(lock: LockEnvironment): Promise<void> {
+  if (lock.epoch === undefined) return lock.close();
+  void lock
+    .hold(() => lock.unregister())
+    .catch(() => {})
+    .finally(() => lock.close());
+}
+
 /** Undefined where its locks can't be taken part in, or not in time, or there are none. */
-async function locksOf(home: Home, lockWaitMax: number): Promise<LockEnvironment | undefined> {
+async function locksOf(
+  home: Home,
+  lockWaitMax: number,
+  times: Partial<LockTimes> | undefined,
+): Promise<LockEnvironment | undefined> {
   if (!existsSync(join(home.folder, "lock"))) return undefined;
   const folder = lockFolder(home.folder);
   if (!areWritable(folder)) return undefined;
@@ -50,7 +81,7 @@ async function locksOf(home: Home, lockWaitMax: number): Promise<LockEnvironment
   } catch {
     return undefined;
   }
-  return new LockEnvironment(home.folder);
+  return new LockEnvironment(home.folder, times);
 }
 
 /** Under the lock: undefined when there is nothing that could be followed. */
@@ -60,14 +91,20 @@ function follow(
   lockWaitMax: number,
   allowNamespaces: boolean,
 ): FollowedIndex | undefined {
-  const state = lock.state();
-  if (!state || state.indexSuspect || !isWritable(indexFolder(home.folder, state.generation)))
-    return undefined;
+  const state = usedState(home, lock);
+  if (!state) return undefined;
   lock.checkNamespaces(allowNamespaces);
   const left = lock.others() === 0 && state.indexUnclean;
   const followed: Home = { ...home, closing: (close) => lock.closing(lockWaitMax, close) };
   const catalog = openGeneration(followed, state.generation, state.identity, left);
   return catalog && new FollowedIndex(followed, lock, lockWaitMax, state, catalog);
+}
+
+/** The state, where it names an index that may be followed. */
+function usedState(home: Home, lock: LockEnvironment): SharedState | undefined {
+  const state = lock.state();
+  const isUsed = state && !state.indexSuspect && isWritable(indexFolder(home.folder, state.generation));
+  return isUsed ? state : undefined;
 }
 
 function areWritable(locks: string): boolean {

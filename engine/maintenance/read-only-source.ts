@@ -1,5 +1,6 @@
 import { readOnlyError } from "../errors.ts";
 import type { Catalog } from "../index/catalog.ts";
+import type { LockEnvironment } from "../index/lock.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import type { IndexSource } from "./index-source.ts";
 
@@ -7,11 +8,13 @@ import type { IndexSource } from "./index-source.ts";
 export abstract class ReadOnlySource implements IndexSource {
   readonly lock = undefined;
 
+  abstract get registered(): LockEnvironment | undefined;
   abstract get state(): SharedState;
   abstract get catalog(): Catalog;
   abstract get indexFolder(): string;
   abstract refresh(): SharedState;
   abstract sharedState(): SharedState;
+  abstract goOver(): Promise<void>;
   abstract heal(): Promise<boolean>;
   abstract close(): Promise<void>;
 
@@ -26,6 +29,8 @@ export abstract class ReadOnlySource implements IndexSource {
   rebuild(): void {
     throw readOnlyError();
   }
+
+  shrinkIfGrown(): void {}
 
   followNow(): void {}
 

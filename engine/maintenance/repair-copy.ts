@@ -1,4 +1,4 @@
-import type { LogFile } from "../log/file.ts";
+import type { FileSystem, LogFile } from "../log/file.ts";
 import type { BatchHeader, RecordHeader, SegmentHeader } from "../log/format.ts";
 import {
   ALIGNMENT_BYTES,
@@ -30,9 +30,19 @@ export class SegmentCopy {
   readonly #file: LogFile;
   #opened: Window | undefined;
 
-  constructor(file: LogFile) {
+  private constructor(file: LogFile) {
     this.#file = file;
     this.size = file.size();
+  }
+
+  static open(files: FileSystem, path: string): SegmentCopy {
+    const file = files.open(path, "read");
+    try {
+      return new SegmentCopy(file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   get #window(): Window {

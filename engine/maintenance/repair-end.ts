@@ -53,7 +53,9 @@ function sequenceAt({ reader, headers }: RepairSource, tail: LogPosition): numbe
   const first = nextBatch(reader.segment(tail.segment).file, tail, header.salt);
   if (first) return first.sequence - 1;
   for (const { previousNumber, previousEnd, previousChain, previousSequence } of headers.values()) {
-    const follows = previousNumber === tail.segment && previousEnd === tail.offset;
+    const follows = header.rewritten
+      ? previousNumber >= header.number && previousNumber <= header.rewritten.lastNumber
+      : previousNumber === tail.segment && previousEnd === tail.offset;
     if (follows && previousChain === tail.chain) return previousSequence;
   }
   return undefined;

@@ -58,7 +58,8 @@ export async function mergeSegment(segment: SegmentToMerge, pace: Pace): Promise
   const usable: Usable[] = own ? [{ copy: own, end }] : [];
   for (const copy of others) {
     const batches = await copy.outline(header.salt, end, pace);
-    const limit = sharedUpTo(ownOutline, batches, cut);
+    // A rewritten one is not written to any more, so all copies are the same.
+    const limit = header.rewritten ? end : sharedUpTo(ownOutline, batches, cut);
     usable.push({ copy, end: Math.min(end, limit) });
     for (const batch of batches) if (batch.offset < limit) outline.set(batch.offset, batch);
   }
@@ -114,7 +115,10 @@ class Merge {
     let isBehindGap = false;
     for (let at = SEGMENT_HEADER_BYTES; at < end; ) {
       const batch = this.#outline.get(at);
-      const follows = batch?.header.previousChain === chain && batch.header.sequence === sequence + 1;
+      const isNext = header.rewritten
+        ? batch && batch.header.sequence > sequence
+        : batch?.header.sequence === sequence + 1;
+      const follows = batch?.header.previousChain === chain && isNext;
       if (batch && (follows || isBehindGap) && batch.end <= end && this.#takeBatch(batch)) {
         ({ sequence, chain } = batch.header);
         at = batch.end;

@@ -3,7 +3,7 @@ import { join, parse } from "node:path";
 import { VarveError } from "../errors.ts";
 import type { SegmentHeader } from "../log/format.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments, segmentPath, unfinishedPath } from "../log/segment.ts";
+import { listSegments, segmentPath, segmentText, unfinishedPath } from "../log/segment.ts";
 import { logFolder } from "./home.ts";
 import type { Pace } from "./pace.ts";
 import { SegmentCopy } from "./repair-copy.ts";
@@ -13,6 +13,7 @@ import type { OwnLog, RepairSource } from "./repair-sources.ts";
 
 /** A segment that other copies make better, and what it is to consist of. */
 export interface SegmentPlan {
+  /** Its id. */
   number: number;
   header: SegmentHeader;
   cut: Cut | undefined;
@@ -37,7 +38,7 @@ export class SegmentMap {
     this.#own = own;
     this.#sources = sources.filter(({ isSame }) => isSame);
     this.#end = end;
-    this.numbers = listSegments(own.files, logFolder(own.folder));
+    this.numbers = listSegments(own.files, logFolder(own.folder), own.identity);
   }
 
   static async of(
@@ -58,22 +59,26 @@ export class SegmentMap {
 
   /** The segment that another one goes on from. */
   previous(number: number): number | undefined {
-    return this.#headers.get(number)?.previousNumber || undefined;
+    const header = this.#headers.get(number);
+    return header && header.previousNumber > 0 ? this.#before(header) : undefined;
   }
 
   /** Undefined where copies can't make it better. */
   async plan(number: number, pace: Pace): Promise<SegmentPlan | undefined> {
     const header = this.#headers.get(number);
     if (!header) return undefined;
-    const own = this.#openOwn(number);
-    const others = this.#openOthers(number, header);
-    const copies = own ? [own, ...others] : others;
-    const cut = this.#cut(number);
-    const merged = await mergeSegment({ number, header, own, others, cut }, pace);
-    const isBetter = others.length > 0 && merged.extents.some(({ copy }) => copy && copy !== own);
-    if (isBetter) return { number, header, cut, merged, replaces: own !== undefined, copies };
-    for (const copy of copies) copy.close();
-    return undefined;
+    const { own, others, copies } = this.#openAll(number, header);
+    let isBetter = false;
+    try {
+      const cut = this.#cut(number);
+      const merged = await mergeSegment({ number, header, own, others, cut }, pace);
+      const isTooLong =
+        own !== undefined && header.rewritten !== undefined && own.size > header.rewritten.bytes;
+      isBetter = isTooLong || merged.extents.some(({ copy }) => copy && copy !== own);
+      return isBetter ? { number, header, cut, merged, replaces: own !== undefined, copies } : undefined;
+    } finally {
+      if (!isBetter) closeAll(copies);
+    }
   }
 
   /** Learns of a segment, and of those that it goes on from as far as nobody else tells. */
@@ -82,14 +87,23 @@ export class SegmentMap {
       const header = this.#ownHeader(next) ?? (await this.#foreignHeader(next, pace));
       if (!header) return;
       this.#headers.set(next, header);
-      next = header.previousNumber;
+      next = this.#before(header);
     }
   }
 
   #named(): Set<number> {
-    return new Set(
-      [...this.#headers.values()].map(({ previousNumber }) => previousNumber).filter((n) => n > 0),
-    );
+    return new Set([...this.#headers.values()].map((header) => this.#before(header)).filter((id) => id > 0));
+  }
+
+  /** The id of what stands for the segment that one goes on from: here, or else where a copy has it. */
+  #before(header: SegmentHeader): number {
+    const number = header.previousNumber;
+    const isIt = (id: number, other: SegmentHeader | undefined) =>
+      id === number || (other !== undefined && isEndOf(other, header));
+    const own = this.numbers.find((id) => isIt(id, this.#headers.get(id) ?? this.#ownHeader(id)));
+    if (own !== undefined) return own;
+    const there = this.#sources.flatMap(({ headers }) => [...headers]).filter((entry) => isIt(...entry));
+    return there.find(([id]) => id === number)?.[0] ?? there[0]?.[0] ?? number;
   }
 
   #ownHeader(number: number): SegmentHeader | undefined {
@@ -108,8 +122,12 @@ export class SegmentMap {
     const candidates = this.#sources.flatMap((source) => source.headers.get(number) ?? []);
     let unproven: SegmentHeader | undefined;
     for (const header of candidates) {
-      const own = this.#openOwn(number);
-      const others = this.#openOthers(number, header);
+      // Only copies of one and the same have the same generation of it, but for homes that went apart before.
+      if (header.rewritten) {
+        if (this.#isFollowed(header)) return header;
+        continue;
+      }
+      const { own, others, copies } = this.#openAll(number, header);
       try {
         const ours = await own?.outline(header.salt, Number.POSITIVE_INFINITY, pace);
         if (ours && ours.length > 0) return header;
@@ -125,13 +143,25 @@ export class SegmentMap {
             unproven = header;
         }
       } finally {
-        for (const copy of own ? [own, ...others] : others) copy.close();
+        closeAll(copies);
       }
     }
     return unproven;
   }
 
+  /** Whether no segment goes on from elsewhere where this one ends. */
+  #isFollowed(header: SegmentHeader): boolean {
+    const { lastNumber } = header.rewritten!;
+    const next = [...this.#headers.values()].filter(({ number }) => number > lastNumber);
+    const [first] = next.sort((a, b) => a.number - b.number);
+    return first === undefined || isEndOf(header, first);
+  }
+
   #cut(number: number): Cut | undefined {
+    const rewritten = this.#headers.get(number)?.rewritten;
+    // What is in it is chained anew, so what comes behind it says nothing of that.
+    if (rewritten)
+      return { end: rewritten.bytes, sequence: Number.POSITIVE_INFINITY, chain: rewritten.endChain };
     for (const header of this.#headers.values()) {
       const { previousNumber, previousEnd: end, previousSequence: sequence, previousChain: chain } = header;
       if (previousNumber === number) return { end, sequence, chain };
@@ -143,17 +173,37 @@ export class SegmentMap {
   #openOwn(number: number): SegmentCopy | undefined {
     const { files, folder } = this.#own;
     const path = segmentPath(logFolder(folder), number);
-    return files.exists(path) ? new SegmentCopy(files.open(path, "read")) : undefined;
+    return files.exists(path) ? SegmentCopy.open(files, path) : undefined;
   }
 
-  /** Copies of that very segment: the same salt, or a header that says nothing. */
-  #openOthers(number: number, { salt }: SegmentHeader): SegmentCopy[] {
-    return this.#sources
-      .filter(
-        ({ numbers, headers }) => numbers.includes(number) && (headers.get(number)?.salt ?? salt) === salt,
-      )
-      .map(({ folder }) => new SegmentCopy(this.#own.files.open(segmentPath(folder, number), "read")));
+  /** Our own, and copies of that very segment: the same salt, or a header that says nothing. */
+  #openAll(
+    number: number,
+    { salt }: SegmentHeader,
+  ): { own: SegmentCopy | undefined; others: SegmentCopy[]; copies: SegmentCopy[] } {
+    const own = this.#openOwn(number);
+    const copies = own ? [own] : [];
+    try {
+      for (const { folder, numbers, headers } of this.#sources) {
+        if (numbers.includes(number) && (headers.get(number)?.salt ?? salt) === salt)
+          copies.push(SegmentCopy.open(this.#own.files, segmentPath(folder, number)));
+      }
+      return { own, others: copies.filter((copy) => copy !== own), copies };
+    } catch (error) {
+      closeAll(copies);
+      throw error;
+    }
   }
+}
+
+/** Whether a rewritten segment stands for the one that `next` goes on from. */
+function isEndOf({ number, rewritten }: SegmentHeader, next: SegmentHeader): boolean {
+  if (!rewritten || next.previousNumber < number || next.previousNumber > rewritten.lastNumber) return false;
+  return rewritten.endChain === next.previousChain;
+}
+
+function closeAll(copies: readonly SegmentCopy[]): void {
+  for (const copy of copies) copy.close();
 }
 
 /**
@@ -190,14 +240,14 @@ async function writeExtents({ files }: OwnLog, plan: SegmentPlan, path: string, 
 
 async function check(own: OwnLog, plan: SegmentPlan, path: string, pace: Pace): Promise<void> {
   const { number, header, cut, merged } = plan;
-  const written = new SegmentCopy(own.files.open(path, "read"));
+  const written = SegmentCopy.open(own.files, path);
   try {
     const again = await mergeSegment({ number, header, own: written, others: [], cut }, pace);
     const isGood =
       written.header(number, own.identity)?.salt === header.salt &&
       again.problems.length <= merged.problems.length;
     if (!isGood)
-      throw new VarveError("IO", `the repaired segment ${number} was not read back as it was written`, {
+      throw new VarveError("IO", `the repaired ${segmentText(number)} was not read back as it was written`, {
         hint: "check the disk; nothing was changed",
       });
   } finally {

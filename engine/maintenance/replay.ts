@@ -7,8 +7,11 @@ import { scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { gapOf } from "./gap.ts";
 
-/** Records in one transaction of the index: enough to make its commit cheap, few enough to bound what it holds. */
-const RECORDS_PER_TRANSACTION = 32_768;
+/**
+ * Records in one transaction of the index. Blobs lie anywhere in it: the more come together, the fewer times a page is
+ * copied for them. Each may cost a page of memory, so this bounds it to some 256 MiB.
+ */
+const RECORDS_PER_TRANSACTION = 65_536;
 
 export interface Replay extends ScanEnd {
   problems: LogProblem[];
@@ -88,26 +91,40 @@ export function damagedPayload(record: ScannedRecord): LogProblem {
   };
 }
 
-type ReadRecord = Pick<ScannedRecord, "header" | "key" | "segment" | "offset" | "payload" | "sound">;
+type ReadRecord = Pick<
+  ScannedRecord,
+  | "kind"
+  | "flags"
+  | "tag"
+  | "referenceCount"
+  | "key"
+  | "segment"
+  | "offset"
+  | "payloadLength"
+  | "payload"
+  | "sound"
+>;
 
 /** What a record means to the index. */
 export function changeOf(record: ReadRecord): Change {
-  const { header, key, segment, offset } = record;
+  const { kind, flags, tag, key, segment, offset, payloadLength } = record;
   // What the payload of a damaged record says is not believed; its key and tag have a checksum of their own.
   const payload = record.sound ? record.payload : undefined;
-  const referencesEnd = header.referenceCount * DIGEST_BYTES;
   return {
-    kind: header.kind,
+    kind,
     key,
-    tag: header.tag,
-    weak: (header.flags & FLAG_WEAK) !== 0,
-    references: payload ? splitReferences(payload, header.referenceCount) : [],
-    place: { segment, offset, payloadLength: header.payloadLength },
-    content: payload?.subarray(referencesEnd),
+    tag,
+    weak: (flags & FLAG_WEAK) !== 0,
+    references: payload ? splitReferences(payload, record.referenceCount) : [],
+    place: { segment, offset, payloadLength },
+    content: payload?.subarray(record.referenceCount * DIGEST_BYTES),
   };
 }
 
 /** The digests at the start of a payload. */
 function splitReferences(payload: Buffer, count: number): Buffer[] {
-  return Array.from({ length: count }, (_, i) => payload.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
+  const digests: Buffer[] = [];
+  for (let at = 0; at < count * DIGEST_BYTES; at += DIGEST_BYTES)
+    digests.push(payload.subarray(at, at + DIGEST_BYTES));
+  return digests;
 }

@@ -4,6 +4,7 @@ import type { Catalog } from "../index/catalog.ts";
 import type { FileSystem } from "../log/file.ts";
 import { RecordKind, SEGMENT_HEADER_BYTES } from "../log/format.ts";
 import type { LogReader, RecordPlace } from "../log/reader.ts";
+import { isRetired } from "../log/reader.ts";
 import type { LogProblem, ScannedBatch, ScannedRecord } from "../log/scan.ts";
 import { scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
@@ -101,7 +102,7 @@ function extentOf({ files, folder, catalog }: VerifiedParts): Extent {
     const numbers = listSegments(files, folder);
     catalog.refresh();
     const applied = catalog.applied() ?? LOG_START;
-    if (listSegments(files, folder).length !== numbers.length) continue;
+    if (listSegments(files, folder).join() !== numbers.join()) continue;
     const before = new Map<number, number>();
     let total = 0;
     for (const number of numbers) {
@@ -118,7 +119,7 @@ function extentOf({ files, folder, catalog }: VerifiedParts): Extent {
  */
 function entry({ reader, extent }: Run, from: LogPosition): LogPosition {
   const next = extent.numbers.find((number) => number > from.segment);
-  if (from.segment === 0 || next === undefined) return from;
+  if (!extent.numbers.includes(from.segment) || next === undefined) return from;
   const successor = reader.readableSegment(next)?.header;
   if (successor?.previousNumber !== from.segment || successor.previousEnd >= from.offset) return from;
   const header = reader.readableSegment(from.segment)?.header;
@@ -228,7 +229,7 @@ async function digestProblem({ reader }: Run, record: ScannedRecord): Promise<Co
     const bytes = await reader.read(place, RecordKind.blob, key);
     if (contentDigest(bytes).equals(key)) return undefined;
   } catch (error) {
-    if (!isCorruption(error)) throw error;
+    if (!isCorruption(error) || isRetired(error)) throw error;
     return { kind: "record", ...facts, message: error.message };
   }
   return {

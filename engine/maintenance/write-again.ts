@@ -8,9 +8,9 @@ import { GroupLayout } from "../log/layout.ts";
 import type { OpenSegment } from "../log/reader.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogProblem, ScannedBatch, ScannedRecord } from "../log/scan.ts";
-import { scanLog } from "../log/scan.ts";
+import { endOf, scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { createSegment, listSegments } from "../log/segment.ts";
+import { createSegment, listSegments, nextNumber } from "../log/segment.ts";
 import { changeOf } from "./replay.ts";
 
 interface Doubtful {
@@ -46,10 +46,10 @@ export interface WrittenAgain {
 export function writeAgain(files: FileSystem, folder: string, state: SharedState, now: number): WrittenAgain {
   const reader = new LogReader(files, folder, state.identity);
   try {
-    const numbers = listSegments(files, folder);
+    const numbers = listSegments(files, folder, state.identity);
     const newest = newestReadable(reader, numbers);
     const { durable, batches } = findDoubtful(reader, newest, state);
-    const number = Math.max(numbers.at(-1)!, state.tail.segment) + 1;
+    const number = nextNumber(files, folder, state.tail.segment);
     let layout: GroupLayout | undefined;
     const laid: LaidBatch[] = [];
     createSegment(files, folder, number, durable, state.identity, now, ({ salt }) => {
@@ -65,7 +65,7 @@ export function writeAgain(files: FileSystem, folder: string, state: SharedState
     const tail = layout!.end;
     const durableSequence = tail.sequence;
     const settled = { ...state, tail, durableSequence, cutAtTail: false, syncFailed: false };
-    const moved = newest.number !== state.tail.segment && durable.sequence > newest.header.previousSequence;
+    const moved = newest.id !== state.tail.segment && durable.sequence > newest.header.previousSequence;
     return { state: { ...settled, logEpoch: state.logEpoch + 1 }, from: durable, batches: laid, moved };
   } finally {
     reader.close();
@@ -116,10 +116,12 @@ function newestReadable(reader: LogReader, numbers: readonly number[]): OpenSegm
 
 /** A segment gets its name when all before it is on the disk, so only the newest can hold what is in doubt. */
 function findDoubtful(reader: LogReader, newest: OpenSegment, state: SharedState): Doubtful {
-  const { previousSequence, previousChain } = newest.header;
+  const { previousSequence, previousChain, rewritten } = newest.header;
   const { tail } = state;
+  // One that was written to is lost, and what was rewritten is not in doubt.
+  if (rewritten) return { durable: endOf(newest, tail), batches: [] };
   const entry: LogPosition = {
-    segment: newest.number,
+    segment: newest.id,
     offset: SEGMENT_HEADER_BYTES,
     sequence: previousSequence,
     // Of no batch that may follow it is the time before that of the last one known.
@@ -130,7 +132,7 @@ function findDoubtful(reader: LogReader, newest: OpenSegment, state: SharedState
   const until = state.cutAtTail ? tail : undefined;
   let durable = entry;
   const batches: ScannedBatch[] = [];
-  for (const found of scanLog(reader, [newest.number], entry, durableSequence, until)) {
+  for (const found of scanLog(reader, [newest.id], entry, durableSequence, until)) {
     if ("problem" in found) continue;
     if (found.batch.header.sequence > durableSequence) batches.push(found.batch);
     else durable = found.batch.end;
@@ -166,19 +168,19 @@ function layBatch(
   const changes: Change[] = [];
   layout.beginBatch();
   for (const record of batch.records) {
-    const { kind, flags, tag, referenceCount } = record.header;
-    const { key } = record;
+    const { kind, flags, tag, referenceCount, key, sound } = record;
     const payload = payloadOf(record, reader);
     const payloadChecksum = checksum(payload, salt);
     const place = layout.addRecord({ kind, flags, tag, referenceCount, key, payload, payloadChecksum });
-    changes.push(changeOf({ ...record, key, segment: layout.end.segment, offset: place, payload }));
+    const { segment } = layout.end;
+    const payloadLength = payload.length;
+    const header = { kind, flags, tag, referenceCount, payloadLength };
+    changes.push(changeOf({ ...header, key, segment, offset: place, payload, sound }));
   }
   layout.endBatch(sequence, time);
   return { sequence, time, changes };
 }
 
-function payloadOf({ header, key, segment, offset, payload }: ScannedRecord, reader: LogReader): Buffer {
-  return (
-    payload ?? reader.readSync({ segment, offset, payloadLength: header.payloadLength }, header.kind, key)
-  );
+function payloadOf(record: ScannedRecord, reader: LogReader): Buffer {
+  return record.payload ?? reader.readSync(record, record.kind, record.key);
 }

@@ -9,10 +9,12 @@ import type {
   Annotation,
   Artifact,
   ArtifactStore,
+  BackupReport,
   Batch,
   CallOptions,
   Code,
   Codec,
+  CompactReport,
   DeleteReport,
   Environment,
   Json,
@@ -22,6 +24,8 @@ import type {
   Logger,
   Pending,
   Progress,
+  PrunePolicy,
+  PruneReport,
   Ref,
   RepairReport,
   SaveOptions,
@@ -137,8 +141,30 @@ async function writing(store: ArtifactStore): Promise<void> {
   const verified: VerifyReport = await store.verify({ full: true, signal, timeBudget: 1_000 });
   if (verified.next) await store.verify({ after: verified.next });
   const repaired: RepairReport = await store.repair({ from: ["backup", store], dryRun: true });
+  const backedUp: BackupReport = await store.backup("folder", {
+    copy: true,
+    verify: true,
+    dryRun: true,
+    signal,
+  });
+  const policy: PrunePolicy = {
+    keepLast: 3,
+    olderThan: "30d",
+    tags: {},
+    maxSize: 1,
+    keepTags: {},
+    keepName: "a",
+  };
+  const pruned: PruneReport = await store.prune(policy, {
+    dryRun: true,
+    force: true,
+    compact: false,
+    signal,
+  });
+  const compacted: CompactReport = await store.compact({ dryRun: true, deadShare: 0.5, historyBefore: 1 });
+  const { byName = [] } = await store.stats({ byName: true });
   await store.rebuildIndex();
-  void [report, saved, verified, repaired];
+  void [report, saved, verified, repaired, backedUp, pruned, compacted, byName];
 }
 
 async function artifacts(artifact: Artifact): Promise<void> {
@@ -168,12 +194,6 @@ async function later(store: ArtifactStore): Promise<void> {
   store.at(new Date());
   // @ts-expect-error later
   store.changes({ after: 0, follow: true });
-  // @ts-expect-error later
-  await store.prune({ keepLast: 3, olderThan: "30d", tags: {}, maxSize: 1 }, { dryRun: true });
-  // @ts-expect-error later
-  await store.compact({ historyBefore: 1 });
-  // @ts-expect-error later
-  await store.backup("folder");
   // @ts-expect-error later
   await store.exportTo("file");
   // @ts-expect-error later

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { filesUnder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { AloneProgramOptions } from "./alone-program.ts";
@@ -62,8 +63,6 @@ export async function aloneRound(seed: number, tally: AloneTally): Promise<void>
   await check({ home, told, failed }, seed, tally);
   rmSync(folder, { recursive: true, force: true });
 }
-
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function removeLock(home: string, aside: string, random: Random): void {
   const lock = join(home, "lock");

@@ -7,13 +7,13 @@ import type { ControlDamage } from "./damage-control-kinds.ts";
 import { controlDamages } from "./damage-control-kinds.ts";
 import type { Witness } from "./damage-open.ts";
 import { OpenTrials } from "./damage-open.ts";
-import { shuffled } from "./damage-order.ts";
+import { isEnough, shuffled } from "./damage-order.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
 /** Who only reads takes part in the locks too, and is entered among the readers. */
 const LOCKS = /lock\.mdb$|^lock\//;
 
-export async function tryControl(
+async function tryControl(
   trials: OpenTrials,
   damage: ControlDamage,
   witness: Witness,
@@ -76,25 +76,19 @@ export async function tryAllControls(
   );
   do {
     for (const at of shuffled(cases.length, random)) {
-      if (counts.trials! >= most || (counts.trials! > 0 && Date.now() > until)) break;
+      if (isEnough(counts.trials!, until, most)) break;
       const { damage, witness, readOnly } = cases[at]!;
       const found = await tryControl(trials, damage, witness, random, readOnly);
       counts.trials!++;
       if (found.outcome !== "opened") counts["refused to open"]!++;
       violations.push(...found.violations);
     }
-  } while (Date.now() < until && counts.trials! < most);
+  } while (!isEnough(counts.trials!, until, most));
   return { counts, violations };
 }
 
 export const control: Harness = {
   name: "damage-control",
-  async run({ seed, until }) {
-    const trials = await OpenTrials.make(1200);
-    try {
-      return await tryAllControls(trials, new Random("control", seed), until);
-    } finally {
-      await trials.remove();
-    }
-  },
+  run: ({ seed, until }) =>
+    OpenTrials.during(1200, (trials) => tryAllControls(trials, new Random("control", seed), until)),
 };

@@ -39,6 +39,8 @@ export interface ExamineOptions {
   readOnly?: boolean;
   /** Something beside the log tells what was durable: then nothing at all may be lost without a report. */
   witnessed: boolean;
+  /** Nothing tells that the newest segment was ever there, though something that was found in its place is reported. */
+  endUnknown?: boolean;
   /** Told before each step, so that it is known what a process died of. */
   onCall?: (call: string) => void;
   /** Whether it is opened a second time, from the log alone. */
@@ -77,7 +79,7 @@ export async function examine(
       onCall("stats");
       await timed("stats", () => store.stats());
       onCall("save");
-      const saved = options.readOnly ? new Map() : await saveSome(store, expected, found, options.witnessed);
+      const saved = options.readOnly ? new Map() : await saveSome(store, expected, found, options);
       onCall("close");
       await timed("close", () => store.close());
       onCall("open from the log");
@@ -173,7 +175,7 @@ async function saveSome(
   store: ArtifactStore,
   expected: Expected,
   found: Examination,
-  witnessed: boolean,
+  { witnessed, endUnknown = false }: ExamineOptions,
 ): Promise<Map<string, unknown>> {
   const saved = new Map<string, unknown>();
   const lostNames = [...found.lost].map((ref) => ref.slice(0, ref.lastIndexOf(":")));
@@ -183,7 +185,7 @@ async function saveSome(
     const { ref, version } = await saveTwiceAtMost(store, name, value);
     const next = expected.next.get(name) ?? 0;
     // Where nobody can know that there was more, a number can be given again.
-    if (version < next && (witnessed || found.told)) found.twice.push(ref);
+    if (version < next && !endUnknown && (witnessed || found.told)) found.twice.push(ref);
     else if (version < next) found.unknown++;
     // Behind a loss the numbers go on far enough that none is given again.
     else if (version > next && !found.told) found.violations.push(`${ref} follows ${next - 1}`);

@@ -4,13 +4,13 @@ import type { Changed, Hit, Overwrite, PageKind } from "./damage-index-kinds.ts"
 import { flipInPage, olderState, overwritePage, resize } from "./damage-index-kinds.ts";
 import type { Filling, Material } from "./damage-material.ts";
 import { putMaterial, removeHome } from "./damage-material.ts";
-import { shuffled } from "./damage-order.ts";
+import { isEnough, shuffled } from "./damage-order.ts";
 import { PairTrials } from "./damage-pair.ts";
 import type { Found } from "./damage-process.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
 export type Trust = "closed, next boot" | "closed, same boot" | "killed, same boot";
-export const TRUSTS: Trust[] = ["closed, next boot", "closed, same boot", "killed, same boot"];
+const TRUSTS: Trust[] = ["closed, next boot", "closed, same boot", "killed, same boot"];
 
 export interface Damage {
   what: string;
@@ -94,12 +94,7 @@ export function fileDamages(): Map<string, Change> {
 export type Target = "index" | "lock environment";
 
 /** One damage of one file; undefined when there is nothing of the kind to be damaged. */
-export function damageOf(
-  target: Target,
-  material: Material,
-  change: Change,
-  random: Random,
-): Damage | undefined {
+function damageOf(target: Target, material: Material, change: Change, random: Random): Damage | undefined {
   const locks = [...material.lock];
   const [lock, lockData] = locks[random.below(locks.length)]!;
   const data = target === "index" ? material.index.get("data.mdb")! : lockData;
@@ -138,7 +133,7 @@ export async function tryIndexes(
   );
   do {
     for (const at of shuffled(cases.length, random)) {
-      if (counts.trials! >= most || (counts.trials! > 0 && Date.now() > until)) break;
+      if (isEnough(counts.trials!, until, most)) break;
       const { change, trust, target } = cases[at]!;
       const damage = damageOf(target, trials.materialOf(trust), change, random);
       if (!damage) continue;
@@ -152,7 +147,7 @@ export async function tryIndexes(
       for (const text of wrong)
         violations.push(`${damage.what}; ${trust}${readOnly ? ", read-only" : ""}: ${text}`);
     }
-  } while (Date.now() < until && counts.trials! < most);
+  } while (!isEnough(counts.trials!, until, most));
   return { counts, violations };
 }
 

@@ -1,6 +1,7 @@
 /** The locks and the index damaged under a process that has the store open, and looked at by another one meanwhile. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { lockFolder } from "../../engine/index/lock.ts";
 import { openStore } from "../../engine/main.ts";
 import { flipSomeBit } from "../helpers/damage.ts";
@@ -8,6 +9,7 @@ import { newestIndex } from "../helpers/indexes.ts";
 import { Random } from "../helpers/random.ts";
 import { fileDamages } from "./damage-index.ts";
 import { OpenTrials } from "./damage-open.ts";
+import { isEnough } from "./damage-order.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 import { PlainProcess } from "./plain-programs.ts";
 
@@ -33,7 +35,7 @@ function overwrite(path: string, bytes: Buffer): void {
   writeFileSync(path, bytes, { flag: "r+" });
 }
 
-export function liveDamages(): LiveDamage[] {
+function liveDamages(): LiveDamage[] {
   const inPages = [...fileDamages()]
     .filter(([name]) => /^(bit|garbage|zeros|ones|another)/.test(name))
     .map(([what, change]) => ({
@@ -78,7 +80,7 @@ export interface LiveFound {
 }
 
 /** Damages one file under a writer, lets another process examine the store, and looks for what was acknowledged. */
-export async function tryLive(
+async function tryLive(
   trials: OpenTrials,
   damage: LiveDamage,
   file: LiveFile,
@@ -89,7 +91,7 @@ export async function tryLive(
   try {
     for (let i = 0; i < 5; i++) await holder.expect();
     damage.apply(pathOf(home, file, random), random);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     // All of these are what a call may fail with while the locks are not what they were.
     const codes = ["IO", "UNAVAILABLE", "CORRUPTION"];
     const options = { witnessed: false, again: false, mayRefuse: codes, mayFail: codes };
@@ -136,7 +138,7 @@ async function lostOf(home: string, acknowledged: { ref: string; n: number }[]):
   return lost;
 }
 
-export async function tryAllLive(
+async function tryAllLive(
   trials: OpenTrials,
   random: Random,
   until: number,
@@ -145,7 +147,7 @@ export async function tryAllLive(
   const counts: Record<string, number> = { trials: 0, "acknowledged saves": 0 };
   const violations: string[] = [];
   const damages = liveDamages();
-  for (; counts.trials! < most && (counts.trials === 0 || Date.now() < until); counts.trials!++) {
+  for (; !isEnough(counts.trials!, until, most); counts.trials!++) {
     const damage = damages[random.below(damages.length)]!;
     const found = await tryLive(trials, damage, FILES[random.below(FILES.length)]!, random);
     counts["acknowledged saves"]! += found.acknowledged;
@@ -158,12 +160,6 @@ export async function tryAllLive(
 
 export const live: Harness = {
   name: "damage-live",
-  async run({ seed, until }) {
-    const trials = await OpenTrials.make(1200);
-    try {
-      return await tryAllLive(trials, new Random("live", seed), until);
-    } finally {
-      await trials.remove();
-    }
-  },
+  run: ({ seed, until }) =>
+    OpenTrials.during(1200, (trials) => tryAllLive(trials, new Random("live", seed), until)),
 };

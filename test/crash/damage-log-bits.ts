@@ -15,7 +15,7 @@ import { withBothLogs } from "./damage-both-logs.ts";
 import { KnownLog, readFaults } from "./damage-log.ts";
 import { fill, valueFor } from "./damage-material.ts";
 import { MemoryFiles } from "./damage-memory.ts";
-import { placeIn, shuffled } from "./damage-order.ts";
+import { isEnough, placeIn, shuffled } from "./damage-order.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
 const SEGMENT_BYTES = 64 * 1024;
@@ -154,7 +154,7 @@ async function withFlipped<T>(
 }
 
 /** @param whole also load every version, and scan from the beginning */
-export async function tryFlip(
+async function tryFlip(
   made: MemoryStore,
   segment: number,
   offset: number,
@@ -203,7 +203,7 @@ export async function flipBits(
   const violations: string[] = [];
   let flips = 0;
   for (const at of shuffled(total, random)) {
-    if (flips >= most || (flips > 0 && Date.now() > until)) break;
+    if (isEnough(flips, until, most)) break;
     const { index, rest } = placeIn(
       segments.map(({ bits }) => bits),
       at,

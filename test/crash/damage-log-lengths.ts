@@ -7,7 +7,7 @@ import { LOG_START } from "../../engine/log/segment.ts";
 import { Random } from "../helpers/random.ts";
 import { withBothLogs } from "./damage-both-logs.ts";
 import { MemoryStore } from "./damage-log-bits.ts";
-import { placeIn, shuffled } from "./damage-order.ts";
+import { isEnough, placeIn, shuffled } from "./damage-order.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
 
 /** What is put behind the end of a log, by its name. */
@@ -52,7 +52,7 @@ async function withBytes<T>(
 }
 
 /** @param near only versions that lie at the cut are loaded, and some others */
-export async function tryLength(
+async function tryLength(
   made: MemoryStore,
   segment: number,
   length: number,
@@ -75,7 +75,7 @@ export async function tryLength(
 }
 
 /** Nothing that stands behind the end is taken for a batch, or keeps one from being found. */
-export async function tryExtension(
+async function tryExtension(
   made: MemoryStore,
   segment: number,
   what: string,
@@ -114,7 +114,7 @@ function* alikes(made: MemoryStore): Generator<[segment: number, a: number, b: n
 }
 
 /** Whole records, each right in itself, exchanged between batches: only the checksum over a batch tells. */
-export async function exchangeRecords(made: MemoryStore, most: number): Promise<HarnessResult> {
+async function exchangeRecords(made: MemoryStore, most: number): Promise<HarnessResult> {
   const { log } = made;
   const violations: string[] = [];
   let exchanges = 0;
@@ -160,7 +160,7 @@ export async function changeLengths(
   const total = segments.reduce((sum, { lengths }) => sum + lengths, 0);
   counts["lengths there are"] = total;
   for (const at of shuffled(total, random)) {
-    if (counts.cuts >= most || (counts.cuts > 0 && Date.now() > until)) break;
+    if (isEnough(counts.cuts, until, most)) break;
     const { index, rest } = placeIn(
       segments.map(({ lengths }) => lengths),
       at,

@@ -190,7 +190,7 @@ function sameRecord(a: ScannedRecord, b: ScannedRecord): boolean {
 }
 
 /** Whether `call` gives `right` or fails with one of `codes`; else what it did. */
-export async function faultOf(
+async function faultOf(
   call: () => Promise<unknown>,
   right: unknown,
   codes: readonly string[],

@@ -5,7 +5,7 @@ import type { Examination } from "./damage-examine.ts";
 import { examine } from "./damage-examine.ts";
 import type { Material } from "./damage-material.ts";
 import { putMaterial, removeHome } from "./damage-material.ts";
-import { placeIn, shuffled } from "./damage-order.ts";
+import { isEnough, placeIn, shuffled } from "./damage-order.ts";
 import type { Pair } from "./damage-pair.ts";
 import { PairTrials } from "./damage-pair.ts";
 import type { ExamineProcess } from "./damage-process.ts";
@@ -33,6 +33,19 @@ export class OpenTrials {
   static async make(segmentBytesMax?: number): Promise<OpenTrials> {
     const filling = segmentBytesMax ? { names: 8, versions: 3 } : { names: 13, versions: 4 };
     return new OpenTrials(await PairTrials.make(filling, segmentBytesMax));
+  }
+
+  /** For as long as `action` takes. */
+  static async during<T>(
+    segmentBytesMax: number | undefined,
+    action: (trials: OpenTrials) => Promise<T>,
+  ): Promise<T> {
+    const trials = await OpenTrials.make(segmentBytesMax);
+    try {
+      return await action(trials);
+    } finally {
+      await trials.remove();
+    }
   }
 
   get pair(): Pair {
@@ -100,7 +113,7 @@ export interface LogDamage {
   change: LogChange;
 }
 
-export function flipAt(path: string, offset: number, bit: number): LogDamage {
+function flipAt(path: string, offset: number, bit: number): LogDamage {
   return {
     what: `bit ${bit} of byte ${offset} of ${path}`,
     change: (at, bytes) => {
@@ -136,7 +149,7 @@ export async function openDamaged(
   const total = trials.segments("nothing").reduce((sum, { bytes }) => sum + bytes.length, 0);
   for (const at of shuffled(total, random)) {
     const trial = counts.trials!;
-    if (trial >= most || (trial > 0 && Date.now() > until)) break;
+    if (isEnough(trial, until, most)) break;
     const witness = WITNESSES[trial % WITNESSES.length]!;
     const { index, rest } = placeIn(
       trials.segments("nothing").map(({ bytes }) => bytes.length),
@@ -162,12 +175,7 @@ export async function openDamaged(
 export const openOverDamage: Harness = {
   name: "damage-open",
   run: ({ seed, until }) =>
-    withBothLogs(until, 0.5, async (what, segmentBytesMax, end) => {
-      const trials = await OpenTrials.make(segmentBytesMax);
-      try {
-        return await openDamaged(trials, new Random(what, seed), end);
-      } finally {
-        await trials.remove();
-      }
-    }),
+    withBothLogs(until, 0.5, (what, segmentBytesMax, end) =>
+      OpenTrials.during(segmentBytesMax, (trials) => openDamaged(trials, new Random(what, seed), end)),
+    ),
 };

@@ -1,5 +1,10 @@
-/** Where damage is put, one place after another. */
+/** Where damage is put, one place after another, and when that is enough. */
 import type { Random } from "../helpers/random.ts";
+
+/** Whether `most` trials were made, or one at least and the time is up. */
+export function isEnough(trials: number, until: number, most: number): boolean {
+  return trials >= most || (trials > 0 && Date.now() > until);
+}
 
 /** Visits each of `total` things once, in an order that looks random. */
 export function* shuffled(total: number, random: Random): Generator<number> {

@@ -13,6 +13,7 @@ import { kill } from "./kill.ts";
 import { many } from "./many.ts";
 import { order } from "./order.ts";
 import { powerCuts } from "./power-cut.ts";
+import { space } from "./space.ts";
 import { stopped } from "./stopped.ts";
 import { worker } from "./worker.ts";
 
@@ -25,6 +26,7 @@ export const harnesses: Harness[] = [
   alone,
   kill,
   many,
+  space,
   powerCuts,
   ioErrors,
   logBits,

@@ -1,9 +1,12 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
+import type { FileSystem } from "../../engine/log/file.ts";
 import type { Change } from "./power-cut-history.ts";
 import { openOver } from "./power-cut-store.ts";
+import { besideFolder } from "./simulated-beside.ts";
 import type { SimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedFile } from "./simulated-file.ts";
 
 /** Where an operation begins: with no store at all, one that was closed in this boot, one of an earlier boot, an open one. */
 export type Beginning = "nothing" | "closed" | "rebooted" | "open";
@@ -12,7 +15,7 @@ export interface Subject {
   disk: SimulatedDisk;
   /** Of an operation that begins with an open store, or one that it has opened. */
   store: ArtifactStore | undefined;
-  options: { segmentBytesMax?: number };
+  options: { segmentBytesMax?: number; files?: FileSystem };
   durable: boolean;
 }
 
@@ -27,7 +30,18 @@ export interface Operation {
   buffered?: true;
   /** What it gives is what the store holds: this or an error, whatever fails. */
   reads?: true;
+  /** It uses a folder beside the home, `besideFolder`. */
+  beside?: true;
+  /** It puts what others wrote on the disk first, and may find that this is in doubt. */
+  settles?: true;
+  /** When it fails it may have done what it does to the contents, and says so. */
+  partly?: true;
+  /** It begins with a damaged log, and a backup of it; `left` when the operation mends nothing. */
+  damaged?: "mended" | "left";
 }
+
+/** The files of a log, by name. */
+export type LogFiles = ReadonlyMap<string, Buffer>;
 
 const LARGE = "l".repeat(100_000);
 
@@ -86,6 +100,7 @@ function call(
 const ROLLING = { options: { segmentBytesMax: 300 } };
 
 const READS = { reads: true } as const;
+const SETTLES = { settles: true } as const;
 
 export const operations: Operation[] = [
   { name: "open new", begin: "nothing", run: (subject) => open(subject) },
@@ -137,10 +152,39 @@ export const operations: Operation[] = [
   call("lineage", async (store) => (await store.lineage("a:0")).nodes, undefined, READS),
   call("stats", (store) => store.stats()),
   call("verify", (store) => store.verify({ full: true })),
+  call("compact", (store) => store.compact(), undefined, SETTLES),
+  call("compact a log of many segments", (store) => store.compact(), undefined, { ...ROLLING, ...SETTLES }),
+  call("plan a compaction", (store) => store.compact({ dryRun: true }), undefined, READS),
+  call(
+    "prune",
+    (store) => store.prune({ name: "big", keepLast: 0 }),
+    (model) => model.delete("big", 0),
+    {
+      partly: true,
+    },
+  ),
+  call("back up", backUp, undefined, { beside: true, ...SETTLES }),
+  call("back up again", backUpAgain, undefined, { beside: true, ...SETTLES }),
   call("rebuild", (store) => store.rebuildIndex()),
+  call("repair", (store) => repair(store), undefined, { damaged: "mended" }),
+  call("a dry repair", (store) => repair(store, true), undefined, { damaged: "left" }),
   call("close", close),
   call("save and close", saveAndClose, saved("a", "three"), { buffered: true }),
 ];
+
+function backUp(store: ArtifactStore, { disk }: Subject): Promise<unknown> {
+  return store.backup(besideFolder(disk));
+}
+
+/** With what was saved since, and segments that were compacted. */
+async function backUpAgain(store: ArtifactStore, { disk }: Subject): Promise<unknown> {
+  const { fault } = disk.hooks;
+  disk.hooks.fault = undefined;
+  await store.backup(besideFolder(disk));
+  await store.compact();
+  disk.hooks.fault = fault;
+  return store.backup(besideFolder(disk));
+}
 
 /** As `JSON.stringify` gives the bytes of a file. */
 const FILE = new Uint8Array([102, 105, 108, 101]);
@@ -166,4 +210,27 @@ async function close(store: ArtifactStore, subject: Subject): Promise<void> {
 async function saveAndClose(store: ArtifactStore, subject: Subject): Promise<void> {
   await store.save("a", "three");
   await close(store, subject);
+}
+
+const backupOf = (home: string) => join(home, "backup");
+
+/** Damages the large value in the newest segment of a log, and puts a copy of what it was into the backup. */
+export function damageLog(disk: SimulatedDisk, base: LogFiles): void {
+  const backup = backupOf(disk.home);
+  // The engine asks the real disk whether these folders are there, and which they are.
+  for (const folder of [backup, disk.log]) mkdirSync(folder);
+  disk.names.set(backup, ["folder"]);
+  for (const [name, bytes] of base) {
+    disk.names.set(join(backup, name), [new SimulatedFile(Buffer.from(bytes))]);
+    const damaged = Buffer.from(bytes);
+    const at = damaged.indexOf(LARGE.slice(0, 1000));
+    if (at < 0) continue;
+    damaged[at]! ^= 1;
+    disk.place(name, damaged);
+  }
+}
+
+/** Mends what `damageLog` did; a dry run says whether it could. */
+export async function repair(store: ArtifactStore, dryRun = false): Promise<boolean> {
+  return (await store.repair({ from: backupOf(store.home), dryRun })).ok;
 }

@@ -4,12 +4,14 @@ import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { openFilesUnder } from "../helpers/folders.ts";
 import { within } from "../helpers/time.ts";
-import type { Operation, Subject } from "./io-errors-operations.ts";
-import { baseChanges } from "./io-errors-operations.ts";
+import { FAILING, LEAVES_DOUBT } from "./io-errors-failing.ts";
+import type { LogFiles, Operation, Subject } from "./io-errors-operations.ts";
+import { baseChanges, damageLog, repair } from "./io-errors-operations.ts";
 import { diskOf, observe } from "./power-cut-check.ts";
 import { Model, StateNode } from "./power-cut-history.ts";
 import { openOver } from "./power-cut-store.ts";
-import type { CallKind, SeamCall } from "./simulated-calls.ts";
+import { besideFolder, withBeside } from "./simulated-beside.ts";
+import type { SeamCall } from "./simulated-calls.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
 /** One operation in which one call to the disk fails, and those after it too if the fault is for good. */
@@ -25,36 +27,9 @@ export interface Trial {
   expected?: string | undefined;
 }
 
-/** What can fail how. A disk that gives `EIO` may do so anywhere; a full one only where something is added. */
-export const FAILING: Record<string, readonly CallKind[]> = {
-  EIO: [
-    "open",
-    "create",
-    "read",
-    "append",
-    "size",
-    "sync",
-    "list",
-    "makeFolder",
-    "publish",
-    "remove",
-    "syncFolder",
-    "freeBytes",
-    "type",
-  ],
-  ENOSPC: ["create", "append", "sync", "makeFolder", "publish", "syncFolder"],
-  EMFILE: ["open", "create", "list", "syncFolder"],
-  EACCES: ["open", "create", "size", "list", "makeFolder", "publish", "remove", "syncFolder"],
-};
-
 const HANG_MILLISECONDS = 20_000;
-/** After a failed sync nobody knows what is on the disk. */
-const LEAVES_DOUBT: readonly CallKind[] = ["sync", "syncFolder"];
 
 let homes = 0;
-
-/** Files of a log as another trial found them. */
-export type LogFiles = ReadonlyMap<string, Buffer>;
 
 export class TrialRun {
   readonly problems: string[] = [];
@@ -69,6 +44,7 @@ export class TrialRun {
   #possible: StateNode[];
   #failed: SeamCall | undefined;
   #error: VarveError | undefined;
+  #isDamaged: boolean;
 
   constructor(trial: Trial, folder: string, base: LogFiles) {
     this.#trial = trial;
@@ -82,9 +58,12 @@ export class TrialRun {
       for (const [name, bytes] of base) this.#disk.place(name, bytes);
       for (const change of baseChanges) node = node.next(change);
     }
+    this.#isDamaged = operation.damaged !== undefined;
+    if (this.#isDamaged) damageLog(this.#disk, base);
     this.#before = node;
     this.#possible = [node];
-    const options = operation.options ?? {};
+    const beside = operation.beside && { files: withBeside(this.#disk) };
+    const options = { ...operation.options, ...beside };
     this.#subject = { disk: this.#disk, store: undefined, options, durable: !operation.buffered };
   }
 
@@ -100,6 +79,7 @@ export class TrialRun {
       this.#told((error as Error).stack ?? String(error));
     } finally {
       rmSync(this.#disk.home, { recursive: true, force: true });
+      rmSync(besideFolder(this.#disk), { recursive: true, force: true });
     }
   }
 
@@ -111,6 +91,8 @@ export class TrialRun {
     try {
       this.result = JSON.stringify(await operation.run(this.#subject));
       this.#compare();
+      // Where it could not read its own work it says so.
+      if (operation.damaged === "mended" && this.result === "true") this.#isDamaged = false;
       this.#possible = [this.#after()];
     } catch (error) {
       this.#judge(error);
@@ -119,7 +101,8 @@ export class TrialRun {
     if (operation.buffered) await turns();
     this.#disk.hooks.fault = undefined;
     if (operation.buffered && this.#failed) this.#possible = [this.#before, this.#after()];
-    if (this.#error && !this.#error.outcome && operation.change) await this.#checkNothingLeft();
+    if (this.#error && !this.#error.outcome && operation.change && !operation.partly)
+      await this.#checkNothingLeft();
     await this.#goOn();
     await this.#leave();
     await this.#reopened("after opening it again");
@@ -157,9 +140,15 @@ export class TrialRun {
     const expected = code === "ENOSPC" ? "NO_SPACE" : "IO";
     if (error.code !== expected)
       this.#told(`failed with ${error.code} instead of ${expected}: ${error.message}`);
-    if (!error.outcome) return;
+    if (!error.outcome && !operation.partly) return;
     this.#possible = [this.#before, this.#after()];
-    if (!operation.change && operation.begin === "open")
+    if (!error.outcome) return;
+    if (
+      !operation.change &&
+      !operation.settles &&
+      operation.damaged !== "mended" &&
+      operation.begin === "open"
+    )
       this.#told(`called the outcome unknown, though it changes nothing: ${error.message}`);
     if (!forGood && this.#failed && !LEAVES_DOUBT.includes(this.#failed.kind))
       this.#told(`called the outcome unknown where it could know: ${error.message}`);
@@ -181,6 +170,7 @@ export class TrialRun {
   async #goOn(): Promise<void> {
     const { store } = this.#subject;
     if (!store || this.#trial.forGood || this.#doubtful()) return;
+    await this.#mend(store);
     this.#settle(await observe(store), "the open store");
     if (store.readOnly) return;
     const next = this.#possible[0]!.next((model, sequence) => model.save("next", "1", sequence));
@@ -202,8 +192,9 @@ export class TrialRun {
   }
 
   async #reopened(when: string): Promise<void> {
-    const before = this.#possible;
     this.#subject.store = await this.#open();
+    await this.#mend(this.#subject.store);
+    const before = this.#possible;
     this.#settle(await observe(this.#subject.store), when);
     const { ok, problems } = await this.#subject.store.verify();
     if (!ok) this.#told(`verify ${when}: ${problems.map(({ message }) => message).join("; ")}`);
@@ -213,6 +204,17 @@ export class TrialRun {
     this.#possible = bases.map((node) => node.next((model, sequence) => model.save("later", "1", sequence)));
     this.#settle(await observe(this.#subject.store), `${when}, with another save`);
     await this.#close();
+  }
+
+  /** A repair that failed, or was not wanted, leaves a log that the next one mends. */
+  async #mend(store: ArtifactStore): Promise<void> {
+    if (!this.#trial.operation.damaged) return;
+    if (this.#isDamaged && !(await repair(store)))
+      this.#told("the backup has what is damaged, and it was not used");
+    this.#isDamaged = false;
+    // Each of two repairs may have put another copy of the value behind all else.
+    const copied = (nodes: StateNode[]) => nodes.flatMap((node) => [node, node.next(() => {})]);
+    this.#possible = copied(copied(this.#possible));
   }
 
   #settle(text: string, when: string): void {
@@ -251,13 +253,18 @@ export class TrialRun {
     let open: string[] = [];
     for (let i = 0; i < 20; i++) {
       open = [
-        ...openFilesUnder(this.#disk.home),
+        ...openFilesUnder(this.#disk.home).filter((path) => !this.#isAbandoned(path)),
         ...Array.from({ length: this.#disk.openFiles }, () => "log"),
       ];
       if (open.length === 0) return open;
       await new Promise<void>((resolve) => setTimeout(resolve, i));
     }
     return open;
+  }
+
+  /** An index that may be wrong, as behind half a repair, is not closed before the process ends. */
+  #isAbandoned(path: string): boolean {
+    return this.#trial.operation.damaged === "mended" && /^\/index-\d+\/.*\(deleted\)$/.test(path);
   }
 
   #told(problem: string): void {

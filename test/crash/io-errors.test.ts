@@ -21,6 +21,16 @@ test("whatever call to the disk fails, the store says so and is what it said", a
   assert.ok(counts.trials! >= Math.min(Number(asked) || 0, counts["trials there are"]!));
 });
 
+test("whatever file a repair can't open, look at, put aside or replace, the next one mends the log", async () => {
+  const calls = ["open", "create", "size", "makeFolder", "link", "replace"];
+  const { counts, violations } = await runIoErrors({
+    seed: 0,
+    isWanted: (operation, code, kind) => operation === "repair" && code === "EIO" && calls.includes(kind),
+  });
+  assert.equal(violations, []);
+  assert.ok(counts.trials! > 10, String(counts.trials));
+});
+
 test("a process without file descriptors gets errors, and goes on when there are some again", async () => {
   const program = new Program(
     "../crash/io-errors-program.ts",

@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { fastFolder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
+import { FAILING } from "./io-errors-failing.ts";
+import type { LogFiles } from "./io-errors-operations.ts";
 import { makeBase, operations } from "./io-errors-operations.ts";
-import type { LogFiles, Trial } from "./io-errors-trial.ts";
-import { FAILING, TrialRun } from "./io-errors-trial.ts";
+import type { Trial } from "./io-errors-trial.ts";
+import { TrialRun } from "./io-errors-trial.ts";
 import { openOver } from "./power-cut-store.ts";
+import type { CallKind } from "./simulated-calls.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
 export interface IoErrorsOptions {
@@ -15,6 +18,8 @@ export interface IoErrorsOptions {
   until?: number;
   /** How many trials at most, drawn at random; default: all. */
   trials?: number;
+  /** Which of them: by operation, error and call; default: each. */
+  isWanted?(operation: string, code: string, kind: CallKind): boolean;
   /** Where to stop; default 20. */
   violationsMax?: number;
 }
@@ -33,7 +38,10 @@ export async function runIoErrors(options: IoErrorsOptions): Promise<HarnessResu
   const violations: string[] = [];
   try {
     const base = await baseLog(folder);
-    const trials = shuffled(await listTrials(folder, base, violations), new Random("errors", options.seed));
+    const trials = shuffled(
+      await listTrials(folder, base, options, violations),
+      new Random("errors", options.seed),
+    );
     counts["trials there are"] = trials.length;
     for (const trial of trials.slice(0, options.trials)) {
       if (Date.now() >= (options.until ?? Number.POSITIVE_INFINITY) && counts.trials! > 0) break;
@@ -51,7 +59,12 @@ export async function runIoErrors(options: IoErrorsOptions): Promise<HarnessResu
 }
 
 /** All faults that there are: those of the calls that each operation makes when none fails. */
-async function listTrials(folder: string, base: LogFiles, violations: string[]): Promise<Trial[]> {
+async function listTrials(
+  folder: string,
+  base: LogFiles,
+  { isWanted = () => true }: IoErrorsOptions,
+  violations: string[],
+): Promise<Trial[]> {
   const trials: Trial[] = [];
   for (const operation of operations) {
     const run = new TrialRun({ operation, ...NO_FAULT }, folder, base);
@@ -61,6 +74,7 @@ async function listTrials(folder: string, base: LogFiles, violations: string[]):
     for (const [code, kinds] of Object.entries(FAILING)) {
       const calls = run.calls.filter(({ kind }) => kinds.includes(kind));
       calls.forEach(({ kind }, i) => {
+        if (!isWanted(operation.name, code, kind)) return;
         const trial = { operation, code, nth: i + 1, half: false, expected };
         trials.push({ ...trial, forGood: false }, { ...trial, forGood: true });
         if (kind !== "append" && kind !== "publish") return;

@@ -5,11 +5,12 @@
 import { existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { openStore } from "../../engine/main.ts";
+import { openStore, VarveError } from "../../engine/main.ts";
 import { Random } from "../helpers/random.ts";
 import { openOverSeams } from "../helpers/seam-store.ts";
 import type { Aim } from "./points.ts";
-import { filesWithPoints, takeAim } from "./points.ts";
+import { takeAim } from "./points.ts";
+import { filesWithPoints } from "./points-disk.ts";
 import type { Doing } from "./points-list.ts";
 
 /** The argument, as JSON. */
@@ -58,6 +59,8 @@ function open(): Promise<ArtifactStore> {
     checkpointBatchesMin: CHECKPOINT_BATCHES_MIN,
     lockWaitMax: LOCK_WAIT_MILLISECONDS_MAX,
     minFreeSpace: 0,
+    // Nobody waits long for others to let go of old files.
+    times: { look: 20 },
   };
   return openOverSeams(options.home, seams, options.durability);
 }
@@ -101,12 +104,25 @@ async function changeOwn(store: ArtifactStore): Promise<void> {
   if ((await store.load(ref)) !== count - 1) throw new Error(`${ref} is not what was just saved`);
 }
 
+/** Something to move, and to leave out, each time. */
+async function compact(store: ArtifactStore): Promise<void> {
+  for (let i = 0; i < 3; i++) await changeOwn(store);
+  try {
+    await store.compact(random.below(3) === 0 ? { historyBefore: 2 ** 40 } : {});
+  } catch (error) {
+    // Another writer compacts.
+    if (!(error instanceof VarveError) || error.code !== "CONFLICT") throw error;
+  }
+}
+
 async function work(store: ArtifactStore): Promise<void> {
   const { doing } = options;
   const bursts = doing === "close" || doing === "open" ? 1 : 1 + random.below(6);
   for (let burst = 0; burst < bursts; burst++) {
     await Promise.all(Array.from({ length: 1 + random.below(6) }, () => save(store)));
     if (random.below(4) === 0) await changeOwn(store);
+    if (doing === "compact" || random.below(12) === 0) await compact(store);
+    if (doing === "backup") await store.backup(`${options.home}-backup-${options.who}`);
     if (random.below(doing === "rebuild" ? 1 : 20) === 0) await store.rebuildIndex();
     if (random.below(3) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(10)));
   }

@@ -88,7 +88,7 @@ export class KillRound {
 
   async #live({ point }: KillPlan, doing?: Doing): Promise<void> {
     const random = this.#random;
-    const any: Doing[] = ["open", "save", "save", "save", "rebuild", "close"];
+    const any: Doing[] = ["open", "save", "save", "save", "rebuild", "close", "compact", "backup"];
     const options: KillProgramOptions = {
       home: this.#home,
       told: this.#told,
@@ -164,7 +164,7 @@ export async function killRound(
   await round.end();
 }
 
-export function drawPoints(random: Random, count: number): Point[] {
+function drawPoints(random: Random, count: number): Point[] {
   return Array.from({ length: count }, () => POINTS[random.below(POINTS.length)]!);
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
@@ -41,8 +42,6 @@ export class ManyTally implements HarnessResult {
 }
 
 const microseconds = () => Number(process.hrtime.bigint() / 1000n);
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
 /** Processes at work in one home for a while, and their histories checked when all is over. */
 export class ManyRound {
   readonly #options: RoundOptions;

@@ -16,7 +16,7 @@ let folder: string | undefined;
  * The path of a program of `test/crash/` as plain JavaScript, together with the engine as it is now. Compiled once for
  * each process that asks: a program that is started ten thousand times can't afford a loader of TypeScript.
  */
-export function plainProgram(name: string): string {
+function plainProgram(name: string): string {
   folder ??= compile();
   return join(folder, "built/test/crash", name.replace(/\.ts$/, ".js"));
 }

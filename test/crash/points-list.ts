@@ -1,5 +1,5 @@
 /** What a process must be doing to come by a point; `reboot` is an open with no lock environment there. */
-export type Doing = "open" | "save" | "rebuild" | "close" | "reboot" | "config";
+export type Doing = "open" | "save" | "rebuild" | "close" | "reboot" | "config" | "compact" | "backup";
 
 /** Every named point, with what leads there. The harness asserts that each was reached. */
 const LIST = {
@@ -76,6 +76,33 @@ const LIST = {
   "close the lock: before": "close",
   "close the lock: after": "close",
   "leave: after": "close",
+  "take the lease: before": "compact",
+  "take the lease: after": "compact",
+  "compaction step: before": "compact",
+  "compaction step: had": "compact",
+  "compaction step: before its commit": "compact",
+  "compaction step: after": "compact",
+  "create rewritten: before": "compact",
+  "create rewritten: after": "compact",
+  "write rewritten: before": "compact",
+  "write rewritten: half-way": "compact",
+  "write rewritten: after": "compact",
+  "sync rewritten: before": "compact",
+  "sync rewritten: after": "compact",
+  "publish rewritten: before": "compact",
+  "publish rewritten: both names": "compact",
+  "publish rewritten: after": "compact",
+  "new epoch: before": "compact",
+  "new epoch: after": "compact",
+  "remove old segment: before": "compact",
+  "remove old segment: after": "compact",
+  "release the lease: before": "compact",
+  "release the lease: after": "compact",
+  "backup copied: before its names": "backup",
+  "backup copied: half of its names": "backup",
+  "backup copied: after its names": "backup",
+  "backup claim: before it is given back": "backup",
+  "backup claim: given back": "backup",
 } as const satisfies Record<string, Doing>;
 
 export type Point = keyof typeof LIST;

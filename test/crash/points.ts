@@ -9,8 +9,9 @@ import { Committer } from "../../engine/commit.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { Gate } from "../../engine/index/gate.ts";
 import { LockEnvironment } from "../../engine/index/lock.ts";
-import type { FileSystem, LogFile } from "../../engine/log/file.ts";
-import { nodeFileSystem } from "../../engine/log/file.ts";
+import { BackupClaim } from "../../engine/maintenance/backup-claim.ts";
+import { CompactorLock } from "../../engine/maintenance/compact-parts.ts";
+import { Retirement } from "../../engine/maintenance/compact-retire.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
 import type { Point } from "./points-list.ts";
 
@@ -25,13 +26,16 @@ let aim: Aim | undefined;
 let said: (point: string) => void = () => {};
 
 /** Comes by a point. The signal to oneself arrives before the call that sends it returns. */
-function at(point: Point): void {
+export function at(point: Point): void {
   if (point !== aim?.point || --aim.count > 0) return;
   const { signal } = aim;
   aim = undefined;
   said(point);
   process.kill(process.pid, signal);
 }
+
+/** Whether it is the one to end at. */
+export const isAimedAt = (point: Point): boolean => aim?.point === point;
 
 /** From now on the process ends, or stops, where `target` says. `say` is told just before. */
 export function takeAim(target: Aim | undefined, say: (point: string) => void): void {
@@ -78,10 +82,10 @@ function around(prototype: object, name: string, points: [Point, Point, Point, P
 function within(prototype: object, name: string, before: Point, after: Point): void {
   const methods = prototype as Record<string, Method>;
   const method = methods[name]!;
-  methods[name] = function (this: object, action: () => unknown) {
-    return method.call(this, (() => {
+  methods[name] = function (this: object, action: (...values: unknown[]) => unknown) {
+    return method.call(this, ((...values: unknown[]) => {
       at(before);
-      const result = action();
+      const result = action(...values);
       at(after);
       return result;
     }) as never);
@@ -119,88 +123,23 @@ function replaceMethods(): void {
   beforeAndAfter(LiveIndex.prototype, "rebuild", "rebuild: before", "rebuild: after");
   beforeAndAfter(LiveIndex.prototype, "close", "leave: before", "leave: after");
   beforeAndAfter(Committer.prototype, "submit", "submit: before", "submit: before the caller hears of it");
+  replaceMethodsOfSpace();
 }
 
-/** The real disk, with the points of the log's seam. */
-export const filesWithPoints: FileSystem = {
-  ...nodeFileSystem,
-  open(path, mode) {
-    if (mode === "create") at("create segment: before");
-    if (mode === "append") at("open segment: before");
-    const file = nodeFileSystem.open(path, mode);
-    if (mode === "create") at("create segment: after");
-    if (mode === "append") at("open segment: after");
-    return withPoints(file, mode);
-  },
-  makeFolder(path) {
-    at("make folder: before");
-    nodeFileSystem.makeFolder(path);
-    at("make folder: after");
-  },
-  publish(from, to) {
-    at("publish segment: before");
-    // As the real one does it.
-    fs.linkSync(from, to);
-    at("publish segment: both names");
-    fs.rmSync(from);
-    at("publish segment: after");
-  },
-  remove(path) {
-    at("remove file: before");
-    nodeFileSystem.remove(path);
-    at("remove file: after");
-  },
-  syncFolder(path) {
-    at("sync folder: before");
-    nodeFileSystem.syncFolder(path);
-    at("sync folder: after");
-  },
-};
-
-function withPoints(file: LogFile, mode: "read" | "append" | "create"): LogFile {
-  return {
-    read: (into, position) => file.read(into, position),
-    readAsync: (into, position) => file.readAsync(into, position),
-    size: () => file.size(),
-    close: () => file.close(),
-    append: (pieces) => (mode === "create" ? appendHeader(file, pieces) : appendBatches(file, pieces)),
-    sync() {
-      if (mode === "create") at("sync header: before");
-      if (mode === "append") at("sync full segment: before");
-      file.sync();
-      if (mode === "create") at("sync header: after");
-      if (mode === "append") at("sync full segment: after");
-    },
-    async syncAsync() {
-      at("sync group: before");
-      await file.syncAsync();
-      at("sync group: after");
-    },
-  };
-}
-
-function appendHeader(file: LogFile, pieces: readonly Uint8Array[]): void {
-  at("write header: before");
-  inHalves(file, pieces, "write header: half-way");
-  at("write header: after");
-}
-
-function appendBatches(file: LogFile, pieces: readonly Uint8Array[]): void {
-  at("append group: before");
-  inHalves(file, pieces, "append group: half-way");
-  at("append group: after");
-}
-
-function inHalves(file: LogFile, pieces: readonly Uint8Array[], point: Point): void {
-  if (aim?.point !== point) {
-    file.append(pieces);
-    return;
-  }
-  const bytes = Buffer.concat(pieces);
-  const half = Math.floor(bytes.length / 2);
-  file.append([bytes.subarray(0, half)]);
-  at(point);
-  file.append([bytes.subarray(half)]);
+function replaceMethodsOfSpace(): void {
+  const lease = "the lease";
+  beforeAndAfter(LockEnvironment.prototype, "takeCompactor", `take ${lease}: before`, `take ${lease}: after`);
+  beforeAndAfter(CompactorLock.prototype, "release", `release ${lease}: before`, `release ${lease}: after`);
+  around(CompactorLock.prototype as never, "hold", [
+    "compaction step: before",
+    "compaction step: had",
+    "compaction step: before its commit",
+    "compaction step: after",
+  ]);
+  beforeAndAfter(Retirement.prototype, "add", "new epoch: before", "new epoch: after");
+  const claim = BackupClaim.prototype;
+  beforeAndAfter(claim, "fulfil", "backup copied: before its names", "backup copied: after its names");
+  beforeAndAfter(claim, "release", "backup claim: before it is given back", "backup claim: given back");
 }
 
 /** Files that the engine writes past the seam of the log, by what they are. */

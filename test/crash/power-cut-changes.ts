@@ -6,6 +6,8 @@ import type { Change, Model, ModelVersion } from "./power-cut-history.ts";
 export interface DrawnChange {
   change: Change;
   call: () => Promise<unknown>;
+  /** It is refused where the bytes were compacted away. */
+  mayBeGone?: true;
 }
 
 const NAMES = ["a", "b", "dir/c"];
@@ -53,6 +55,27 @@ export class DrawnChanges {
       { change: (m) => m.delete(name, version), call: () => store.delete(ref, { aliases: true }) },
     ];
     return changes[this.#random.below(3)]!;
+  }
+
+  /** What is decided by more than one state, so nothing else may be under way; undefined where there is nothing to do. */
+  drawAlone(store: ArtifactStore, model: Model): DrawnChange | undefined {
+    const [chosen, name] = [this.#random.below(3), this.#name()];
+    if (chosen === 0 && model.prunable(name).length > 0)
+      return {
+        change: (m) => m.prune(name),
+        call: () => store.prune({ name, keepLast: 1 }, { compact: this.#random.below(2) === 0, force: true }),
+      };
+    if (chosen === 1 && model.forgettable().length > 0)
+      return { change: (m) => m.forget(), call: () => store.compact({ historyBefore: 2 ** 40 }) };
+    const deleted = model.deleted();
+    const one = deleted[this.#random.below(deleted.length)];
+    return (
+      one && {
+        change: (m) => m.undelete(one.name, one.version),
+        call: () => store.undelete(`${one.name}:${one.version}`),
+        mayBeGone: true,
+      }
+    );
   }
 
   /** Two saves and an alias, which come together or not at all. */

@@ -11,6 +11,10 @@ export interface ModelVersion {
   value: string;
   tags: Record<string, string>;
   deleted: boolean;
+  /** Not even the deletion is known any more. */
+  forgotten?: boolean;
+  /** Aliases that were removed with it. */
+  removed?: string[];
 }
 
 export class Model {
@@ -47,9 +51,44 @@ export class Model {
 
   /** With its aliases. */
   delete(name: string, version: number): void {
-    this.change(name, version, { deleted: true });
+    const removed = this.aliasesOf(name, version);
+    this.change(name, version, { deleted: true, ...(removed.length > 0 && { removed }) });
     for (const [key, alias] of this.aliases)
       if (alias.name === name && alias.version === version) this.aliases.delete(key);
+  }
+
+  deleted(): ModelVersion[] {
+    return [...this.names.values()].flat().filter(({ deleted, forgotten }) => deleted && !forgotten);
+  }
+
+  /** What goes where one version of a name is to stay. */
+  prunable(name: string): ModelVersion[] {
+    const live = (this.names.get(name) ?? []).filter(({ deleted }) => !deleted).slice(0, -1);
+    return live.filter(({ version }) => this.aliasesOf(name, version).length === 0);
+  }
+
+  prune(name: string): void {
+    for (const { version } of this.prunable(name)) this.change(name, version, { deleted: true });
+  }
+
+  /** The first and the newest version of a name stay, so that no number is given again. */
+  forgettable(): ModelVersion[] {
+    return this.deleted().filter(({ name, version }) => {
+      const { length } = this.names.get(name)!;
+      return version > 0 && version < length - 1;
+    });
+  }
+
+  forget(): void {
+    for (const { name, version } of this.forgettable()) this.change(name, version, { forgotten: true });
+  }
+
+  /** With the aliases that it had, where they are free. */
+  undelete(name: string, version: number): void {
+    const { removed = [] } = this.names.get(name)![version]!;
+    this.change(name, version, { deleted: false, removed: [] });
+    for (const alias of removed)
+      if (!this.aliases.has(`${name}@${alias}`)) this.setAlias(name, alias, version);
   }
 
   aliasesOf(name: string, version: number): string[] {
@@ -98,6 +137,7 @@ export class StateNode {
       this.sequence,
       [...this.model.names.values()]
         .flat()
+        .filter(({ forgotten }) => !forgotten)
         .map((version) => lineOf(version, this.model.aliasesOf(version.name, version.version))),
     );
     return this.#text;

@@ -24,6 +24,9 @@ export interface WorkloadSettings {
   faults: boolean;
 }
 
+/** Readers let go of old files soon. */
+const TIMES = { look: 5 };
+
 const FAULTS: { kind: CallKind; fault: Fault }[] = [
   { kind: "sync", fault: { code: "EIO" } },
   { kind: "append", fault: { code: "ENOSPC", half: true } },
@@ -54,6 +57,7 @@ export class Workload {
   #reader: ArtifactStore | undefined;
   #running = new Set<Promise<void>>();
   #inFault = false;
+  #mayHaveCompacted = false;
   /** What was done, for who looks into a violation. */
   readonly #trail: string[] = [];
 
@@ -85,8 +89,10 @@ export class Workload {
     const { faults } = this.#settings;
     const chosen = this.#random.below(100);
     if (faults && chosen < 12) await this.#withFault();
-    else if (chosen < 66) this.#change();
-    else if (chosen < 82) this.#read();
+    else if (chosen < 58) this.#change();
+    else if (chosen < 72) this.#read();
+    else if (chosen < 77) await this.#changeAlone();
+    else if (chosen < 84) this.#compact();
     else if (chosen < 88) await this.#quiet();
     else if (chosen < 92) await this.#rebuild();
     else await this.#reopen();
@@ -102,7 +108,33 @@ export class Workload {
     this.#attempt(durable, this.#changes.draw(store, this.history.tip.model));
   }
 
-  #attempt(durable: boolean, { change, call }: DrawnChange): void {
+  /** What must see all that was done, and nothing that is under way. */
+  async #changeAlone(): Promise<void> {
+    await this.#quiet();
+    const drawn = this.#changes.drawAlone(this.#durable, this.history.tip.model);
+    if (!drawn) return;
+    this.#mayHaveCompacted ||= !drawn.mayBeGone;
+    this.#attempt(true, drawn);
+    await this.#quiet();
+  }
+
+  /** Beside whatever is under way. */
+  #compact(): void {
+    const store = this.#random.below(2) === 0 ? this.#durable : this.#buffered;
+    const options = this.#random.below(3) === 0 ? { deadShare: 0.3 } : {};
+    this.#mayHaveCompacted = true;
+    const done = store.compact(options).then(
+      () => this.#count("compactions"),
+      (error) => {
+        // One compacts at a time.
+        if (error instanceof VarveError && (error.code === "CONFLICT" || this.#inFault)) return;
+        this.history.violations.push(`a compaction failed: ${(error as Error).stack}`);
+      },
+    );
+    this.#track(done.then(() => this.#take("compacted")));
+  }
+
+  #attempt(durable: boolean, { change, call, mayBeGone }: DrawnChange): void {
     const attempt = this.history.attempt(change);
     this.#count("changes");
     const done = call().then(
@@ -110,7 +142,11 @@ export class Workload {
         this.history.succeeded(attempt, durable, isArtifact(result) ? result : undefined);
         this.#take("change done");
       },
-      (error) => this.#failed(attempt, error),
+      (error) => {
+        const isGone = mayBeGone && error instanceof VarveError && error.code === "NOT_FOUND";
+        if (isGone && this.#mayHaveCompacted) this.history.refused(attempt);
+        else this.#failed(attempt, error);
+      },
     );
     this.#track(done);
   }
@@ -193,6 +229,7 @@ export class Workload {
     };
     this.#change();
     if (this.#random.below(2) === 0) this.#read();
+    if (this.#random.below(3) === 0) this.#compact();
     await Promise.allSettled(this.#running);
     this.disk.hooks.fault = undefined;
     // With the disk in order again: what does the open store say now?
@@ -208,11 +245,12 @@ export class Workload {
 
   async #open(): Promise<void> {
     const { segmentBytesMax } = this.#settings;
-    const options = { segmentBytesMax, lockWaitMax: 20_000, checkpointBatchesMin: 6 };
+    const options = { segmentBytesMax, lockWaitMax: 20_000, checkpointBatchesMin: 6, times: TIMES };
     this.#count("openings");
     this.#durable = await openOver(this.disk, options);
     this.#buffered = await openOver(this.disk, options, false);
-    this.#reader = this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true }) : undefined;
+    this.#reader =
+      this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true, times: TIMES }) : undefined;
     this.history.observed(await observe(this.#durable));
     // The next write settles whether a call of unknown outcome has taken effect.
     if (this.history.possible.length > 1) {

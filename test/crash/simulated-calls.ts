@@ -3,6 +3,7 @@ export type CallKind =
   | "create"
   | "read"
   | "append"
+  | "writeOver"
   | "size"
   | "sync"
   | "close"

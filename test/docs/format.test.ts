@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -10,8 +10,9 @@ import * as format from "../../engine/log/format.ts";
 import { LogReader } from "../../engine/log/reader.ts";
 import type { ScannedBatch } from "../../engine/log/scan.ts";
 import { scanLog } from "../../engine/log/scan.ts";
-import { LOG_START } from "../../engine/log/segment.ts";
+import { createSegment, LOG_START, segmentPath } from "../../engine/log/segment.ts";
 import { openStore } from "../../engine/main.ts";
+import { rewriteSegments } from "../helpers/rewriting.ts";
 import { fencesOf, readDocument } from "./documents.ts";
 
 const document = readDocument("engine/log/FORMAT.md");
@@ -25,18 +26,24 @@ interface Field {
   value: string;
 }
 
-const example = fencesOf(document).find(({ text }) => text.startsWith("segment header"))!.text;
 /** Columns: the offset, up to 16 bytes, what they are, their value. */
-const fields: Field[] = example
-  .split("\n")
-  .filter((line) => /^[0-9a-f]{4} {2}/.test(line))
-  .map((line) => ({
-    offset: Number.parseInt(line.slice(0, 4), 16),
-    bytes: Buffer.from(line.slice(6, 53).replaceAll(" ", ""), "hex"),
-    label: line.slice(55, 73).trim(),
-    value: line.slice(74).trim(),
-  }));
-const bytes = Buffer.concat(fields.map((field) => field.bytes));
+function fieldsOf(begin: string): Field[] {
+  return fencesOf(document)
+    .find(({ text }) => text.startsWith(begin))!
+    .text.split("\n")
+    .filter((line) => /^[0-9a-f]{4} {2}/.test(line))
+    .map((line) => ({
+      offset: Number.parseInt(line.slice(0, 4), 16),
+      bytes: Buffer.from(line.slice(6, 53).replaceAll(" ", ""), "hex"),
+      label: line.slice(55, 73).trim(),
+      value: line.slice(74).trim(),
+    }));
+}
+
+const bytesOf = (all: readonly Field[]) => Buffer.concat(all.map((field) => field.bytes));
+const fields = fieldsOf("segment header");
+const rewritten = fieldsOf("header of 0000000001-000001.varve");
+const bytes = bytesOf(fields);
 
 const test = suite("FORMAT.md");
 let home: string;
@@ -52,18 +59,23 @@ function littleEndian(field: Buffer): bigint {
   return field.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
-test("the bytes of the example stand one behind the other", () => {
-  let end = 0;
-  for (const { offset, bytes: field } of fields) {
-    assert.is(offset, end);
-    end += field.length;
+test("the bytes of the examples stand one behind the other", () => {
+  for (const [each, size] of [
+    [fields, 496],
+    [rewritten, 128],
+  ] as const) {
+    let end = 0;
+    for (const { offset, bytes: field } of each) {
+      assert.is(offset, end);
+      end += field.length;
+    }
+    assert.is(end, size);
   }
-  assert.is(end, 496);
 });
 
-test("each field of the example has the value that is written beside it", () => {
+test("each field of the examples has the value that is written beside it", () => {
   let checked = 0;
-  for (const { label, value, bytes: field, offset } of fields) {
+  for (const { label, value, bytes: field, offset } of [...fields, ...rewritten]) {
     const [word = ""] = value.split(" ");
     const at = `${offset.toString(16)}: ${label} ${value}`;
     if (label === "zero")
@@ -77,7 +89,28 @@ test("each field of the example has the value that is written beside it", () => 
     else continue;
     checked++;
   }
-  assert.ok(checked > 40);
+  assert.ok(checked > 60);
+});
+
+test("the second example is the header of the first, rewritten", async () => {
+  const log = join(home, "log");
+  const header = format.decodeSegmentHeader(bytesOf(rewritten), "it");
+  assert.equal(format.encodeSegmentHeader(header), bytesOf(rewritten));
+  const reader = new LogReader(nodeFileSystem, log);
+  const found = [...scanLog(reader, [1], LOG_START)];
+  reader.close();
+  const { chain, sequence } = (found[1] as { batch: ScannedBatch }).batch.end;
+  createSegment(
+    nodeFileSystem,
+    log,
+    2,
+    { segment: 1, offset: 496, sequence, time: 0, chain },
+    { storeId: header.storeId, application: header.application },
+    0,
+  );
+  const id = await rewriteSegments(log, [1]);
+  const made = format.decodeSegmentHeader(readFileSync(segmentPath(log, id)), "it");
+  assert.equal({ ...made, salt: header.salt, createdAt: header.createdAt }, header);
 });
 
 test("the example is a log of two batches without a problem", () => {

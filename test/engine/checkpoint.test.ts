@@ -1,4 +1,4 @@
-import {
+import fs, {
   existsSync,
   readdirSync,
   readFileSync,
@@ -7,21 +7,27 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { segmentsOf, sizeOf } from "../helpers/damage.ts";
-import { gate, WatchedFiles } from "../helpers/files.ts";
+import { gate, systemError, WatchedFiles } from "../helpers/files.ts";
 import { newFolder } from "../helpers/folders.ts";
+import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openSeamStore } from "../helpers/stores.ts";
+import { within } from "../helpers/time.ts";
 
 const test = suite("checkpoints of the index");
 const { copyTo } = Catalog.prototype;
+const { rmSync: removeNow } = fs;
 test.after.each(() => {
   Catalog.prototype.copyTo = copyTo;
+  replaceRemove(removeNow);
 });
+test.after.each(killPrograms);
 test.after.each(closeAll);
 
 const generations = (home: string) => readdirSync(home).filter((name) => name.startsWith("index-"));
@@ -138,6 +144,81 @@ test("a checkpoint that fails leaves the store as it was, and a word to the logg
   await store.close();
   assert.ok(warnings.some((text) => text.includes("checkpoint")));
   assert.is(generations(home).length, 1);
+  await checkAll(await openSeamStore(home), 30);
+});
+
+/** What the engine removes files with. */
+function replaceRemove(remove: typeof removeNow): void {
+  fs.rmSync = remove;
+  syncBuiltinESMExports();
+}
+
+/** What would end the process, from now on. */
+function unhandled(): { errors: unknown[]; stop(): void } {
+  const errors: unknown[] = [];
+  const note = (error: unknown) => void errors.push(error);
+  process.on("unhandledRejection", note);
+  return { errors, stop: () => void process.off("unhandledRejection", note) };
+}
+
+const turns = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+for (const [what, removable] of [
+  ["a copy that can't be removed", false],
+  ["a logger that throws", true],
+] as const) {
+  test(`${what} ends neither the process nor a call`, async () => {
+    const home = newFolder();
+    const { errors, stop } = unhandled();
+    let warned = 0;
+    const logger = {
+      warn() {
+        warned++;
+        if (removable) throw new Error("the logger's own");
+      },
+    };
+    Catalog.prototype.copyTo = () => Promise.reject(systemError("EROFS", "open"));
+    try {
+      const store = await openSeamStore(home, { checkpointBatchesMin: 20, logger } as never);
+      if (!removable) {
+        replaceRemove(() => {
+          throw systemError("EROFS", "rm");
+        });
+      }
+      await saveMany(store, 0, 30);
+      await turns();
+      await saveMany(store, 30, 5);
+      replaceRemove(removeNow);
+      await store.close();
+      await turns();
+    } finally {
+      stop();
+    }
+    assert.equal(errors, []);
+    assert.ok(warned >= (removable ? 1 : 2), `${warned} warnings`);
+    Catalog.prototype.copyTo = copyTo;
+    await checkAll(await openSeamStore(home), 35);
+  });
+}
+
+test("closing waits no longer than lockWaitMax for a checkpoint whose lock another process has", async () => {
+  const home = newFolder();
+  const [copied, reached] = [gate(), gate()];
+  Catalog.prototype.copyTo = async function (this: Catalog, folder: string) {
+    reached.open();
+    await copied.opened;
+    await copyTo.call(this, folder);
+  };
+  const store = await openSeamStore(home, { checkpointBatchesMin: 20, lockWaitMax: 300 });
+  await saveMany(store, 0, 30);
+  await reached.opened;
+  const holder = new Program("../processes/lock-holder.ts", [home]);
+  await holder.expect();
+  copied.open();
+  await within(20_000, "closing", () => store.close());
+  holder.tell("go");
+  await holder.end();
+  Catalog.prototype.copyTo = copyTo;
   await checkAll(await openSeamStore(home), 30);
 });
 

@@ -1,13 +1,13 @@
 /**
  * The test of the tests: puts each fault into a copy of the repository and runs the tests that must notice.
- * `node --import tsx test/faults/run.ts [part of a name]`; it ends with 1 when a fault was not caught.
+ * `node --import tsx test/faults/run.ts [part of a name, or of its file's path] …`; it ends with 1 when a fault was not caught.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { faults } from "./faults.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -32,17 +32,20 @@ function copyOf(fault: Fault | undefined): string {
 /** Which file of tests notices, if any. */
 function noticing(copy: string, tests: string[]): string | undefined {
   for (const test of tests) {
-    const { status } = spawnSync(process.execPath, ["--import", "tsx", join("test", test)], {
+    const { status, signal } = spawnSync(process.execPath, ["--import", "tsx", join("test", test)], {
       cwd: copy,
       timeout: MINUTES_MAX * 60_000,
       stdio: "ignore",
     });
-    if (status !== 0) return test;
+    if (status !== 0) return signal ? `${test}, ended by ${signal}` : test;
   }
   return undefined;
 }
 
-const wanted = faults.filter(({ name }) => name.includes(process.argv[2] ?? ""));
+const parts = process.argv.slice(2);
+const wanted = faults.filter(
+  ({ name, file }) => parts.length === 0 || parts.some((part) => name.includes(part) || file.includes(part)),
+);
 let missed = 0;
 const healthy = copyOf(undefined);
 const failing = noticing(healthy, [...new Set(wanted.flatMap(({ tests }) => tests))]);

@@ -72,6 +72,13 @@ export class Program {
     this.process.stdin!.write(`${line}\n`);
   }
 
+  /** Tells it something, and gives the document that it answers. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests know what their programs print
+  async ask(line: string): Promise<any> {
+    this.tell(line);
+    return this.expect();
+  }
+
   /** Waits for the end, which must be a good one. */
   async end(): Promise<void> {
     this.process.stdin!.end();

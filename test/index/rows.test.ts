@@ -9,12 +9,13 @@ import {
   encodeBlobRow,
   encodeRow,
 } from "../../engine/index/rows.ts";
+import { segmentId } from "../../engine/log/segment-id.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 
 const test = suite("rows of the index");
 
 const digest = (n: number) => Buffer.alloc(32, n);
-const place = { segment: 2 ** 32 - 1, offset: 2 ** 47 + 8, payloadLength: 2 ** 40 + 1 };
+const place = { segment: segmentId(2 ** 32 - 1, 2 ** 20 - 1), offset: 2 ** 40 - 8, payloadLength: 2 ** 48 - 1 };
 const row: Row = {
   sequence: 2 ** 52,
   time: 1_700_000_000_123,
@@ -53,8 +54,11 @@ test("blob rows and positions come back as they were", () => {
   for (const referenceCount of [0, 1, 2 ** 40]) {
     assert.equal(decodeBlobRow(encodeBlobRow({ place, referenceCount })), { place, referenceCount });
   }
-  const position = { segment: 7, offset: 2 ** 40, sequence: 2 ** 50, time: 5, chain: 2n ** 64n - 1n };
-  assert.equal(decodeApplied(encodeApplied(position)), position);
+  for (const segment of [7, segmentId(7, 1), segmentId(2 ** 32 - 1, 2 ** 20 - 1)]) {
+    const position = { segment, offset: 2 ** 40, sequence: 2 ** 50, time: 5, chain: 2n ** 64n - 1n };
+    assert.equal(decodeApplied(encodeApplied(position)), position);
+    assert.equal(decodeRow(encodeRow({ ...row, place: { ...place, segment } })).place.segment, segment);
+  }
 });
 
 test("a flipped bit anywhere in a row is CORRUPTION with the hint to rebuild", async () => {

@@ -7,6 +7,7 @@ import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   FORMAT_VERSION,
+  FORMAT_VERSION_WRITTEN,
   KEY_BYTES_MAX,
   RECORD_HEADER_BYTES,
   RecordKind,
@@ -24,7 +25,7 @@ const test = suite("format of the log");
 
 const salt = 0xdead_beef_0123_4567n;
 const segment = {
-  formatVersion: FORMAT_VERSION,
+  formatVersion: FORMAT_VERSION_WRITTEN,
   number: 4_000_000_000,
   generation: 3,
   previousNumber: 3_999_999_999,
@@ -77,6 +78,25 @@ test("headers come back as they were written, also with numbers above 2³²", ()
   const { key, payload, ...rest } = record;
   const read = { ...rest, keyLength: key.length, payloadLength: payload.length, checksum: sum };
   assert.equal(readRecordHeader(bytes, 100, salt), read);
+});
+
+test("the header of a rewritten segment has its facts besides, and that of another one zeros in their place", () => {
+  const facts = {
+    lastNumber: 2 ** 32 - 1,
+    endChain: 2n ** 64n - 3n,
+    bytes: 2 ** 45 + 8,
+    endSequence: 2 ** 53 - 2,
+  };
+  const rewritten = { ...segment, formatVersion: FORMAT_VERSION, rewritten: facts };
+  assert.equal(decodeSegmentHeader(encodeSegmentHeader(rewritten), "file"), rewritten);
+  assert.equal(encodeSegmentHeader(segment).subarray(88, 120), Buffer.alloc(32));
+  const bytes = encodeSegmentHeader(rewritten);
+  assert.is(bytes.readUInt16LE(8), 2);
+  assert.is(bytes.readUInt32LE(88), facts.lastNumber);
+  assert.is(bytes.readUInt32LE(92), 0);
+  assert.is(bytes.readBigUInt64LE(96), facts.endChain);
+  assert.is(Number(bytes.readBigUInt64LE(104)), facts.bytes);
+  assert.is(Number(bytes.readBigUInt64LE(112)), facts.endSequence);
 });
 
 test("whole numbers up to 2⁵³ − 1 keep their value", () => {

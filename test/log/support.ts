@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checksum } from "../../engine/log/checksum.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
-import { RecordKind, SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
+import { FLAG_WEAK, RecordKind, SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { GroupLayout } from "../../engine/log/layout.ts";
 import { LogReader } from "../../engine/log/reader.ts";
 import type { LogProblem, ScanEnd, ScannedBatch } from "../../engine/log/scan.ts";
@@ -12,6 +12,14 @@ import { createSegment, LOG_START, listSegments } from "../../engine/log/segment
 import { newFolder } from "../helpers/folders.ts";
 
 export const identity = { storeId: "0123456789abcdef0123456789abcdef", application: "artifact" };
+
+export interface HandmadeRecord {
+  kind: RecordKind;
+  key: Buffer;
+  references?: Buffer[];
+  weak?: boolean;
+  content?: Buffer;
+}
 
 /** A log made by hand, batch by batch. */
 export class HandmadeLog {
@@ -44,21 +52,35 @@ export class HandmadeLog {
 
   /** A batch of one blob and one put, as bytes. */
   lay(text: string, start = this.#end): { bytes: Buffer; end: LogPosition } {
+    const content = Buffer.from(text);
+    const blob = { kind: RecordKind.blob, key: Buffer.alloc(32, start.sequence), content };
+    const put = { kind: RecordKind.put, key: Buffer.from(`key${start.sequence}`), content };
+    return this.layRecords([blob, put], start);
+  }
+
+  layRecords(records: readonly HandmadeRecord[], start = this.#end): { bytes: Buffer; end: LogPosition } {
     const layout = new GroupLayout(start, this.#salt, this.durable ?? start.sequence);
     layout.beginBatch();
-    for (const kind of [RecordKind.blob, RecordKind.put]) {
-      const payload = Buffer.from(text);
-      const key =
-        kind === RecordKind.blob ? Buffer.alloc(32, start.sequence) : Buffer.from(`key${start.sequence}`);
+    for (const { kind, key, references = [], weak = false, content = Buffer.alloc(0) } of records) {
+      const payload = Buffer.concat([...references, content]);
       const payloadChecksum = checksum(payload, this.#salt);
-      layout.addRecord({ kind, flags: 0, tag: 7, referenceCount: 0, key, payload, payloadChecksum });
+      const referenceCount = references.length;
+      const flags = weak ? FLAG_WEAK : 0;
+      layout.addRecord({ kind, flags, tag: 7, referenceCount, key, payload, payloadChecksum });
     }
     const end = layout.endBatch(start.sequence + 1, 1000 + start.sequence);
     return { bytes: Buffer.concat(layout.pieces()), end };
   }
 
   add(text: string): void {
-    const { bytes, end } = this.lay(text);
+    this.#addLaid(this.lay(text));
+  }
+
+  addRecords(records: readonly HandmadeRecord[]): void {
+    this.#addLaid(this.layRecords(records));
+  }
+
+  #addLaid({ bytes, end }: { bytes: Buffer; end: LogPosition }): void {
     this.append(bytes);
     this.#end = end;
     this.ends.push(end);

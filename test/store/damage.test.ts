@@ -1,17 +1,19 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { decodeSegmentHeader, encodeSegmentHeader } from "../../engine/log/format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION } from "../../engine/log/format.ts";
 import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
@@ -159,6 +161,19 @@ test("a number is not given again where the newest versions of a name were lost,
   assert.is((await later.save("lost", 1)).version, first.version + 1);
 });
 
+function swapFiles(a: string, b: string): void {
+  renameSync(a, `${a}.swap`);
+  renameSync(b, a);
+  renameSync(`${a}.swap`, b);
+}
+
+function replaceLast(make: (path: string) => void): (segments: string[]) => void {
+  return (segments) => {
+    rmSync(segments.at(-1)!);
+    make(segments.at(-1)!);
+  };
+}
+
 test("a number is not given again after segments were lost, cut or beheaded", async () => {
   const damages: ((segments: string[]) => void)[] = [
     (segments) => rmSync(segments[1]!),
@@ -166,6 +181,12 @@ test("a number is not given again after segments were lost, cut or beheaded", as
     (segments) => cutFile(segments[1]!, 300),
     (segments) => flipByte(segments[1]!, 20),
     (segments) => flipByte(segments.at(-1)!, 20),
+    (segments) => swapFiles(segments.at(-1)!, segments.at(-2)!),
+    (segments) => swapFiles(segments.at(-1)!, segments[0]!),
+    (segments) => renameSync(segments.at(-1)!, join(dirname(segments[0]!), "0000000999.varve")),
+    replaceLast((path) => symlinkSync("nowhere", path)),
+    replaceLast((path) => symlinkSync(path, path)),
+    replaceLast((path) => mkdirSync(path)),
   ];
   for (const [i, damage] of damages.entries()) {
     const home = newFolder();
@@ -185,9 +206,14 @@ test("a number is not given again after segments were lost, cut or beheaded", as
 });
 
 test("a file that does not belong into the log leaves no gap in the numbers", async () => {
-  const home = await filledHome();
-  copyFileSync(segmentsOf(await filledHome())[0]!, join(home, "log", "0000000002.varve"));
-  writeFileSync(join(home, "log", "0000000007.varve"), "notes");
+  const home = await filledHome(1500);
+  const own = segmentsOf(home);
+  const foreign = segmentsOf(await filledHome(600));
+  const next = foreign[own.length]!;
+  copyFileSync(next, join(home, "log", basename(next)));
+  copyFileSync(foreign[0]!, join(home, "log", "0000000100.varve"));
+  copyFileSync(own[0]!, join(home, "log", "0000000101.varve"));
+  writeFileSync(join(home, "log", "0000000102.varve"), "notes");
   const store = await openFromLog(home);
   assert.is((await store.save("n/3", 1)).version, 1);
   assert.is((await store.save("new", 1)).version, 0);
@@ -338,6 +364,7 @@ test("a segment of the same store under a wrong number is not taken for one of t
 
 test("something that only looks like a segment by its name is reported", async () => {
   const home = await filledHome();
+  copyFileSync(segmentsOf(home)[0]!, join(home, "log", "0000000003.varve"));
   writeFileSync(join(home, "log", "0000000007.varve"), "notes");
   writeFileSync(join(home, "log", "notes.varve"), "notes");
   const store = await openTestStore(home);
@@ -353,7 +380,7 @@ test("a segment of a newer format is NOT_SUPPORTED, and nothing is changed", asy
   const segment = segmentsOf(home)[0]!;
   const bytes = readFileSync(segment);
   const header = decodeSegmentHeader(bytes, segment);
-  encodeSegmentHeader({ ...header, formatVersion: header.formatVersion + 1 }).copy(bytes, 0);
+  encodeSegmentHeader({ ...header, formatVersion: FORMAT_VERSION + 1 }).copy(bytes, 0);
   writeFileSync(segment, bytes);
   for (const readOnly of [false, true]) {
     const error = await failureWithHint(openTestStore(home, { readOnly }), "NOT_SUPPORTED");

@@ -14,8 +14,8 @@ test.after.each(killPrograms);
 test.after.each(closeAll);
 
 const program = "../store/reader-program.ts";
-/** Readers of LMDB enter themselves in its lock file: that alone may change. */
-const LOCK_FILES = /lock\.mdb$/;
+/** Readers enter themselves in the lock file of LMDB, and among those that have the store open: that alone may change. */
+const LOCK_FILES = /lock\.mdb$|\/state-[^/]*\/data\.mdb$/;
 const NOBODY = 65_534;
 
 async function filledHome(folder = newFolder()): Promise<string> {

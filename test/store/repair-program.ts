@@ -25,7 +25,7 @@ function stepping<T extends object>(calls: T, names: readonly string[]): T {
   });
 }
 
-const changing = ["publish", "link", "replace", "remove", "makeFolder", "syncFolder"];
+const changing = ["writeOver", "publish", "link", "replace", "remove", "makeFolder", "syncFolder"];
 const files: FileSystem = stepping(nodeFileSystem, changing);
 const store = await openOverSeams(home, { files });
 left = Number(last);

@@ -7,7 +7,7 @@ import { familyOf } from "../../engine/artifact-record.ts";
 import { encodeValue } from "../../engine/codec/cbor.ts";
 import type { VarveError, VarveErrorCode } from "../../engine/errors.ts";
 import { openEngine } from "../../engine/key-value.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, RecordKind } from "../../engine/log/format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, RecordKind } from "../../engine/log/format.ts";
 import { openCore } from "../../engine/open.ts";
 import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
@@ -391,7 +391,7 @@ test("what can't be a source is told with a hint, and nothing is changed", async
   const newer = copyHome(backup);
   const bytes = readFileSync(segmentsOf(newer)[0]!);
   const header = decodeSegmentHeader(bytes, "");
-  encodeSegmentHeader({ ...header, formatVersion: header.formatVersion + 1 }).copy(bytes);
+  encodeSegmentHeader({ ...header, formatVersion: FORMAT_VERSION + 1 }).copy(bytes);
   writeFileSync(segmentsOf(newer)[0]!, bytes);
   const engineFolder = newFolder();
   const engine = await openEngine(engineFolder);

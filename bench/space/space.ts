@@ -1,0 +1,86 @@
+/** What a log takes beside values, how long it takes to say what could go, and what a compaction does to who loads meanwhile. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { spreadOf } from "../../cli/bench/statistics.ts";
+import { digits, durationText, tableLines } from "../../cli/bench/text.ts";
+import { runTask } from "../child-process.ts";
+import type { Options } from "../options.ts";
+import type { RecoverySettings } from "../recovery/recovery.ts";
+import type { SpaceFigures } from "./steps.ts";
+
+/** What a process may take for so many artifacts before it is given up. */
+const ARTIFACTS_PER_SECOND_MIN = 1_000;
+
+export interface Space extends SpaceFigures {
+  artifacts: number;
+}
+
+export async function measureSpaceOf(
+  artifacts: number,
+  { seed, bytes, secondsMax, profile }: Options,
+  { script, folder, signal, onStep }: RecoverySettings,
+): Promise<Space> {
+  const home = await mkdtemp(join(folder, "space-"));
+  onStep(`${artifacts} artifacts: space`);
+  const limit = secondsMax + artifacts / ARTIFACTS_PER_SECOND_MIN;
+  const base = { kind: "space", subject: "varve", folder: home, filled: 0, seed, bytes } as const;
+  try {
+    const answer = await runTask(
+      { ...base, step: "measure", count: artifacts, secondsMax: limit },
+      {
+        script,
+        signal,
+        secondsMax: limit,
+        ...(profile === undefined ? {} : { profileFolder: profile }),
+      },
+    );
+    if (answer.kind === "failed") throw new Error(answer.message);
+    if (answer.kind !== "done" || !answer.space) throw new Error(`answered ${answer.kind}`);
+    return { artifacts, ...answer.space };
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+export function spaceLines(rows: readonly Space[]): string[] {
+  return rows.flatMap((row) => [...overheadLines(row), "", ...loadLines(row), ""]);
+}
+
+function overheadLines(row: Space): string[] {
+  const { artifacts, valueBytes, blobBytes, logBytes, indexBytes, plans, planned, freedBytes } = row;
+  const each = (bytes: number) => `${Math.round(bytes / artifacts)}`;
+  const share = (bytes: number) => `${digits((100 * bytes) / valueBytes)} %`;
+  const { median, min, max } = spreadOf(plans);
+  const time = (seconds: number) => durationText(seconds * 1_000_000);
+  return [
+    `${artifacts} artifacts:`,
+    ...tableLines([
+      ["", "bytes an artifact", "of values"],
+      ["values", each(valueBytes), ""],
+      ["log beside blobs", each(logBytes - blobBytes), share(logBytes - blobBytes)],
+      ["index", each(indexBytes), share(indexBytes)],
+      ["together", each(logBytes - blobBytes + indexBytes), share(logBytes - blobBytes + indexBytes)],
+    ]),
+    `A plan that lets ${planned} go: ${time(median)} (${time(min)}–${time(max)}); the second compaction freed ${freedBytes} bytes.`,
+  ];
+}
+
+function loadLines({ idle, same, other }: Space): string[] {
+  const cells = (what: string, { latency, loads, seconds }: SpaceFigures["idle"]) => [
+    what,
+    String(loads),
+    `${digits(seconds)} s`,
+    durationText(latency.p50),
+    digits(latency.p50 / idle.latency.p50),
+    durationText(latency.p99),
+    durationText(latency.p999),
+    durationText(latency.max),
+  ];
+  return tableLines([
+    ["loads", "", "", "p50", "by idle", "p99", "p99.9", "max"],
+    cells("idle", idle),
+    cells("this process compacts", same),
+    cells("another process compacts", other),
+  ]);
+}

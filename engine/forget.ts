@@ -1,0 +1,111 @@
+import type { KeyRange, VersionName } from "./artifact-record.ts";
+import {
+  decodeVersionContent,
+  edgeKey,
+  edgesRange,
+  isDeleted,
+  namesRange,
+  parseVersionKey,
+  versionKey,
+} from "./artifact-record.ts";
+import type { EngineCore } from "./engine.ts";
+import { throwIfAborted } from "./errors.ts";
+import type { Row } from "./index/rows.ts";
+import { parseRef } from "./ref.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Versions that are forgotten by one commit. */
+const VERSIONS_PER_COMMIT = 64;
+/** Of more keys the history goes with a later compaction. */
+const KEYS_MAX = 1_000_000;
+
+export interface ForgetOptions {
+  /** Only find out what would go. */
+  dryRun: boolean;
+  durable: boolean;
+  /** About what one version takes. */
+  bytes: number;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * What was deleted up to an operation leaves the store, with its edges of lineage: it can't be brought back any more, nor
+ * seen in history. The newest version of a name stays, deleted or not, since its number must not be given again; and so
+ * does the first one, whose row tells every save that there is something of the name.
+ * Gives the keys that are gone, whose history nobody needs.
+ */
+export async function forgetVersions(
+  core: EngineCore,
+  before: number,
+  options: ForgetOptions,
+): Promise<Buffer[]> {
+  const keys: Buffer[] = [];
+  const note = (some: readonly Buffer[]) => {
+    if (keys.length + some.length <= KEYS_MAX) keys.push(...some);
+  };
+  let range = namesRange("");
+  for (let newest = ""; ; ) {
+    const page = core.rows({ ...range, limit: VERSIONS_PER_COMMIT });
+    const found: VersionName[] = [];
+    for (const { key, row } of page) {
+      const version = parseVersionKey(key);
+      const isFirst = version.version === 0;
+      if (version.name === newest && !isFirst && isForgettable(row, before)) found.push(version);
+      newest = version.name;
+    }
+    if (found.length > 0) note(await forget(core, found, before, options));
+    const last = page.at(-1);
+    if (!last) return keys;
+    range = { ...range, start: Buffer.concat([last.key, Buffer.alloc(1)]) };
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    throwIfAborted(options.signal);
+  }
+}
+
+function isForgettable(row: Row, before: number): boolean {
+  return isDeleted(row) && row.sequence <= before;
+}
+
+async function forget(
+  core: EngineCore,
+  versions: readonly VersionName[],
+  before: number,
+  { dryRun, durable, bytes }: ForgetOptions,
+): Promise<Buffer[]> {
+  if (dryRun) return versions.flatMap((version) => keysOf(core, version));
+  const run = (transaction: Transaction) => {
+    const keys = versions.flatMap((version) => forgettableKeys(transaction, version, before));
+    for (const key of keys) transaction.delete(key);
+    return keys;
+  };
+  return core.commit({ run, bytes: bytes * versions.length, durable, undoable: true, reserve: true });
+}
+
+interface Rows {
+  row(key: Uint8Array): Row | undefined;
+  rows(range: KeyRange): { key: Buffer; row: Row }[];
+  content(key: Uint8Array, row: Row): Buffer | Promise<Buffer>;
+}
+
+/** Under the lock: of a version that may still go. One that is not the newest of its name never will be. */
+function forgettableKeys(transaction: Transaction, version: VersionName, before: number): Buffer[] {
+  const row = transaction.row(versionKey(version.name, version.version));
+  return row && isForgettable(row, before) ? keysOf(transaction, version) : [];
+}
+
+/** The version, and the edges from what it was made from and to what was made from it. */
+function keysOf(rows: Rows, version: VersionName): Buffer[] {
+  const key = versionKey(version.name, version.version);
+  const row = rows.row(key);
+  const content = row && rows.content(key, row);
+  if (!row || !content || content instanceof Promise) return [];
+  const { inputs = [] } = decodeVersionContent(content);
+  const edges = inputs.flatMap((input) => {
+    const parsed = parseRef(input);
+    return parsed.kind === "version"
+      ? [edgeKey({ name: parsed.name, version: parsed.version }, version)]
+      : [];
+  });
+  const known = new Map(edges.filter((edge) => rows.row(edge)).map((edge) => [edge.toString("hex"), edge]));
+  return [...known.values(), ...rows.rows(edgesRange(version)).map((edge) => edge.key), key];
+}

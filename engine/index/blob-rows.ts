@@ -1,0 +1,121 @@
+import type { RecordPlace } from "../log/reader.ts";
+import { samePlace } from "./change.ts";
+import type { Environment, EnvironmentSnapshot } from "./lmdb.ts";
+import { PendingBlobs } from "./pending-blobs.ts";
+import type { BlobRow } from "./rows.ts";
+import { BLOB_SPACE, blobKey, decodeBlobRow, encodeBlobRow, isPlaced } from "./rows.ts";
+
+const NO_DIGEST = new Uint8Array();
+const ZERO = new Uint8Array(1);
+/** Of a blob that rows refer to and that the log does not have: it may come later, and must be counted then. */
+export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
+
+/**
+ * The rows of blobs: where each lies, and how many rows need it. The count does not depend on the order of the log: what
+ * refers to a blob that is not there is counted too, in a row that has no place and that nobody is shown.
+ */
+export class BlobRows {
+  readonly #environment: Environment;
+  #pending: PendingBlobs | undefined;
+  /** What takes the changes back, while somebody wants that noted. */
+  undo: (() => void)[] | undefined;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** A transaction begins. */
+  begin(): void {
+    this.#pending = new PendingBlobs((digest) => this.#stored(digest));
+  }
+
+  /** Puts what the transaction has changed. */
+  put(): void {
+    for (const { digest, row } of this.#pending!.changes()) {
+      if (row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
+      else this.#environment.remove(blobKey(digest));
+    }
+  }
+
+  end(): void {
+    this.#pending = undefined;
+  }
+
+  /** Undefined also for a blob that is about to be dropped: nobody may go back to it. */
+  get(digest: Buffer): BlobRow | undefined {
+    const row = this.known(digest);
+    return row && isPlaced(row) && !row.condemned ? row : undefined;
+  }
+
+  /** As `get`, those that are about to be dropped and those that the log lacks included. */
+  known(digest: Buffer): BlobRow | undefined {
+    return this.#pending ? this.#pending.get(digest).row : this.#stored(digest);
+  }
+
+  /** As it was in a snapshot, those that were about to be dropped included: who reads in it is waited for. */
+  at(digest: Buffer, snapshot: EnvironmentSnapshot): BlobRow | undefined {
+    const bytes = this.#environment.get(blobKey(digest), snapshot);
+    const row = bytes && decodeBlobRow(bytes);
+    return row && isPlaced(row) ? row : undefined;
+  }
+
+  /** All that lie somewhere by digest, or those whose digest is not before `from`. */
+  *all(from: Uint8Array = NO_DIGEST): Generator<{ digest: Buffer; row: BlobRow }> {
+    const range = { start: blobKey(from), end: Buffer.from([BLOB_SPACE + 1]) };
+    for (const { key, value } of this.#environment.entries(range)) {
+      const row = decodeBlobRow(value);
+      if (isPlaced(row)) yield { digest: key.subarray(1), row };
+    }
+  }
+
+  /** So many of them from a digest on, and where to go on; undefined at the end. */
+  page(
+    from: Uint8Array,
+    limit: number,
+  ): { rows: { digest: Buffer; row: BlobRow }[]; next: Buffer | undefined } {
+    const rows: { digest: Buffer; row: BlobRow }[] = [];
+    let left = limit;
+    let last: Buffer | undefined;
+    for (const { key, value } of this.#environment.entries({
+      start: blobKey(from),
+      end: Buffer.from([BLOB_SPACE + 1]),
+      limit,
+    })) {
+      left--;
+      last = Buffer.from(key.subarray(1));
+      const row = decodeBlobRow(value);
+      if (isPlaced(row)) rows.push({ digest: last, row });
+    }
+    return { rows, next: left > 0 ? undefined : Buffer.concat([last!, ZERO]) };
+  }
+
+  // Within a transaction
+
+  /** A second copy of a blob is written when the first was found damaged, or given up: the newer one counts. */
+  place(digest: Buffer, place: RecordPlace): void {
+    const known = this.known(digest);
+    if (known && samePlace(known.place, place)) return;
+    this.set(digest, { place, referenceCount: known?.referenceCount ?? 0 });
+  }
+
+  addReferences(digest: Buffer, by: number): void {
+    const known = this.known(digest) ?? { place: NOWHERE, referenceCount: 0 };
+    const referenceCount = Math.max(0, known.referenceCount + by);
+    if (referenceCount > 0) this.set(digest, { place: known.place, referenceCount });
+    else this.set(digest, isPlaced(known) ? { ...known, referenceCount } : undefined);
+  }
+
+  /** A blob whose save was undone keeps no row: what it had written is not in the log either. */
+  set(digest: Buffer, row: BlobRow | undefined): void {
+    const pending = this.#pending!.get(digest);
+    const { row: before, changed } = pending;
+    this.undo?.push(() => Object.assign(pending, { row: before, changed }));
+    pending.row = row;
+    pending.changed = true;
+  }
+
+  #stored(digest: Buffer): BlobRow | undefined {
+    const bytes = this.#environment.getFast(blobKey(digest));
+    return bytes && decodeBlobRow(bytes);
+  }
+}

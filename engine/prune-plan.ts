@@ -1,0 +1,182 @@
+import type { CallOptions, PrunedVersion } from "./api.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import { BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./log/format.ts";
+import { Fate } from "./prune-candidates.ts";
+import type { TakenPolicy } from "./prune-policy.ts";
+import { PruneScan } from "./prune-scan.ts";
+
+export interface PlanOptions extends CallOptions {
+  /** Go on although nothing would be left, or the clock can't be right. */
+  force?: boolean;
+  /** As far as `maxSize` can be reached, instead of an error where it can't. */
+  asFarAsPossible?: boolean;
+  /** Where records take more bytes than this, those of what was deleted are to go too. */
+  historyBytesMax?: number;
+}
+
+/** What a policy lets go, and what that frees. Nothing was changed yet. */
+export interface PrunePlan {
+  scan: PruneScan;
+  /** Numbers of candidates, the oldest first. */
+  victims: Uint32Array;
+  protected: string[];
+  plannedBytes: number;
+  /** Whether the records of what was deleted are to go too. */
+  forgets: boolean;
+  /** What the log takes at most once the victims are deleted and it is compacted. */
+  logBytes: number;
+  /** The operation that it was made behind. */
+  sequence: number;
+}
+
+const YEAR_MILLISECONDS = 365 * 86_400_000;
+/** So many times as long as the store was in use. */
+const IDLE_MAX = 10;
+/** What deleting a version adds to its record at most: when it was saved. */
+const CREATED_BYTES = 48;
+/** No store has smaller ones. */
+const SEGMENT_BYTES_MIN = 16 * 1024;
+export const DELETES_PER_COMMIT = 1000;
+
+/** @throws INVALID_ARGUMENT for a clock that can't be right, a plan that leaves nothing, a size that can't be reached */
+export async function planPrune(
+  core: EngineCore,
+  policy: TakenPolicy,
+  now: number,
+  options: PlanOptions,
+): Promise<PrunePlan> {
+  const snapshot = core.snapshot();
+  try {
+    const { sequence } = snapshot;
+    const scan = new PruneScan(core, policy, options);
+    await scan.run(snapshot);
+    if (policy.byClock && !options.force) checkClock(now, scan.oldest, snapshot.time);
+    const plan = new Planning(scan, policy, core.fileSpace().logBytes).plan(options);
+    if (scan.liveVersions > 0 && plan.victims.length === scan.liveVersions && !options.force)
+      throw nothingLeft(scan.liveVersions);
+    return { ...plan, scan, sequence };
+  } finally {
+    snapshot.close();
+  }
+}
+
+class Planning {
+  readonly #scan: PruneScan;
+  readonly #policy: TakenPolicy;
+  /** What the log takes without what is dead already. */
+  readonly #bytes: number;
+
+  constructor(scan: PruneScan, policy: TakenPolicy, logBytes: number) {
+    this.#scan = scan;
+    this.#policy = policy;
+    this.#bytes = logBytes - scan.deadBytes;
+  }
+
+  plan({ asFarAsPossible = false, historyBytesMax }: PlanOptions): Omit<PrunePlan, "scan" | "sequence"> {
+    const { candidates } = this.#scan;
+    const { maxSize } = this.#policy;
+    if (this.#policy.onlyMaxSize) this.#keepNewest();
+    const all = candidates.oldestFirst();
+    const going = candidates.letGo();
+    const forgets = historyBytesMax !== undefined && this.#bytes - this.#scan.liveBytes > historyBytesMax;
+    let cost = 0;
+    let count = 0;
+    const isCompacted = () => count > 0 || this.#scan.deadBytes > 0;
+    const bytesLeft = () => this.#bytes + cost + (isCompacted() ? overhead(count, cost) : 0) - going.bytes;
+    for (; count < all.length && !(maxSize !== undefined && bytesLeft() <= maxSize); count++) {
+      const bytes = candidates.recordBytes(all[count]!);
+      cost += forgets ? -bytes : bytes + CREATED_BYTES;
+      going.add(all[count]!);
+    }
+    if (maxSize !== undefined && bytesLeft() > maxSize && !asFarAsPossible)
+      throw unreachable(maxSize, bytesLeft(), count);
+    const victims = all.subarray(0, count);
+    return {
+      victims,
+      protected: this.#protected(victims),
+      plannedBytes: going.bytes,
+      forgets,
+      logBytes: bytesLeft(),
+    };
+  }
+
+  /** Of a policy that asks for nothing but a size, the newest version of all stays. */
+  #keepNewest(): void {
+    const { candidates } = this.#scan;
+    let newest = -1;
+    for (let candidate = 0; candidate < candidates.count; candidate++)
+      if (newest < 0 || candidates.sequence(candidate) > candidates.sequence(newest)) newest = candidate;
+    if (newest >= 0 && candidates.fate(newest) === Fate.goes) candidates.setFate(newest, Fate.stays);
+  }
+
+  /** With a size: those that would have been among the oldest that go. */
+  #protected(victims: Uint32Array): string[] {
+    const { candidates } = this.#scan;
+    const last = victims.at(-1);
+    const until =
+      this.#policy.maxSize === undefined
+        ? Number.POSITIVE_INFINITY
+        : last === undefined
+          ? Number.NEGATIVE_INFINITY
+          : candidates.sequence(last);
+    const refs: string[] = [];
+    for (let candidate = 0; candidate < candidates.count; candidate++)
+      if (candidates.fate(candidate) === Fate.protected && candidates.sequence(candidate) <= until)
+        refs.push(candidates.ref(candidate));
+    return refs;
+  }
+}
+
+/** What batches and segments add that are begun for deletions that take so many bytes; compaction begins one too. */
+function overhead(deletions: number, bytes: number): number {
+  const commits = Math.ceil(deletions / DELETES_PER_COMMIT);
+  const segments = 1 + Math.ceil(Math.max(0, bytes) / SEGMENT_BYTES_MIN);
+  return commits * BATCH_HEADER_BYTES + segments * SEGMENT_HEADER_BYTES;
+}
+
+export function prunedVersions({ scan: { candidates }, victims }: PlannedVersions): PrunedVersion[] {
+  const versions: PrunedVersion[] = [];
+  for (const victim of victims)
+    versions.push({
+      ref: candidates.ref(victim),
+      size: candidates.size(victim),
+      createdAt: new Date(candidates.time(victim)),
+    });
+  return versions;
+}
+
+type PlannedVersions = Pick<PrunePlan, "scan" | "victims">;
+
+function checkClock(now: number, oldest: number, newest: number): void {
+  const idle = now - newest;
+  if (idle < 0)
+    throw badClock(`the clock says ${dateText(now)}, but the newest record is of ${dateText(newest)}`);
+  if (idle > YEAR_MILLISECONDS && idle > IDLE_MAX * (newest - oldest))
+    throw badClock(`the clock says ${dateText(now)}, long after the newest record, of ${dateText(newest)}`);
+}
+
+function badClock(message: string): VarveError {
+  return new VarveError("INVALID_ARGUMENT", message, {
+    hint: "set the clock right, give a moment instead of an age, or use `force` (`--force`) if it is right",
+  });
+}
+
+function dateText(time: number): string {
+  return new Date(time).toISOString();
+}
+
+function nothingLeft(versions: number): VarveError {
+  return new VarveError("INVALID_ARGUMENT", `this would delete all ${versions} versions of the store`, {
+    hint: "keep some, for example with `keepLast: 1` (`--keep-last 1`), or use `force` (`--force`)",
+    details: { versions },
+  });
+}
+
+function unreachable(maxSize: number, leastBytes: number, victims: number): VarveError {
+  const message = `the log can't be brought down to ${maxSize} bytes: with the ${victims} versions gone that may go it takes ${leastBytes}`;
+  return new VarveError("INVALID_ARGUMENT", message, {
+    hint: "nothing was deleted: allow more, move aliases away, or let history go with `compact --history-before`",
+    details: { maxSize, leastBytes, versions: victims },
+  });
+}

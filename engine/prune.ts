@@ -1,0 +1,94 @@
+import type { CompactReport, PruneOptions, PrunePolicy, PruneReport } from "./api.ts";
+import { compactStore } from "./compact.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import { PruneApply } from "./prune-apply.ts";
+import type { PrunePlan } from "./prune-plan.ts";
+import { planPrune, prunedVersions } from "./prune-plan.ts";
+import { takePolicy } from "./prune-policy.ts";
+
+/** Plans what a policy lets go and, unless only that is asked for, deletes it and frees its bytes. */
+export async function pruneStore(
+  core: EngineCore,
+  policy: PrunePolicy,
+  options: PruneOptions,
+  durable: boolean,
+): Promise<PruneReport> {
+  checkOptions(options);
+  const now = core.now();
+  const taken = takePolicy(policy, now);
+  const plan = await planPrune(core, taken, now, options);
+  const planned: PruneReport = {
+    dryRun: options.dryRun === true,
+    versions: prunedVersions(plan),
+    protected: plan.protected,
+    plannedBytes: plan.plannedBytes,
+    deadBytes: plan.scan.deadBytes,
+    freedBytes: 0,
+    logBytes: plan.logBytes,
+  };
+  if (options.dryRun) return planned;
+  if (options.confirm && !(await options.confirm(planned))) return { ...planned, dryRun: true };
+  const apply = new PruneApply(core, taken, plan);
+  await apply.run(durable, options);
+  const report = { ...planned, ...withoutLeft(plan, planned, apply.left) };
+  if (options.compact === false) return { ...report, logBytes: core.fileSpace().logBytes };
+  const { freedBytes, logBytesAfter } = await compactAfter(core, options, durable);
+  return { ...report, freedBytes, logBytes: logBytesAfter };
+}
+
+/** What of the plan was done, where others changed something in between. */
+function withoutLeft(
+  plan: PrunePlan,
+  planned: PruneReport,
+  left: ReadonlySet<number>,
+): Pick<PruneReport, "versions" | "protected" | "plannedBytes"> {
+  if (left.size === 0) return planned;
+  const victims = plan.victims.filter((victim) => !left.has(victim));
+  const going = plan.scan.candidates.letGo();
+  for (const victim of victims) going.add(victim);
+  return {
+    versions: prunedVersions({ ...plan, victims }),
+    protected: [...planned.protected, ...[...left].map((victim) => plan.scan.candidates.ref(victim))],
+    plannedBytes: going.bytes,
+  };
+}
+
+async function compactAfter(
+  core: EngineCore,
+  { signal, onProgress }: PruneOptions,
+  durable: boolean,
+): Promise<CompactReport> {
+  try {
+    return await compactStore(
+      core,
+      { ...(signal && { signal }), ...(onProgress && { onProgress }) },
+      durable,
+    );
+  } catch (error) {
+    if (!(error instanceof VarveError)) throw error;
+    throw new VarveError(error.code, `the versions were deleted, but not compacted away: ${error.message}`, {
+      hint: `\`compact\` frees their bytes later${error.hint ? `; ${error.hint}` : ""}`,
+      cause: error,
+      ...(error.details && { details: error.details }),
+      ...(error.outcome && { outcome: error.outcome }),
+    });
+  }
+}
+
+const OPTIONS = ["dryRun", "force", "confirm", "compact", "signal", "onProgress"];
+
+function checkOptions(options: PruneOptions): void {
+  for (const option of Object.keys(options)) {
+    if (OPTIONS.includes(option)) continue;
+    throw new VarveError("INVALID_ARGUMENT", `prune has no option ${JSON.stringify(option)}`, {
+      hint: `there are ${OPTIONS.join(", ")}; what goes is said by the policy, the argument before`,
+    });
+  }
+  for (const option of ["dryRun", "force", "compact"] as const) {
+    if (options[option] === undefined || typeof options[option] === "boolean") continue;
+    throw new VarveError("INVALID_ARGUMENT", `${option} must be true or false`, {
+      hint: "leave it away for the default",
+    });
+  }
+}

@@ -1,0 +1,141 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { CompactorLease } from "../../engine/index/lease.ts";
+import { LockEnvironment } from "../../engine/index/lock.ts";
+import type { LockTimes } from "../../engine/index/openers.ts";
+import { failureWithHint } from "../helpers/errors.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { killPrograms, Program } from "../helpers/processes.ts";
+import { closeAll, track } from "../helpers/stores.ts";
+
+/** Who may move records, and who is waited for by those who do. */
+const test = suite("leases");
+test.after.each(killPrograms);
+test.after.each(closeAll);
+
+function newHome(): string {
+  const home = newFolder();
+  mkdirSync(join(home, "lock"));
+  return home;
+}
+
+const lockOf = (home: string, times?: Partial<LockTimes>) => track(new LockEnvironment(home, times));
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const take = (lock: LockEnvironment): CompactorLease => lock.holdSync(() => lock.takeCompactor());
+const isOurs = (lock: LockEnvironment, lease: CompactorLease) => lock.holdSync(() => lease.isOurs());
+const release = (lock: LockEnvironment, lease: CompactorLease) => lock.holdSync(() => lease.release());
+
+async function leaseHolder(home: string): Promise<Program> {
+  const program = new Program("../engine/lease-compactor.ts", [home, "{}"]);
+  await program.expect();
+  assert.is(await program.ask("lease"), "taken");
+  return program;
+}
+
+test("one process has the lease at a time, and is named to others", async () => {
+  const home = newHome();
+  const holder = await leaseHolder(home);
+  const lock = lockOf(home);
+  assert.ok(lock.isCompacted);
+  const error = await failureWithHint(() => take(lock), "CONFLICT");
+  assert.match(error.message, `process ${holder.process.pid} is compacting`);
+  await holder.kill();
+  assert.not(lock.isCompacted);
+  const lease = take(lock);
+  assert.ok(isOurs(lock, lease));
+  release(lock, lease);
+});
+
+test("within one process too, by the same handle and by others; given back it can be taken", async () => {
+  const home = newHome();
+  const [first, second] = [lockOf(home), lockOf(home)];
+  for (const lock of [first, second]) {
+    const lease = take(lock);
+    for (const other of [first, second]) {
+      const error = await failureWithHint(() => take(other), "CONFLICT");
+      assert.match(error.message, "this process");
+    }
+    release(lock, lease);
+    assert.not(first.isCompacted);
+  }
+});
+
+test("one that was silent for too long loses it, learns that at its next step, and takes nothing back", async () => {
+  const home = newHome();
+  const lock = lockOf(home, { silenceMax: 50, beat: 60_000 });
+  const late = take(lock);
+  await pause(80);
+  const lease = take(lock);
+  assert.not(isOurs(lock, late));
+  lock.holdSync(() => late.beat());
+  release(lock, late);
+  assert.ok(isOurs(lock, lease));
+  release(lock, lease);
+});
+
+test("it is kept by signs of life: while nothing is done by themselves", async () => {
+  const lock = lockOf(newHome(), { silenceMax: 1_500, beat: 100 });
+  const lease = take(lock);
+  await pause(2_000);
+  await failureWithHint(() => take(lock), "CONFLICT");
+  release(lock, lease);
+});
+
+test("and at each step that looks, also where that leaves no time for anything else", async () => {
+  const lock = lockOf(newHome(), { silenceMax: 900, beat: 100 });
+  const lease = take(lock);
+  for (let step = 0; step < 3; step++) {
+    for (const until = performance.now() + 400; performance.now() < until; );
+    assert.ok(isOurs(lock, lease));
+  }
+  await failureWithHint(() => take(lock), "CONFLICT");
+  release(lock, lease);
+});
+
+test("the oldest epoch is that of all who are there, readers included, and only grows by what they say", async () => {
+  const home = newHome();
+  const [first, second, reader] = [lockOf(home), lockOf(home), lockOf(home)];
+  assert.is(first.oldestEpoch(), Number.POSITIVE_INFINITY);
+  for (const lock of [first, second]) lock.holdSync(() => lock.register(false));
+  reader.holdSync(() => reader.register(false, "reader"));
+  assert.is(first.oldestEpoch(), 0);
+  for (const lock of [first, second]) await lock.acknowledge(() => 3);
+  assert.is(first.oldestEpoch(), 0, "the reader has not");
+  await reader.acknowledge(() => 2);
+  assert.is(second.oldestEpoch(), 2);
+  await reader.acknowledge(() => 1);
+  assert.is(second.oldestEpoch(), 2, "never back");
+  reader.holdSync(() => reader.unregister());
+  assert.is(second.oldestEpoch(), 3);
+  await reader.acknowledge(() => 1);
+  assert.is(second.oldestEpoch(), 3, "who has left is not entered again");
+});
+
+test("who was silent for too long is not waited for, and who goes on is again, with what it had acknowledged", async () => {
+  const home = newHome();
+  const silent = lockOf(home, { beat: 300 });
+  silent.holdSync(() => silent.register(false));
+  const other = lockOf(home, { silenceMax: 50 });
+  await pause(80);
+  assert.is(other.oldestEpoch(), Number.POSITIVE_INFINITY);
+  other.holdSync(() => other.removeGone());
+  assert.is(lockOf(home).oldestEpoch(), Number.POSITIVE_INFINITY);
+  await pause(600);
+  assert.is(lockOf(home).oldestEpoch(), 0, "it has entered itself again");
+});
+
+test("readers are no openers for those who leave, but keep others from taking the lock at once", () => {
+  const home = newHome();
+  const [writer, reader] = [lockOf(home), lockOf(home)];
+  writer.holdSync(() => writer.register(false));
+  assert.ok(writer.isAlone());
+  reader.holdSync(() => reader.register(false, "reader"));
+  assert.is(writer.others(), 0);
+  assert.not(writer.isAlone());
+  reader.holdSync(() => reader.unregister());
+  assert.ok(writer.isAlone());
+});
+
+test.run();
