@@ -101,6 +101,7 @@ class Backup {
     makeBackupFolder(files, this.#folder);
     const claim = await BackupClaim.take(files, this.#log);
     try {
+      claim.removeLeft();
       const { plan, writer } = await this.#bringing(claim);
       copyConfig(home, this.#folder);
       const problems = this.#options.verify ? await this.#verify(plan.tail.sequence) : [];

@@ -61,7 +61,7 @@ async function operationOf(
 ): Promise<number | undefined> {
   if (historyBefore === undefined) return undefined;
   if (historyBefore instanceof Date) return core.sequenceAt(historyBefore.getTime(), signal);
-  const snapshot = core.snapshot();
+  const snapshot = await core.reading(() => core.snapshot());
   const newest = snapshot.sequence;
   snapshot.close();
   return Math.min(historyBefore, newest);

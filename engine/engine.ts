@@ -236,11 +236,15 @@ export class EngineCore {
   }
 
   /** As `refresh`, and over to another generation of the index where that is in use. */
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
+    return this.reading(() => this.refresh());
+  }
+
+  /** Runs what only reads, again where another process has put a new index in the place of the one that is read. */
+  async reading<T>(action: () => T | Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
-        this.refresh();
-        return;
+        return await action();
       } catch (error) {
         if (!isIndexReplaced(error) || tries === FOLLOWS_MAX) throw error;
         await this.#source.heal();

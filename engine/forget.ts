@@ -45,7 +45,8 @@ export async function forgetVersions(
   };
   let range = namesRange("");
   for (let newest = ""; ; ) {
-    const page = core.rows({ ...range, limit: VERSIONS_PER_COMMIT });
+    const from = range;
+    const page = await core.reading(() => core.rows({ ...from, limit: VERSIONS_PER_COMMIT }));
     const found: VersionName[] = [];
     for (const { key, row } of page) {
       const version = parseVersionKey(key);

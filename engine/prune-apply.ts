@@ -25,6 +25,16 @@ const DELETION_BYTES = 1024;
 /** Rows of a name that are read at a time. */
 const PAGE_ROWS = 128;
 
+/** Looking at a row takes this part of deleting one. */
+const LOOKS_PER_DELETE = 16;
+
+/** What was found of the name that was dealt with last: it holds as long as nobody else writes. */
+interface Kept {
+  name: string;
+  oldest: number;
+  sequence: number;
+}
+
 interface Victims {
   name: string;
   /** Candidates of the plan. */
@@ -32,12 +42,13 @@ interface Victims {
 }
 
 /**
- * Deletes what a plan lets go, name by name and in commits of at most so many versions. What was changed since the plan
+ * Deletes what a plan lets go, name by name, the oldest of each first, and in small commits. What was changed since the plan
  * and may not go any more stays, and is given. A kill leaves a part deleted, which may as well have been all.
  */
 export class PruneApply {
   /** Candidates of the plan that stay. */
   readonly left = new Set<number>();
+  #kept: Kept | undefined;
   readonly #core: EngineCore;
   readonly #policy: TakenPolicy;
   readonly #plan: PrunePlan;
@@ -55,7 +66,7 @@ export class PruneApply {
       throwIfAborted(options.signal);
       const count = part.reduce((sum, { numbers }) => sum + numbers.length, 0);
       done += count;
-      const left = await this.#core.commit({
+      const { left, kept } = await this.#core.commit({
         run: (transaction) => this.#delete(transaction, part),
         bytes: count * DELETION_BYTES,
         // The last one is waited for, and with it all before are on the disk.
@@ -63,6 +74,7 @@ export class PruneApply {
         undoable: true,
         reserve: true,
       });
+      this.#kept = kept;
       for (const number of left) this.left.add(number);
       options.onProgress?.({ phase: "deleting", done, total, unit: "artifacts" });
     }
@@ -73,12 +85,12 @@ export class PruneApply {
     const { candidates } = this.#plan.scan;
     let part: Victims[] = [];
     let count = 0;
-    for (const victim of this.#plan.victims.slice().sort()) {
+    for (const victim of this.#plan.victims.slice().sort().reverse()) {
       const last = part.at(-1);
       const isSameName = last !== undefined && candidates.isSameName(last.numbers[0]!, victim);
       if (isSameName) last.numbers.push(victim);
       else part.push({ name: candidates.name(victim), numbers: [victim] });
-      count += isSameName ? 1 : 1 + this.#policy.keepLast;
+      count += isSameName ? 1 : 1 + this.#policy.keepLast / LOOKS_PER_DELETE;
       if (count < DELETES_PER_COMMIT) continue;
       yield part;
       part = [];
@@ -88,19 +100,22 @@ export class PruneApply {
   }
 
   /** Under the lock. */
-  #delete(transaction: Transaction, part: Victims[]): number[] {
+  #delete(transaction: Transaction, part: Victims[]): { left: number[]; kept: Kept } {
     const left: number[] = [];
+    const before = transaction.newestSequence;
+    const known = this.#kept?.sequence === before ? this.#kept : undefined;
+    let oldest = 0;
     for (const { name, numbers } of part) {
-      const oldestKept = this.#oldestKept(transaction, name);
+      oldest = known?.name === name ? known.oldest : this.#oldestKept(transaction, name);
       const aliases = aliasesByVersion(transaction, name);
       for (const number of numbers) {
         const version = this.#plan.scan.candidates.version(number);
-        const found = version < oldestKept && !aliases.has(version) && this.#find(transaction, name, version);
+        const found = version < oldest && !aliases.has(version) && this.#find(transaction, name, version);
         if (found) deleteVersion(transaction, found, []);
         else left.push(number);
       }
     }
-    return left;
+    return { left, kept: { name: part.at(-1)!.name, oldest, sequence: transaction.newestSequence } };
   }
 
   /** Of the newest live versions that stay, the oldest: others may have deleted newer ones. */

@@ -37,7 +37,8 @@ const IDLE_MAX = 10;
 const CREATED_BYTES = 48;
 /** No store has smaller ones. */
 const SEGMENT_BYTES_MIN = 16 * 1024;
-export const DELETES_PER_COMMIT = 1000;
+/** Everybody else waits for about 4 ms meanwhile. */
+export const DELETES_PER_COMMIT = 100;
 
 /** @throws INVALID_ARGUMENT for a clock that can't be right, a plan that leaves nothing, a size that can't be reached */
 export async function planPrune(
@@ -128,10 +129,10 @@ class Planning {
   }
 }
 
-/** What batches and segments add that are begun for deletions that take so many bytes; compaction begins one too. */
+/** What batches and segments add that are begun for deletions that take so many bytes; compaction and what is full already begin one too. */
 function overhead(deletions: number, bytes: number): number {
   const commits = Math.ceil(deletions / DELETES_PER_COMMIT);
-  const segments = 1 + Math.ceil(Math.max(0, bytes) / SEGMENT_BYTES_MIN);
+  const segments = 2 + Math.ceil(Math.max(0, bytes) / SEGMENT_BYTES_MIN);
   return commits * BATCH_HEADER_BYTES + segments * SEGMENT_HEADER_BYTES;
 }
 
@@ -174,7 +175,7 @@ function nothingLeft(versions: number): VarveError {
 }
 
 function unreachable(maxSize: number, leastBytes: number, victims: number): VarveError {
-  const message = `the log can't be brought down to ${maxSize} bytes: with the ${victims} versions gone that may go it takes ${leastBytes}`;
+  const message = `the log can't be brought down to ${maxSize} bytes: it takes ${leastBytes} when all that may go is gone`;
   return new VarveError("INVALID_ARGUMENT", message, {
     hint: "nothing was deleted: allow more, move aliases away, or let history go with `compact --history-before`",
     details: { maxSize, leastBytes, versions: victims },

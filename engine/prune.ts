@@ -17,7 +17,7 @@ export async function pruneStore(
   checkOptions(options);
   const now = core.now();
   const taken = takePolicy(policy, now);
-  const plan = await planPrune(core, taken, now, options);
+  const plan = await core.reading(() => planPrune(core, taken, now, options));
   const planned: PruneReport = {
     dryRun: options.dryRun === true,
     versions: prunedVersions(plan),

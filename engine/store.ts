@@ -166,7 +166,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     return this.calls.run(options, async () => {
       const parsed = parseRef(ref);
       const saved = await this.#write(0, (transaction) => undeleteVersion(transaction, parsed), true);
-      return this.#versions.written(saved);
+      return this.core.reading(() => this.#versions.written(saved));
     });
   }
 
@@ -191,9 +191,8 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     return this.calls.run(annotation, async () => {
       const parsed = parseRef(ref);
       const changes = takeAnnotation(annotation);
-      return this.#versions.written(
-        await this.#write(0, (transaction) => annotateVersion(transaction, parsed, changes)),
-      );
+      const saved = await this.#write(0, (transaction) => annotateVersion(transaction, parsed, changes));
+      return this.core.reading(() => this.#versions.written(saved));
     });
   }
 
@@ -211,7 +210,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
       const run = batch.end();
       const saved = await this.#write(batch.bytes, run instanceof Promise ? await run : run, true);
       for (const environment of batch.environments) environment.stored = true;
-      return this.#versions.writtenTogether(saved);
+      return this.core.reading(() => this.#versions.writtenTogether(saved));
     });
   }
 

@@ -9,7 +9,7 @@ function rowsOf(stats: StoreStats): [string, string][] {
   return [
     ["names", String(stats.names)],
     ["versions", String(stats.versions)],
-    ["deleted versions", `${stats.deletedVersions} that can be brought back`],
+    ["deleted versions", deletedText(stats.deletedVersions)],
     ["aliases", String(stats.aliases)],
     ["values", sizeText(stats.valueBytes)],
     ["blobs", `${stats.blobs}, ${sizeText(stats.blobBytes)}`],
@@ -21,6 +21,10 @@ function rowsOf(stats: StoreStats): [string, string][] {
     ["index", sizeText(stats.indexBytes)],
     ["last operation", String(stats.sequence)],
   ];
+}
+
+function deletedText(count: number): string {
+  return count === 0 ? "0" : `${count} that can be brought back`;
 }
 
 function deadText(bytes: number): string {

@@ -72,7 +72,6 @@ export class BackupClaim {
       try {
         write(files, join(folder, CLAIM_FILE), claim);
         running.add(claim.id);
-        removePrepared(files, folder);
         return new BackupClaim(files, folder, claim);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -81,6 +80,11 @@ export class BackupClaim {
       if (tries === TRIES_MAX || (found && !isGone(found))) throw claimed(folder, found);
       finish(files, folder, found);
     }
+  }
+
+  /** What backups left that nobody knows of any more is in nobody's way, but takes room. */
+  removeLeft(): void {
+    removePrepared(this.#files, this.#folder);
   }
 
   /** Whether names may have been promised: then the files need them. */

@@ -18,6 +18,16 @@ export function fileSpace(files: FileSystem, home: string, index: string): FileS
     space.segments++;
     space.logBytes += files.sizeOf(segmentPath(folder, segment));
   }
-  for (const name of readdirSync(index)) space.indexBytes += files.sizeOf(join(index, name));
+  for (const name of namesIn(index)) space.indexBytes += files.sizeOf(join(index, name));
   return space;
+}
+
+/** Another process may have put a new index in the place of this one. */
+function namesIn(index: string): string[] {
+  try {
+    return readdirSync(index);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return [];
+  }
 }

@@ -261,7 +261,6 @@ export async function engineContract(): Promise<void> {
   await snapshot.has(key);
   for await (const [found] of snapshot.range()) void found;
   await snapshot.close();
-  // @ts-expect-error later
   await engine.compact();
   await engine.verify({ timeBudget: 1_000 });
   await engine.repair({ from: "backup" });

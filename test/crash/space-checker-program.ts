@@ -170,9 +170,12 @@ async function contentsOf(store: ArtifactStore): Promise<Contents> {
   return { live, deleted };
 }
 
-/** But for a new segment of which a killed process had written no more than the header. */
+/** But for what a process left that was killed at a roll: a header, or a second name of a segment. */
 function segmentFiles(folder: string): string[] {
-  const isBegun = (name: string) => name.endsWith(".tmp") && statSync(join(folder, name)).size <= 128;
+  const isBegun = (name: string) => {
+    const { size, nlink } = statSync(join(folder, name));
+    return name.endsWith(".tmp") && (size <= 128 || nlink > 1);
+  };
   return readdirSync(folder).filter((name) => !isBegun(name));
 }
 

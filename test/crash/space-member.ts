@@ -33,7 +33,7 @@ export class SpaceMember {
   }
 
   open(): Promise<void> {
-    const { home, readOnly, durability, segmentBytesMax, times } = this.#task;
+    const { home, readOnly, durability, segmentBytesMax, times, maxSize } = this.#task;
     const warn = (what: string, facts?: Record<string, unknown>) => {
       const message = `${what} ${JSON.stringify(facts ?? {})}`;
       this.#note({ n: this.#n++, at: now(), call: { call: "warned", message } });
@@ -50,7 +50,8 @@ export class SpaceMember {
       logger,
     };
     return this.#do({ call: "open" }, async () => {
-      this.#store = await openOverSeams(home, options, durability);
+      const cap = maxSize && !readOnly ? { maxSize, segmentBytes: segmentBytesMax, logger } : undefined;
+      this.#store = await openOverSeams(home, options, durability, cap);
       return {};
     });
   }

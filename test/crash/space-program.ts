@@ -25,6 +25,8 @@ export interface SpaceTask {
   /** It makes the store, and is then waited for. */
   first: boolean;
   segmentBytesMax: number;
+  /** The store keeps itself below so many bytes. */
+  maxSize?: number;
   /** Milliseconds of the signs of life: see `LockTimes`. */
   times: { beat: number; look: number; silenceMax: number };
   aim?: Aim;

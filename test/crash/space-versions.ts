@@ -42,20 +42,26 @@ export class KnownVersions {
   readonly #pending = new Map<string, Operation>();
   readonly #operations: readonly Operation[];
   readonly #newest = new Map<string, number>();
+  readonly #isCapped: boolean;
   readonly #compactions: Span[];
   /** Of those that let go of what was deleted for good. */
   readonly #forgets: Span[];
 
-  /** @param refs of all that is there in the end, deleted or not */
-  constructor(operations: readonly Operation[], refs: readonly string[]) {
+  /**
+   * @param refs of all that is there in the end, deleted or not
+   * @param isCapped the store deletes and compacts by itself
+   */
+  constructor(operations: readonly Operation[], refs: readonly string[], isCapped = false) {
     this.#operations = operations;
+    this.#isCapped = isCapped;
     for (const ref of refs) {
       const colon = ref.lastIndexOf(":");
       const name = ref.slice(0, colon);
       this.#newest.set(name, Math.max(this.newest(name), Number(ref.slice(colon + 1))));
     }
-    this.#compactions = operations.filter(compacts).map(spanOf);
-    this.#forgets = operations.filter(forgets).map(spanOf);
+    const always = isCapped ? [{ from: 0, to: Number.POSITIVE_INFINITY, certain: false }] : [];
+    this.#compactions = [...operations.filter(compacts).map(spanOf), ...always];
+    this.#forgets = [...operations.filter(forgets).map(spanOf), ...always];
     for (const operation of operations) this.#noteSaves(operation);
     for (const operation of operations.filter(mayHaveDone)) this.#noteChange(operation);
   }
@@ -150,7 +156,9 @@ export class KnownVersions {
 
   #add(saved: SavedCall, version: number, made: Span): KnownVersion {
     const { name } = saved;
-    const known = { name, version, saved, made: [made], deletes: [] };
+    const atAnyTime = { from: made.from, to: Number.POSITIVE_INFINITY, certain: false };
+    const deletes = this.#isCapped ? [atAnyTime] : [];
+    const known = { name, version, saved, made: [made], deletes };
     // A second one under the same number is told by who compares ids.
     if (!this.#versions.has(`${name}:${version}`)) {
       this.#versions.set(`${name}:${version}`, known);

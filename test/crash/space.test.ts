@@ -1,8 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import "../helpers/whole-suites.ts";
-import { removeFolders } from "../helpers/folders.ts";
+import type { VarveError } from "../../engine/errors.ts";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
+import { closeAll, openTestStore } from "../helpers/stores.ts";
 import { killPlainProcesses } from "./plain-programs.ts";
 import { runSpace } from "./space.ts";
 import type { Call, Findings, Given, Operation, Result } from "./space-events.ts";
@@ -11,7 +13,7 @@ import { checkSpaceHistory } from "./space-history.ts";
 
 const test = suite("space, in random histories");
 test.after.each(killPlainProcesses);
-test.after.each(removeFolders);
+test.after.each(closeAll);
 
 /** At most so many, and as many as there is time for. */
 const HISTORIES = Number(process.env.VARVE_SPACE_HISTORIES ?? 40);
@@ -27,6 +29,37 @@ test("nothing that an alias, a version, an open reader or a save in flight needs
   assert.equal(violations, [], `seed ${seed}`);
   assert.ok(counts.histories > 0 && counts.loads > 0);
   console.log(`space: ${JSON.stringify(counts)}`);
+});
+
+// Cases that were found
+
+test("a number is not given again where the first versions of a name were forgotten", async () => {
+  const home = newFolder();
+  const first = await openTestStore(home);
+  for (let i = 0; i < 4; i++) await first.save("a", i);
+  for (const version of [0, 1]) await first.delete(`a:${version}`);
+  await first.compact({ historyBefore: new Date(Date.now() + 86_400_000) });
+  await first.close();
+  // One that does not remember the name.
+  const store = await openTestStore(home);
+  assert.is((await store.save("a", 4)).version, 4);
+  await store.rebuildIndex();
+  assert.is((await store.save("a", 5)).version, 5);
+});
+
+test("a deleted version is listed when its code was compacted away, and can't be brought back", async () => {
+  const store = await openTestStore(newFolder());
+  await store.save("a", "value", { code: `// ${"long ".repeat(500)}`, tags: { kept: "yes" } });
+  await store.delete("a:0");
+  await store.compact();
+  const listed = [];
+  for await (const artifact of store.list({ deleted: true })) listed.push(artifact);
+  assert.equal(
+    listed.map(({ ref, code, tags }) => [ref, code, tags]),
+    [["a:0", undefined, { kept: "yes" }]],
+  );
+  const error = await store.undelete("a:0").catch((error: VarveError) => error);
+  assert.is((error as VarveError).code, "NOT_FOUND");
 });
 
 // The checker itself: histories with a fault in each

@@ -19,6 +19,8 @@ export type Treatment = "none" | "kills" | "kills at points" | "stops" | "long s
 const TREATMENTS: Treatment[] = ["none", "kills", "kills", "kills at points", "kills at points", "stops"];
 /** One in so many has stops so long that the stopped one is taken for gone. */
 const LONG_STOPS_ONE_IN = 40;
+/** One in so many is of a store that keeps its size by itself. */
+const CAPPED_ONE_IN = 8;
 const SEGMENT_BYTES = [1_500, 4_000, 12_000, 60_000];
 const HANG_MILLISECONDS = 120_000;
 const SHOWN_MAX = 6;
@@ -111,6 +113,8 @@ export class SpaceLane {
     const random = this.#random;
     const count = 2 + random.below(3);
     const segmentBytesMax = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
+    const maxSize = 4 * segmentBytesMax + random.below(20_000);
+    const capped = random.below(CAPPED_ONE_IN) === 0 && { maxSize };
     const times = treatment === "long stops" ? SHORT_TIMES : TIMES;
     return Array.from({ length: count }, (_, i) => {
       const point = points[random.below(points.length)];
@@ -127,6 +131,7 @@ export class SpaceLane {
         first: i === 0,
         segmentBytesMax,
         times,
+        ...capped,
         ...(aims && { aim: { point, count: 1 + random.below(2), signal: "SIGKILL" as const } }),
       };
     });
@@ -222,6 +227,7 @@ export class SpaceLane {
             findings,
             callMicrosecondsMax: HANG_MILLISECONDS * 1000,
             longStops: treatment === "long stops",
+            isCapped: tasks[0]!.maxSize !== undefined,
           });
     for (const violation of violations.slice(0, SHOWN_MAX))
       this.#told(`${violation} (history ${seed}, ${treatment})`);

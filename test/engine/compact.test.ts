@@ -126,8 +126,9 @@ function longBytes(random: Random, bytes: number): Uint8Array {
 }
 
 test("a share that is not reached leaves a segment as it is", async () => {
-  const { home, store, expected } = await filled("share", 60, 0);
-  await expected.delete(store, [...expected.live.keys()][3]!);
+  const { home, store, expected, random } = await filled("share", 30, 0);
+  await expected.delete(store, await expected.save(store, "own", "nobody else has it ".repeat(50)));
+  await fill(store, expected, random, 30, 0);
   const before = logFiles(home);
   const none = await store.compact({ deadShare: 0.9 });
   assert.equal([none.segments, none.freedBytes], [0, 0]);

@@ -8,6 +8,7 @@ import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
+import { pruneFaults } from "./prune.ts";
 import { spaceFaults } from "./space.ts";
 
 /** All seeded faults, by area. */
@@ -21,5 +22,6 @@ export const faults: Fault[] = [
   ...generationsFaults,
   ...maintenanceFaults,
   ...spaceFaults,
+  ...pruneFaults,
   ...backupFaults,
 ];

@@ -122,8 +122,15 @@ export const pruneFaults: Fault[] = [
   {
     name: "prune deletes one of the last, since newer ones were deleted after the plan",
     file: "engine/prune-apply.ts",
-    text: "version < oldestKept && ",
+    text: "version < oldest && ",
     replacement: "",
+    tests: [PRUNE],
+  },
+  {
+    name: "prune believes what it knew of a name although others wrote since",
+    file: "engine/prune-apply.ts",
+    text: "this.#kept?.sequence === before ? this.#kept : undefined",
+    replacement: "this.#kept",
     tests: [PRUNE],
   },
   {

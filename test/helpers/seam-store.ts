@@ -3,6 +3,7 @@ import { familyOf } from "../../engine/artifact-record.ts";
 import { CodecRegistry } from "../../engine/codec/codec.ts";
 import type { OpenOptions } from "../../engine/open.ts";
 import { openCore } from "../../engine/open.ts";
+import type { SizeCapSettings } from "../../engine/size-cap.ts";
 import { EmbeddedStore } from "../../engine/store.ts";
 
 /** A store over the seams that users don't see, such as the files of the log and the size of a segment. */
@@ -10,6 +11,7 @@ export async function openOverSeams(
   home: string,
   options: Partial<OpenOptions> = {},
   durability: "durable" | "buffered" = "durable",
+  cap?: SizeCapSettings,
 ): Promise<ArtifactStore> {
   const handle = await openCore(home, { application: "artifact", familyOf, ...options });
   return new EmbeddedStore(handle, {
@@ -17,5 +19,6 @@ export async function openOverSeams(
     readOnly: options.readOnly ?? false,
     durable: durability === "durable",
     codecs: new CodecRegistry(),
+    cap,
   });
 }

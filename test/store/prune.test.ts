@@ -255,6 +255,22 @@ test("what others change after the plan stays as they left it, and is told", asy
   assert.equal(await refsOf(store), ["a:0", "a:1", "a:4", "a:5", "a:6", "b:0", "b:1"]);
 });
 
+test("what others change while it deletes stays as they left it too", async () => {
+  const store = await newStore();
+  await store.batch((batch) => {
+    for (let version = 0; version < 500; version++) batch.save("a", version);
+  });
+  let changing: Promise<unknown> | undefined;
+  const onProgress = ({ phase }: Progress) => {
+    if (phase === "deleting") changing ??= store.delete("a:499");
+  };
+  const report = await store.prune({ keepLast: 400 }, { compact: false, onProgress });
+  await changing;
+  // One of the last 400 was deleted meanwhile, so of the 100 older ones one more is among the last.
+  assert.equal((await refsOf(store)).length, 400);
+  assert.equal(report.protected, ["a:99"]);
+});
+
 test("what is not confirmed is not done", async () => {
   const store = await newStore();
   for (const version of [0, 1]) await store.save("a", version);

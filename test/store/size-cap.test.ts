@@ -2,7 +2,8 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { ArtifactStore, Logger } from "../../engine/api.ts";
+import type { Artifact, ArtifactStore, Logger } from "../../engine/api.ts";
+import type { VarveError } from "../../engine/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openTestStore } from "../helpers/stores.ts";
@@ -40,9 +41,8 @@ function loggerInto(lines: string[]): Logger {
 test("the oldest versions go by themselves; what has an alias and the newest stay", async () => {
   const home = newFolder();
   const store = await openTestStore(home, { maxSize: CAP, durability: "buffered" });
-  const random = new Random("size cap", 1);
   for (let version = 0; version < 150; version++) {
-    await store.save(`n${version % 3}`, random.bytes(64 * 1024));
+    await store.save(`n${version % 3}`, Buffer.alloc(64 * 1024, version));
     if (version === 4) await store.setAlias("n1", "kept", 1);
     assert.ok(logBytes(home) <= CAP + 2 * SEGMENT, `${logBytes(home)} bytes behind save ${version}`);
   }
@@ -89,6 +89,22 @@ test("history is forgotten where records would fill the cap, and numbers are not
   assert.is((await store.save("n0", 1)).version, 60 * 20);
   const { ok, problems } = await store.verify({ full: true });
   assert.ok(ok, JSON.stringify(problems));
+});
+
+test("several who have it open keep the cap together", async () => {
+  const home = newFolder();
+  const lines: string[] = [];
+  const options = { maxSize: CAP, durability: "buffered", logger: loggerInto(lines) } as const;
+  const stores = [await openTestStore(home, options), await openTestStore(home, options)];
+  const value = Buffer.alloc(64 * 1024);
+  for (let version = 0; version < 120; version++) {
+    value.fill(version);
+    await Promise.all(stores.map((store, i) => store.save(`n${i}`, value)));
+    value[0] = 255;
+    assert.ok(logBytes(home) <= CAP + 2 * SEGMENT, `${logBytes(home)} bytes behind save ${version}`);
+  }
+  assert.ok(await until(() => logBytes(home) <= CAP));
+  assert.equal(lines, []);
 });
 
 test("a smaller cap is enforced when the store is opened, and closing does not wait for that", async () => {
@@ -147,7 +163,14 @@ async function churn(store: ArtifactStore, random: Random): Promise<void> {
   }
   const latest = await store.find(name);
   if (!latest) return;
-  if (dice === 7) await store.setAlias(name, "now", latest.version);
+  // It may be the oldest of all by now, and gone.
+  await change(store, latest, dice, random).catch((error: VarveError) => {
+    if (error.code !== "NOT_FOUND") throw error;
+  });
+}
+
+async function change(store: ArtifactStore, latest: Artifact, dice: number, random: Random): Promise<void> {
+  if (dice === 7) await store.setAlias(latest.name, "now", latest.version);
   else if (dice === 8) await store.annotate(latest, { metadata: { dice: random.below(1000) } });
   else if (latest.aliases.length === 0) await store.delete(latest);
 }
