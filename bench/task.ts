@@ -2,7 +2,7 @@
 
 import type { Measurement } from "../cli/bench/measure.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
-import type { SpaceFigures } from "./space/steps.ts";
+import type { SpaceFigures } from "./space/figures.ts";
 
 interface TaskBase extends ValueOptions {
   subject: string;

@@ -41,8 +41,10 @@ export interface StoreOptions {
   /** `durable` (default): a promise resolves after the disk has it. `buffered`: after the operating system has it. */
   durability?: Durability;
   /**
-   * Bytes that the log may take. Above it the oldest versions are deleted and compacted away in the background, but for
-   * those that have an alias and the newest one. `prune({ maxSize }, { dryRun: true })` tells what would go.
+   * Bytes that the log may take. An eighth below it the oldest versions are deleted and compacted away in the background,
+   * but for those that have an alias and the newest one, until it takes three quarters; where records take more than an
+   * eighth, history is forgotten too. A save never fails for it: above it, it waits for room, 5 seconds at most. What is
+   * protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })` tells what would go.
    */
   maxSize?: number;
   /** Bytes of free disk below which saves are refused with `NO_SPACE`; default 64 MiB. */
@@ -154,7 +156,7 @@ export interface Artifact {
   readonly metadata: JsonObject;
   /** Aliases of this version when it was read, sorted. */
   readonly aliases: string[];
-  /** True for a version that was deleted and can be brought back with `undelete`. */
+  /** True for a version that was deleted: `undelete` brings it back until its bytes are compacted away. */
   readonly deleted: boolean;
   value<T = unknown>(options?: CallOptions): Promise<T>;
   bytes(range?: ByteRange, options?: CallOptions): Promise<Uint8Array>;

@@ -65,7 +65,11 @@ export class SizeCap {
     this.#saved += bytes + SAVE_BYTES;
     const { maxSize, segmentBytes } = this.#settings;
     if (this.#saved * LOOKS_PER_SEGMENT >= segmentBytes) this.#look();
-    return this.#running && this.#logBytes + this.#saved > maxSize ? this.#room : undefined;
+    if (!this.#running || this.#logBytes + this.#saved <= maxSize) return undefined;
+    this.#room ??= atMost(this.#running, WAIT_MILLISECONDS_MAX).finally(() => {
+      this.#room = undefined;
+    });
+    return this.#room;
   }
 
   /** Ends what is under way; what it has done so far stays done. */
@@ -86,10 +90,6 @@ export class SizeCap {
     if (this.#running || !this.#isTooMuch(this.#logBytes) || this.#logBytes <= this.#triedBytes) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      this.#room = undefined;
-    });
-    this.#room = atMost(this.#running, WAIT_MILLISECONDS_MAX).finally(() => {
-      this.#room = undefined;
     });
   }
 
@@ -116,30 +116,34 @@ export class SizeCap {
     }
   }
 
-  /** @returns true, once all was done that can be done */
+  /** @returns true, once there is room, or none can be made */
   async #makeRoom(): Promise<boolean> {
-    for (const isLast of [false, true]) {
-      const bytes = await this.#prune(isLast);
-      if (!this.#isTooMuch(bytes)) {
+    let left = Number.POSITIVE_INFINITY;
+    for (let isThorough = false; ; isThorough = true) {
+      const { logBytes, isSpent } = await this.#prune(isThorough);
+      if (!this.#isTooMuch(logBytes)) {
         this.#triedBytes = 0;
         this.#isWarned = false;
         return true;
       }
-      if (isLast) this.#giveUp(bytes);
+      // Or as much was saved meanwhile, behind which the next look comes.
+      if (isThorough && isSpent) this.#giveUp(logBytes);
+      if (isThorough && (isSpent || logBytes >= left)) return true;
+      left = logBytes;
     }
-    return true;
   }
 
   /**
    * @param thoroughly every dead byte is to go, and history with it
-   * @returns what the log takes then
+   * @returns what the log takes then, and whether all is gone that may go
    */
-  async #prune(thoroughly: boolean): Promise<number> {
+  async #prune(thoroughly: boolean): Promise<{ logBytes: number; isSpent: boolean }> {
     const core = this.#core;
     const { maxSize, segmentBytes } = this.#settings;
     const { signal } = this.#stopping;
     const now = core.now();
-    const policy = takePolicy({ maxSize: Math.max(0, maxSize - 2 * segmentBytes) }, now);
+    const target = Math.max(0, maxSize - 2 * segmentBytes);
+    const policy = takePolicy({ maxSize: target }, now);
     const historyBytesMax = thoroughly ? 0 : maxSize / HISTORY_PART;
     const plan = await planPrune(core, policy, now, { asFarAsPossible: true, historyBytesMax, signal });
     await new PruneApply(core, policy, plan).run(false, { signal });
@@ -150,7 +154,7 @@ export class SizeCap {
       roundBytesMax: segmentBytes,
       signal,
     });
-    return compacted.logBytesAfter;
+    return { logBytes: compacted.logBytesAfter, isSpent: plan.logBytes > target };
   }
 
   /** What was deleted by now, and all that was changed, goes with its history. */

@@ -7,7 +7,7 @@ import { digits, durationText, tableLines } from "../../cli/bench/text.ts";
 import { runTask } from "../child-process.ts";
 import type { Options } from "../options.ts";
 import type { RecoverySettings } from "../recovery/recovery.ts";
-import type { SpaceFigures } from "./steps.ts";
+import type { SpaceFigures } from "./figures.ts";
 
 /** What a process may take for so many artifacts before it is given up. */
 const ARTIFACTS_PER_SECOND_MIN = 1_000;

@@ -1,11 +1,12 @@
 /** What the child processes of the space benchmark do. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Latency, latencyOf } from "../../cli/bench/statistics.ts";
+import { latencyOf } from "../../cli/bench/statistics.ts";
 import { EntrySource, randomFrom } from "../../cli/bench/values.ts";
 import { loadLibrary } from "../../cli/library.ts";
 import { runTask } from "../child-process.ts";
 import type { SpaceTask } from "../task.ts";
+import type { Loads, SpaceFigures } from "./figures.ts";
 
 /** Saves in flight, and deletions of one batch. */
 const CALLERS = 1_000;
@@ -16,30 +17,6 @@ const PARTS = 3;
 const PLANS = 5;
 
 type Store = Awaited<ReturnType<Awaited<ReturnType<typeof loadLibrary>>["openStore"]>>;
-
-export interface Loads {
-  /** Of one load, and the turn of the event loop that it waits for first: what blocks that is seen. Microseconds. */
-  latency: Latency;
-  loads: number;
-  /** How long the compaction took, if there was one. */
-  seconds: number;
-}
-
-export interface SpaceFigures {
-  /** Bytes behind the filling: of values as CBOR, of the log, of its blobs, of the index. */
-  valueBytes: number;
-  blobBytes: number;
-  logBytes: number;
-  indexBytes: number;
-  /** Seconds of each dry run. */
-  plans: number[];
-  planned: number;
-  idle: Loads;
-  /** While this process compacts, and while another one does. */
-  same: Loads;
-  other: Loads;
-  freedBytes: number;
-}
 
 const refOf = (index: number) => `model/${Math.floor(index / VERSIONS)}:${index % VERSIONS}`;
 

@@ -115,8 +115,8 @@ class Check {
     const folder = join(this.#request.home, "log");
     const report = await store.compact(options);
     if (report.waitingBytes > 0) this.#told(`${report.waitingBytes} bytes wait though nobody else is there`);
-    if (report.freedBytes !== planned)
-      this.#told(`planned were ${planned} bytes, freed ${report.freedBytes}`);
+    // A second copy of a blob, as is written while the first one is about to be dropped, goes beside what was planned.
+    if (report.freedBytes < planned) this.#told(`planned were ${planned} bytes, freed ${report.freedBytes}`);
     const bytes = segmentFiles(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
     if (report.logBytesAfter !== bytes)
       this.#told(`the log takes ${bytes} bytes, not ${report.logBytesAfter}`);

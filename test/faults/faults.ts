@@ -1,14 +1,17 @@
 import { backupFaults } from "./backup.ts";
 import { commitFaults } from "./commit.ts";
+import { compactFaults } from "./compact.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
 import { indexFaults } from "./index.ts";
+import { leaseFaults } from "./leases.ts";
 import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { pruneFaults } from "./prune.ts";
+import { segmentsFaults } from "./segments.ts";
 import { spaceFaults } from "./space.ts";
 
 /** All seeded faults, by area. */
@@ -24,4 +27,7 @@ export const faults: Fault[] = [
   ...spaceFaults,
   ...pruneFaults,
   ...backupFaults,
+  ...compactFaults,
+  ...leaseFaults,
+  ...segmentsFaults,
 ];

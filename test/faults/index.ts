@@ -112,7 +112,7 @@ export const indexFaults: Fault[] = [
     file: "engine/maintenance/live-index.ts",
     text: "if (state.generation !== this.#state.generation) throw indexReplaced();",
     replacement: "",
-    tests: ["engine/recovery.test.ts"],
+    tests: ["engine/replaced-index.test.ts"],
   },
   {
     name: "rows of a lock that was removed are used beside those who have it",
