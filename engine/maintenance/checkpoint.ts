@@ -53,8 +53,8 @@ export async function copyIndex(home: Home, catalog: Catalog, generation: number
   await syncIndex(folder);
   // The index must not know more than the log after a power cut. Earlier segments were synced before this one was made.
   const log = logFolder(home.folder);
-  // And one that was rewritten since was on the disk.
-  if (isSuperseded(home.files, log, applied.segment)) return applied;
+  // And one that was rewritten since was on the disk. Of an empty log there is nothing.
+  if (applied.segment === 0 || isSuperseded(home.files, log, applied.segment)) return applied;
   const file = home.files.open(segmentPath(log, applied.segment), "read");
   try {
     await file.syncAsync();

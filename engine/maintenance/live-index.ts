@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Catalog } from "../index/catalog.ts";
 import { indexReplaced } from "../index/damage.ts";
 import type { LockEnvironment } from "../index/lock.ts";
@@ -180,7 +181,9 @@ export class LiveIndex implements IndexSource {
           ),
         )
         .catch((error) => {
-          this.#home.onTrouble("no checkpoint of the index could be taken", error);
+          // Who compacts the log removes copies from before.
+          const isVoid = !existsSync(indexFolder(this.#home.folder, copy));
+          if (!isVoid) this.#home.onTrouble("no checkpoint of the index could be taken", error);
           dropGeneration(this.#home, copy);
         })
         .finally(() => {

@@ -27,14 +27,16 @@ test("each program prints what stands below it, from the installed package", asy
   assert.match(again.output, /^line\/model:1 /, "a second run saves a second version");
 });
 
-test("each command of the tour prints what stands below it", async () => {
+test("each command of the tours prints what stands below it", async () => {
   const tours = fences.filter(({ language }) => language === "console");
-  assert.is(tours.length, 1);
-  const steps = stepsOf(tours[0]!.text);
-  assert.ok(steps.length > 10);
+  assert.is(tours.length, 2);
   const mask = ({ command, output }: { command: string; output: string }) =>
     `$ ${command}\n${masked(output)}`;
-  assert.is((await runTour(steps, installed)).map(mask).join(""), steps.map(mask).join(""));
+  for (const { name, text } of tours) {
+    const steps = stepsOf(text);
+    assert.ok(steps.length > 10);
+    assert.is((await runTour(steps, installed, name)).map(mask).join(""), steps.map(mask).join(""));
+  }
 });
 
 test("the table of values says what the codec's document says", () => {

@@ -21,10 +21,13 @@ export function stepsOf(text: string): Step[] {
 export function masked(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
-    .replace(/\/\S*\/penguins\//g, "<folder>/")
+    .replace(/\/\S*\/(penguins|space)\//g, "<folder>/")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
-    .replace(/^(blobs|needed blobs|log|index)( +).*$/gm, "$1$2<size>")
+    .replace(/^(blobs|needed blobs|log|beside blobs|index)( +).*$/gm, "$1$2<size>")
     .replace(/^(.*: read .* blobs, ).*$/gm, "$1<size>")
+    .replace(/\/\S*\/(space-backup)\b/g, "<folder>/$1")
+    .replace(/(log (?:would )?takes? |log |→ |space-backup: )[\d.]+ [KM]iB/g, "$1<size>")
+    .replace(/^[\d.]+ [KM]iB copied/gm, "<size> copied")
     .replace(/offset \d+/g, "offset <number>")
     .replace(/\d{10}-\d{8}T\d{6}\.\d{3}Z-[0-9a-f]+\.varve/g, "<segment>");
 }
@@ -32,13 +35,18 @@ export function masked(output: string): string {
 /** The same for readers: as it might be with them. */
 export function anonymous(output: string): string {
   return output
-    .replace(/\/\S*\/penguins\//g, "/home/me/penguins/")
+    .replace(/\/\S*\/(penguins|space)\//g, "/home/me/$1/")
+    .replace(/\/\S*\/(space-backup)\b/g, "/home/me/$1")
     .replace(/^( {2}made with +Node\.js \S+ linux-x64,?).*$/gm, "$1 by me");
 }
 
-/** Runs the commands one after the other in an empty folder. */
-export async function runTour(steps: readonly Step[], installed: InstalledPackage): Promise<Step[]> {
-  installed.enter("penguins");
+/** Runs the commands one after the other in an empty folder. @param folder of a tour that has a name of its own */
+export async function runTour(
+  steps: readonly Step[],
+  installed: InstalledPackage,
+  folder: string,
+): Promise<Step[]> {
+  installed.enter(folder || "penguins");
   const ran: Step[] = [];
   for (const { command } of steps) {
     const { output } = await installed.shell(command);

@@ -1,4 +1,4 @@
-/** Writes the outputs of README's command-line tour anew: `node --import tsx test/docs/write-tour.ts`. */
+/** Writes the outputs of README's command-line tours anew: `node --import tsx test/docs/write-tour.ts`. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,13 +6,13 @@ import { fencesOf, readDocument, root } from "./documents.ts";
 import { InstalledPackage } from "./installed-package.ts";
 import { anonymous, runTour, stepsOf } from "./tour.ts";
 
-const readme = readDocument("README.md");
-const tour = fencesOf(readme).find(({ language }) => language === "console")!;
+let readme = readDocument("README.md");
 const installed = await InstalledPackage.install();
-const ran = await runTour(stepsOf(tour.text), installed);
+for (const { language, name, text } of fencesOf(readme)) {
+  if (language !== "console") continue;
+  const ran = await runTour(stepsOf(text), installed, name);
+  const written = ran.map(({ command, output }) => `$ ${command}\n${output}`).join("");
+  readme = readme.replace(text, () => anonymous(written));
+}
 installed.remove();
-const text = ran.map(({ command, output }) => `$ ${command}\n${output}`).join("");
-writeFileSync(
-  join(root, "README.md"),
-  readme.replace(tour.text, () => anonymous(text)),
-);
+writeFileSync(join(root, "README.md"), readme);

@@ -143,6 +143,9 @@ test("another process goes over to the sound index", async () => {
   await observer.end();
 });
 
+/** Readers enter themselves in the lock file of LMDB, and among those that have the store open: that alone may change. */
+const LOCK_FILES = /lock\.mdb$|\/state-[^/]*\/data\.mdb$/;
+
 test("a read-only store goes on with an index of its own, and changes nothing in the home", async () => {
   const home = newFolder();
   const writer = await openTestStore(home);
@@ -150,10 +153,10 @@ test("a read-only store goes on with an index of its own, and changes nothing in
   const store = await openTestStore(home, { readOnly: true });
   await store.load("n1");
   await damageRow(home, versionKey("n7", 0));
-  const before = fingerprint(home, /lock\.mdb$/);
+  const before = fingerprint(home, LOCK_FILES);
   assert.equal(await store.load("n7"), { i: 7 });
   await checkAll(store);
-  assert.equal(fingerprint(home, /lock\.mdb$/), before);
+  assert.equal(fingerprint(home, LOCK_FILES), before);
 });
 
 test("the key-value engine heals too", async () => {

@@ -157,4 +157,32 @@ export const compactFaults: Fault[] = [
     replacement: "removeRewriting.toString();",
     tests: ["engine/compact-kill.test.ts"],
   },
+  {
+    name: "a compaction that failed behind its new file gives back what that lacks",
+    file: "engine/maintenance/compact.ts",
+    text: "const inEffect = this.#listSegments().filter((id) => ids.has(id));",
+    replacement: "const inEffect = [...ids];",
+    tests: ["crash/io-errors.test.ts"],
+  },
+  {
+    name: "a deleted version whose code is gone can't be listed",
+    file: "engine/versions.ts",
+    text: "      if (isDeleted(row)) return undefined;\n",
+    replacement: "",
+    tests: ["crash/space.test.ts"],
+  },
+  {
+    name: "a rewritten segment gets its name before it is on the disk",
+    file: "engine/maintenance/compact-rewrite.ts",
+    text: "  async end(): Promise<void> {\n    await this.#flush();\n    await this.#file.syncAsync();\n",
+    replacement: "  async end(): Promise<void> {\n    await this.#flush();\n",
+    tests: ["crash/power-cut.test.ts"],
+  },
+  {
+    name: "old segments go before the name of the new one is on the disk",
+    file: "engine/maintenance/compact-publish.ts",
+    text: "    syncNames(files, folder);\n",
+    replacement: "",
+    tests: ["crash/power-cut.test.ts"],
+  },
 ];

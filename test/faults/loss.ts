@@ -51,4 +51,32 @@ export const lossFaults: Fault[] = [
     replacement: "putsIn(0)",
     tests: ["store/damage.test.ts"],
   },
+  {
+    name: "segments that changed places count as nothing lost",
+    file: "engine/log/reader.ts",
+    text: "return this.#belongsElsewhere(header) ? 0 : Number.POSITIVE_INFINITY;",
+    replacement: "return 0;",
+    tests: ["store/damage.test.ts"],
+  },
+  {
+    name: "a name of a segment without a file counts as nothing lost",
+    file: "engine/log/reader.ts",
+    text: "if (isCorruption(fromSegmentFailure(error, path, id))) return Number.POSITIVE_INFINITY;",
+    replacement: "if (isCorruption(fromSegmentFailure(error, path, id))) return 0;",
+    tests: ["store/damage.test.ts"],
+  },
+  {
+    name: "a copy of a segment counts as a loss",
+    file: "engine/log/reader.ts",
+    text: "return this.readableSegment(segmentId(number, generation)) !== undefined;",
+    replacement: "return number < 0 && generation < 0;",
+    tests: ["store/damage.test.ts"],
+  },
+  {
+    name: "a segment of another store counts as a loss",
+    file: "engine/log/reader.ts",
+    text: "    if (this.#identity && storeId !== this.#identity.storeId) return true;\n",
+    replacement: "",
+    tests: ["store/damage.test.ts"],
+  },
 ];
