@@ -35,6 +35,8 @@ export interface VersionContent {
   created?: { time: number; sequence: number };
   /** Aliases that were removed when the version was deleted. */
   removedAliases?: string[];
+  /** Bytes of the value of a deleted version: they may be compacted away, and with them what tells their number. */
+  size?: number;
 }
 
 function nameKey(space: number, name: string, tail: number): Buffer {

@@ -56,7 +56,7 @@ export class StoredArtifact implements Artifact {
     this.ref = `${parts.name}:${parts.version}`;
     this.digest = digestText(row.references[0]!);
     this.mediaType = mediaTypeOf(row, content);
-    this.size = row.blob?.payloadLength ?? 0;
+    this.size = sizeOf(row, content);
     this.createdAt = new Date(created.time);
     this.sequence = created.sequence;
     if (parts.environment.user !== undefined) this.createdBy = parts.environment.user;
@@ -115,6 +115,11 @@ export class StoredArtifact implements Artifact {
       throw fromSystemError(error, `writing ${path}`);
     }
   }
+}
+
+/** Bytes of a value, also where they are gone. */
+export function sizeOf(row: Row, content: VersionContent | undefined): number {
+  return content?.size ?? row.blob?.payloadLength ?? 0;
 }
 
 export function mediaTypeOf(row: Row, content: VersionContent): string {

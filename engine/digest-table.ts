@@ -21,7 +21,10 @@ export class DigestTable {
     const known = this.#slots[slot]!;
     if (known > 0) return known - 1;
     const number = this.#count++;
-    this.#digests.set(bytes.subarray(start, start + DIGEST_BYTES), number * DIGEST_BYTES);
+    const digests = this.#digests;
+    const at = number * DIGEST_BYTES;
+    // Byte by byte: a view of them would take longer to make.
+    for (let i = 0; i < DIGEST_BYTES; i++) digests[at + i] = bytes[start + i]!;
     this.#slots[slot] = this.#count;
     if (this.#count * 2 >= this.#slots.length) this.#grow();
     return number;

@@ -108,8 +108,8 @@ function rowConditions(filter: ListFilter, digest: string | undefined): Conditio
   const conditions: Condition[] = [];
   const minSize = optional(filter.minSize, (size) => wholeNumber(size, "minSize"));
   const maxSize = optional(filter.maxSize, (size) => wholeNumber(size, "maxSize"));
-  if (minSize !== undefined) conditions.push({ needs: Needs.row, holds: ({ size }) => size >= minSize });
-  if (maxSize !== undefined) conditions.push({ needs: Needs.row, holds: ({ size }) => size <= maxSize });
+  if (minSize !== undefined) conditions.push({ needs: Needs.size, holds: ({ size }) => size >= minSize });
+  if (maxSize !== undefined) conditions.push({ needs: Needs.size, holds: ({ size }) => size <= maxSize });
   if (digest !== undefined) {
     const start = `sha256:${digest}`;
     conditions.push({ needs: Needs.row, holds: (candidate) => candidate.digest.startsWith(start) });

@@ -109,7 +109,7 @@ class Listing {
     const first = new Smallest(count, compare);
     for await (const page of this.#pages(this.#walk())) {
       for (const candidate of page) {
-        const reading = this.#filter.sort === "createdAt" && candidate.ready(Needs.created);
+        const reading = candidate.ready(this.#needs);
         if (reading) await reading;
         const entry = this.#entry(candidate);
         if (position && compare(entry, position) <= 0) continue;
@@ -119,7 +119,12 @@ class Listing {
     return first.sorted();
   }
 
-  /** `ready(Needs.created)` was waited for. */
+  /** What it is sorted by. */
+  get #needs(): Needs {
+    return this.#filter.sort === "size" ? Needs.size : Needs.created;
+  }
+
+  /** `ready` was waited for. */
   #entry(candidate: Candidate): Entry {
     const value = this.#filter.sort === "size" ? candidate.size : candidate.createdAt;
     return { value, key: candidate.found.key };
@@ -133,7 +138,7 @@ class Listing {
     const row = snapshot.row(key);
     if (row) {
       const candidate = new Candidate({ ...after, key, row }, this.#versions);
-      await candidate.ready(Needs.created);
+      await candidate.ready(this.#needs);
       return this.#entry(candidate);
     }
     throw new VarveError(

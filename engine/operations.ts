@@ -231,7 +231,12 @@ export function deleteVersions(
 /** @param aliases those of the version, which are removed with it */
 export function deleteVersion(transaction: Transaction, victim: FoundVersion, aliases: string[]): void {
   for (const alias of aliases) transaction.delete(aliasKey(victim.name, alias));
-  const content = { ...victim.content, ...(aliases.length > 0 && { removedAliases: aliases }) };
+  const { blob } = victim.row;
+  const content = {
+    ...victim.content,
+    ...(aliases.length > 0 && { removedAliases: aliases }),
+    ...(blob && { size: blob.payloadLength }),
+  };
   rewrite(transaction, victim, content, true);
 }
 
@@ -274,7 +279,7 @@ export function undeleteVersion(transaction: Transaction, ref: ParsedRef): Found
   const found = { name: ref.name, version: ref.version, row, content };
   if (!isDeleted(row)) return found;
   if (!row.references.every((digest) => transaction.hasBlob(digest))) throw compactedAway(ref);
-  const { removedAliases = [], ...rest } = content;
+  const { removedAliases = [], size: _, ...rest } = content;
   const revived = rewrite(transaction, found, rest, false);
   for (const alias of removedAliases) {
     const free = !transaction.row(aliasKey(ref.name, alias));

@@ -36,9 +36,9 @@ export interface SizeCapSettings {
 
 /**
  * Keeps the log of a store below `maxSize`: once it is less than a segment below, the oldest versions are deleted and
- * compacted away in the background, until it is two segments below. A save never fails for it: above the cap it waits for
- * the room that is being made, 5 seconds at most. Where what is protected takes more than the cap, that is told to the
- * logger, once, and the log grows.
+ * compacted away in the background, until it is two segments below. A save never fails for it: less than half a segment
+ * below the cap it waits for the room that is being made, 5 seconds at most. Where what is protected takes more than the
+ * cap, that is told to the logger, once, and the log grows.
  */
 export class SizeCap {
   readonly #core: EngineCore;
@@ -65,7 +65,7 @@ export class SizeCap {
     this.#saved += bytes + SAVE_BYTES;
     const { maxSize, segmentBytes } = this.#settings;
     if (this.#saved * LOOKS_PER_SEGMENT >= segmentBytes) this.#look();
-    if (!this.#running || this.#logBytes + this.#saved <= maxSize) return undefined;
+    if (!this.#running || this.#logBytes + this.#saved <= maxSize - segmentBytes / 2) return undefined;
     this.#room ??= atMost(this.#running, WAIT_MILLISECONDS_MAX).finally(() => {
       this.#room = undefined;
     });

@@ -1,5 +1,5 @@
 import type { Environment, JsonObject } from "../api.ts";
-import { mediaTypeOf } from "../artifact.ts";
+import { mediaTypeOf, sizeOf } from "../artifact.ts";
 import type { VersionContent } from "../artifact-record.ts";
 import { isRewritten, tagMediaType } from "../artifact-record.ts";
 import { digestText } from "../blob/digest.ts";
@@ -11,20 +11,22 @@ import type { FieldName } from "../where/expression.ts";
 export const Needs = {
   /** The row in the index. */
   row: 0,
+  /** The row, unless the bytes of the value are gone. */
+  size: 1,
   /** The row, unless the version was written again after its save. */
-  created: 1,
+  created: 2,
   /** The row, unless the value is neither CBOR nor plain bytes. */
-  mediaType: 2,
+  mediaType: 4,
   /** The content: inline in the row up to 256 bytes, else in the log. */
-  content: 4,
-  environment: 8,
+  content: 8,
+  environment: 16,
 } as const;
 export type Needs = number;
 
 export const FIELD_NEEDS: Record<FieldName, Needs> = {
   name: Needs.row,
   version: Needs.row,
-  size: Needs.row,
+  size: Needs.size,
   digest: Needs.row,
   createdAt: Needs.created,
   sequence: Needs.created,
@@ -63,9 +65,10 @@ export class Candidate implements Facts {
     if (needs === Needs.row || this.#content) return false;
     if (needs & (Needs.content | Needs.environment)) return true;
     const { row } = this.found;
+    const lacksSize = needs & Needs.size && !row.blob;
     const lacksTime = needs & Needs.created && isRewritten(row);
     const lacksType = needs & Needs.mediaType && tagMediaType(row) === undefined;
-    return Boolean(lacksTime || lacksType);
+    return Boolean(lacksSize || lacksTime || lacksType);
   }
 
   async #read(needs: Needs): Promise<void> {
@@ -82,7 +85,7 @@ export class Candidate implements Facts {
   }
 
   get size(): number {
-    return this.found.row.blob?.payloadLength ?? 0;
+    return sizeOf(this.found.row, this.#content);
   }
 
   get digest(): string {

@@ -18,7 +18,7 @@ test("it says what it copied, and the folder is a store to read and to repair fr
   const folder = join(line.folder, "backup");
   const [what, how] = first.stdout.trimEnd().split("\n");
   assert.match(what!, new RegExp(`^backed up to ${folder}: \\d+ bytes in 1 segment, up to operation 1$`));
-  assert.match(how!, /^\d+ bytes copied$/);
+  assert.match(how!, /^[\d.]+ (?:bytes|KiB) copied$/);
   assert.is((await line.varve(["get", "a", "--home", "backup"])).stdout, '"needle in the haystack"\n');
   const again = await line.varve(["backup", "backup", "--verify"]);
   assert.match(again.stdout, /^0 bytes copied, 1 segment there already$/m);
@@ -33,7 +33,7 @@ test("it says what it copied, and the folder is a store to read and to repair fr
 test("--dry-run only tells, --json gives the report, --copy shares nothing", async ({ line }) => {
   await line.varve(["save", "a", "--value", "1"]);
   const foreseen = await line.varve(["backup", "backup", "--dry-run"]);
-  assert.match(foreseen.stdout, /^would back up to .*\n\d+ bytes to copy\n$/);
+  assert.match(foreseen.stdout, /^would back up to .*\n[\d.]+ (?:bytes|KiB) to copy\n$/);
   assert.not(existsSync(join(line.folder, "backup")));
   const [report] = documentsOf(await line.varve(["backup", "backup", "--copy", "--json"]));
   const { folder, dryRun, sequence, segments, unchanged, linkedBytes, problems } = report;

@@ -192,7 +192,7 @@ export const pruneFaults: Fault[] = [
   {
     name: "above the cap nobody waits for room",
     file: "engine/size-cap.ts",
-    text: "if (!this.#running || this.#logBytes + this.#saved <= maxSize) return undefined;",
+    text: "if (!this.#running || this.#logBytes + this.#saved <= maxSize - segmentBytes / 2) return undefined;",
     replacement: "return undefined;",
     tests: [CAP],
   },

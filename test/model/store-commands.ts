@@ -68,6 +68,7 @@ export type Call =
   | { type: "stats" }
   | { type: "verify" }
   | { type: "reopen" }
+  | { type: "compact" }
   | { type: "rebuild" };
 
 const { constantFrom, constant, record, oneof, array, boolean, nat, option } = fastCheck;
@@ -175,5 +176,8 @@ export const anyCall: fastCheck.Arbitrary<Call> = oneof(
   { weight: 2, arbitrary: record({ type: constant("names" as const), name }) },
   { weight: 1, arbitrary: record({ type: constant("clock" as const), now: nat(1_000) }) },
   { weight: 2, arbitrary: record({ type: constantFrom("stats" as const, "verify" as const) }) },
-  { weight: 1, arbitrary: record({ type: constantFrom("reopen" as const, "rebuild" as const) }) },
+  {
+    weight: 2,
+    arbitrary: record({ type: constantFrom("reopen" as const, "rebuild" as const, "compact" as const) }),
+  },
 );

@@ -157,6 +157,7 @@ export class StoreModel {
     const found = this.#state.names.get(ref.name)?.[ref.version];
     if (!found) throw new Refused("NOT_FOUND");
     if (!found.deleted) return found;
+    if (this.#isGone(found)) throw new Refused("NOT_FOUND");
     found.deleted = false;
     const aliases = this.#state.aliases.get(ref.name) ?? new Map<string, number>();
     for (const alias of found.removedAliases) if (!aliases.has(alias)) aliases.set(alias, ref.version);
@@ -164,6 +165,22 @@ export class StoreModel {
     found.removedAliases = [];
     this.#wrote = true;
     return found;
+  }
+
+  /** What no live version needs is gone. */
+  compact(): void {
+    const live = [...this.#state.names.values()].flat().filter(({ deleted }) => !deleted);
+    const needed = new Set(live.flatMap(({ blobs }) => blobs));
+    for (const digest of this.#state.blobs.keys()) if (!needed.has(digest)) this.#state.blobs.delete(digest);
+  }
+
+  #isGone({ blobs }: ModelVersion): boolean {
+    return !blobs.every((digest) => this.#state.blobs.has(digest));
+  }
+
+  /** Its code too, where that is gone. */
+  hasCode({ blobs: [, code] }: ModelVersion): boolean {
+    return code === undefined || this.#state.blobs.has(code);
   }
 
   // Readings
@@ -229,12 +246,15 @@ export class StoreModel {
     return {
       names: new Set(live.map(({ name }) => name)).size,
       versions: live.length,
-      deletedVersions: all.length - live.length,
+      deletedVersions: all.filter((version) => version.deleted && !this.#isGone(version)).length,
       aliases: [...this.#state.aliases.values()].reduce((sum, { size }) => sum + size, 0),
       valueBytes: live.reduce((sum, { size }) => sum + size, 0),
       blobs: this.#state.blobs.size,
       blobBytes: sizes(this.#state.blobs.keys()),
       liveBlobBytes: sizes(references.keys()),
+      deadBlobBytes: [...this.#state.blobs]
+        .filter(([digest]) => !references.has(digest))
+        .reduce((sum, [, size]) => sum + 8 * Math.ceil((64 + size) / 8), 0),
       deduplicatedBytes: sizes(live.flatMap(({ blobs }) => blobs)) - sizes(references.keys()),
       sequence: this.#state.sequence,
     };
