@@ -4,19 +4,19 @@ import { LogReader } from "./log/reader.ts";
 import type { LogProblem } from "./log/scan.ts";
 import { scanLog } from "./log/scan.ts";
 import { LOG_START, listSegments, listSuperseded, segmentPath } from "./log/segment.ts";
-import { BackupClaim } from "./maintenance/backup-claim.ts";
-import { areOneFile } from "./maintenance/backup-copy.ts";
+import { BackupClaim } from "./maintenance/backup/claim.ts";
+import { areOneFile } from "./maintenance/backup/copy.ts";
 import {
   checkOwner,
   checkPlace,
   makeBackupFolder,
   nearestThere,
   removeTracesOfUse,
-} from "./maintenance/backup-folder.ts";
-import type { BackedUpLog, BackupPlan } from "./maintenance/backup-plan.ts";
-import { planBackup } from "./maintenance/backup-plan.ts";
-import type { Written } from "./maintenance/backup-writer.ts";
-import { BackupWriter, copyConfig } from "./maintenance/backup-writer.ts";
+} from "./maintenance/backup/folder.ts";
+import type { BackedUpLog, BackupPlan } from "./maintenance/backup/plan.ts";
+import { planBackup } from "./maintenance/backup/plan.ts";
+import type { Written } from "./maintenance/backup/writer.ts";
+import { BackupWriter, copyConfig } from "./maintenance/backup/writer.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { PaceOptions } from "./maintenance/pace.ts";
 import { Pace } from "./maintenance/pace.ts";

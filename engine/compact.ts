@@ -5,7 +5,7 @@ import { VarveError } from "./errors.ts";
 import { forgetVersions } from "./forget.ts";
 import type { LogProblem } from "./log/scan.ts";
 import { segmentNumber } from "./log/segment.ts";
-import type { CoreCompact } from "./maintenance/compact-parts.ts";
+import type { CoreCompact } from "./maintenance/compact/parts.ts";
 
 export interface TakenCompactOptions extends CallOptions {
   dryRun: boolean;

@@ -30,7 +30,7 @@ import type { PreparedPut } from "./key-value-operations.ts";
 import { applyDelete, applyPut, badOperation } from "./key-value-operations.ts";
 import { entryOf, KeyValueSnapshot } from "./key-value-snapshot.ts";
 import { segmentNumber } from "./log/segment.ts";
-import type { CoreProblem } from "./maintenance/verify-report.ts";
+import type { CoreProblem } from "./maintenance/verify/report.ts";
 import { type CoreHandle, openCore } from "./open.ts";
 import { repairWith } from "./repair.ts";
 import type { EngineSnapshot } from "./snapshot.ts";

@@ -10,7 +10,7 @@ import type { LockTimes } from "./index/openers.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
 import { listSegments } from "./log/segment.ts";
-import { finishBackup } from "./maintenance/backup-claim.ts";
+import { finishBackup } from "./maintenance/backup/claim.ts";
 import type { Home } from "./maintenance/home.ts";
 import { logFolder } from "./maintenance/home.ts";
 import { checkApplication } from "./maintenance/identity.ts";

@@ -9,13 +9,13 @@ import type { LogPosition } from "./log/segment.ts";
 import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
 import { logFolder } from "./maintenance/home.ts";
-import type { Continuation } from "./maintenance/repair-end.ts";
-import { distrustIndexes, goesOnOtherwise, sealLog } from "./maintenance/repair-end.ts";
-import type { SegmentPlan } from "./maintenance/repair-segments.ts";
-import { replaceSegment } from "./maintenance/repair-segments.ts";
-import type { OwnLog } from "./maintenance/repair-sources.ts";
-import type { VerifyCoreOptions } from "./maintenance/verify.ts";
-import type { CoreReport } from "./maintenance/verify-report.ts";
+import type { Continuation } from "./maintenance/repair/end.ts";
+import { distrustIndexes, goesOnOtherwise, sealLog } from "./maintenance/repair/end.ts";
+import type { SegmentPlan } from "./maintenance/repair/segments.ts";
+import { replaceSegment } from "./maintenance/repair/segments.ts";
+import type { OwnLog } from "./maintenance/repair/sources.ts";
+import type { CoreReport } from "./maintenance/verify/report.ts";
+import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
 import type { PreparedBlob } from "./transaction.ts";
 
 /** The steps of a repair that change the log: each under the lock, and each leaving a store that works. */

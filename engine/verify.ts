@@ -3,8 +3,8 @@ import { parseVersionKey, versionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import { segmentNumber } from "./log/segment.ts";
-import type { VerifyCoreOptions } from "./maintenance/verify.ts";
-import type { CoreProblem } from "./maintenance/verify-report.ts";
+import type { CoreProblem } from "./maintenance/verify/report.ts";
+import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
 
 const VERSION_SPACE = versionKey("x", 0)[0];
 

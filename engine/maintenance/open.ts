@@ -16,7 +16,7 @@ import {
   segmentNumber,
   segmentPath,
 } from "../log/segment.ts";
-import { loadIndex } from "./bulk-load.ts";
+import { loadIndex } from "./bulk/load.ts";
 import { cleanPositions, knownDurable, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, logFolder, nextGeneration, removeGenerationsBut } from "./home.ts";

@@ -17,7 +17,10 @@ test("it says what it copied, and the folder is a store to read and to repair fr
   assert.is(first.exitCode, 0);
   const folder = join(line.folder, "backup");
   const [what, how] = first.stdout.trimEnd().split("\n");
-  assert.match(what!, new RegExp(`^backed up to ${folder}: [\\d.]+ (?:bytes|KiB) in 1 segment, up to operation 1$`));
+  assert.match(
+    what!,
+    new RegExp(`^backed up to ${folder}: [\\d.]+ (?:bytes|KiB) in 1 segment, up to operation 1$`),
+  );
   assert.match(how!, /^[\d.]+ (?:bytes|KiB) copied$/);
   assert.is((await line.varve(["get", "a", "--home", "backup"])).stdout, '"needle in the haystack"\n');
   const again = await line.varve(["backup", "backup", "--verify"]);

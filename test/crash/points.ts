@@ -9,9 +9,9 @@ import { Committer } from "../../engine/commit.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { Gate } from "../../engine/index/gate.ts";
 import { LockEnvironment } from "../../engine/index/lock.ts";
-import { BackupClaim } from "../../engine/maintenance/backup-claim.ts";
-import { CompactorLock } from "../../engine/maintenance/compact-parts.ts";
-import { Retirement } from "../../engine/maintenance/compact-retire.ts";
+import { BackupClaim } from "../../engine/maintenance/backup/claim.ts";
+import { CompactorLock } from "../../engine/maintenance/compact/parts.ts";
+import { Retirement } from "../../engine/maintenance/compact/retire.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
 import type { Point } from "./points-list.ts";
 

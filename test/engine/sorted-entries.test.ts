@@ -2,13 +2,13 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Merge, SortedInFile, SortedInMemory } from "../../engine/maintenance/bulk-merge.ts";
+import { Merge, SortedInFile, SortedInMemory } from "../../engine/maintenance/bulk/merge.ts";
 import {
   compareKeys,
   ENTRY_HEAD_BYTES,
   keyLengthAt,
   sortEntries,
-} from "../../engine/maintenance/bulk-sort.ts";
+} from "../../engine/maintenance/bulk/sort.ts";
 import { newFolder, removeFolders } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 

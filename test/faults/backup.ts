@@ -1,11 +1,11 @@
 import type { Fault } from "./fault.ts";
 
-const CLAIM = "engine/maintenance/backup-claim.ts";
-const COPY = "engine/maintenance/backup-copy.ts";
-const ENDS = "engine/maintenance/backup-ends.ts";
-const FOLDER = "engine/maintenance/backup-folder.ts";
-const PLAN = "engine/maintenance/backup-plan.ts";
-const WRITER = "engine/maintenance/backup-writer.ts";
+const CLAIM = "engine/maintenance/backup/claim.ts";
+const COPY = "engine/maintenance/backup/copy.ts";
+const ENDS = "engine/maintenance/backup/ends.ts";
+const FOLDER = "engine/maintenance/backup/folder.ts";
+const PLAN = "engine/maintenance/backup/plan.ts";
+const WRITER = "engine/maintenance/backup/writer.ts";
 const CORE = "engine/backup-core.ts";
 
 /** Of backups. */

@@ -149,7 +149,7 @@ export const pruneFaults: Fault[] = [
   },
   {
     name: "verify calls it damage that a deleted version has no bytes",
-    file: "engine/maintenance/verify-index.ts",
+    file: "engine/maintenance/verify/check-index.ts",
     text: "if (row.weak && !this.#isKnown(digest)) continue;",
     replacement: "",
     tests: [RANDOM, CAP],

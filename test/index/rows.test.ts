@@ -15,7 +15,11 @@ import { failureWithHint } from "../helpers/errors.ts";
 const test = suite("rows of the index");
 
 const digest = (n: number) => Buffer.alloc(32, n);
-const place = { segment: segmentId(2 ** 32 - 1, 2 ** 20 - 1), offset: 2 ** 40 - 8, payloadLength: 2 ** 48 - 1 };
+const place = {
+  segment: segmentId(2 ** 32 - 1, 2 ** 20 - 1),
+  offset: 2 ** 40 - 8,
+  payloadLength: 2 ** 48 - 1,
+};
 const row: Row = {
   sequence: 2 ** 52,
   time: 1_700_000_000_123,

@@ -7,7 +7,12 @@ import { familyOf } from "../../engine/artifact-record.ts";
 import { encodeValue } from "../../engine/codec/cbor.ts";
 import type { VarveError, VarveErrorCode } from "../../engine/errors.ts";
 import { openEngine } from "../../engine/key-value.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, FORMAT_VERSION, RecordKind } from "../../engine/log/format.ts";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  FORMAT_VERSION,
+  RecordKind,
+} from "../../engine/log/format.ts";
 import { openCore } from "../../engine/open.ts";
 import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";

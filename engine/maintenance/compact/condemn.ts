@@ -1,0 +1,166 @@
+import type { Catalog } from "../../index/catalog.ts";
+import { samePlace } from "../../index/change.ts";
+import type { BlobRow } from "../../index/rows.ts";
+import { DIGEST_BYTES } from "../../log/format.ts";
+import type { RecordPlace } from "../../log/reader.ts";
+import type { Pace } from "../pace.ts";
+import type { HealedBlob } from "./decide.ts";
+import { eachBlob, eachRow } from "./pages.ts";
+import type { CompactorLock, CompactParts } from "./parts.ts";
+import { startOver } from "./parts.ts";
+
+/** Rows that are changed while the lock is held once: about a millisecond. */
+export const ROWS_PER_HOLD = 128;
+/** Of a digest, so many bytes tell nearly all apart, and fit into a number. */
+const PREFIX_BYTES = 6;
+
+/** Which index and which log a decision was made for. */
+export interface Ground {
+  generation: number;
+  logEpoch: number;
+}
+
+interface Candidate {
+  digest: Buffer;
+  place: RecordPlace;
+}
+
+/**
+ * Blobs that the index calls dead, and that a row refers to all the same: they must not go.
+ * @param ids the segments that are to be rewritten
+ */
+export async function findNeeded(
+  parts: CompactParts,
+  ids: ReadonlySet<number>,
+  pace: Pace,
+): Promise<Set<string>> {
+  const dead = new Set<number>();
+  await eachBlob(parts, pace, (digest, { place, referenceCount }) => {
+    if (referenceCount === 0 && ids.has(place.segment)) dead.add(prefixOf(digest, 0));
+  });
+  const needed = new Set<string>();
+  if (dead.size === 0) return needed;
+  let suspects: Buffer[] = [];
+  await eachRow(
+    parts,
+    pace,
+    (row) => {
+      if (row.weak) return;
+      for (let i = 0, at = row.referencesStart; i < row.referenceCount; i++, at += DIGEST_BYTES)
+        if (dead.has(prefixOf(row.valueBytes, at)))
+          suspects.push(Buffer.from(row.valueBytes.subarray(at, at + DIGEST_BYTES)));
+    },
+    (catalog) => {
+      for (const digest of suspects)
+        if (catalog.blobRows.known(digest)?.referenceCount === 0) needed.add(digest.toString("latin1"));
+      suspects = [];
+      return undefined;
+    },
+  );
+  return needed;
+}
+
+function prefixOf(bytes: Uint8Array, at: number): number {
+  let prefix = 0;
+  for (let i = 0; i < PREFIX_BYTES; i++) prefix = prefix * 256 + bytes[at + i]!;
+  return prefix;
+}
+
+/**
+ * Nobody goes back to a dead blob of these segments from now on: what was deleted can't be brought back, and who saves
+ * the same bytes writes them anew. Gives what that was decided on.
+ */
+export async function condemn(
+  parts: CompactParts,
+  lock: CompactorLock,
+  ids: ReadonlySet<number>,
+  needed: ReadonlySet<string>,
+  pace: Pace,
+): Promise<Ground> {
+  const ground = await lock.hold(({ generation, logEpoch }) => ({ generation, logEpoch }));
+  const isDead = (digest: Buffer, row: BlobRow) =>
+    row.referenceCount === 0 && ids.has(row.place.segment) && !needed.has(digest.toString("latin1"));
+  await changeBlobs(parts, lock, pace, ground, (digest, row) => {
+    if (needed.has(digest.toString("latin1")) && row.condemned) return { ...row, condemned: false };
+    return isDead(digest, row) && !row.condemned ? { ...row, condemned: true } : undefined;
+  });
+  return ground;
+}
+
+/** Takes that back, of blobs in these segments. */
+export async function forgive(
+  parts: CompactParts,
+  lock: CompactorLock,
+  ids: ReadonlySet<number>,
+  pace: Pace,
+): Promise<void> {
+  await changeBlobs(parts, lock, pace, undefined, (_, row) =>
+    row.condemned && ids.has(row.place.segment) ? { ...row, condemned: false } : undefined,
+  );
+}
+
+/** Turns blobs of which the newer copy is damaged to the one that is whole. */
+export async function turnToWhole(
+  parts: CompactParts,
+  lock: CompactorLock,
+  healed: readonly HealedBlob[],
+): Promise<void> {
+  if (healed.length === 0) return;
+  const wholes = new Map(healed.map(({ digest, whole }) => [digest.toString("latin1"), whole]));
+  const candidates = healed.map(({ digest, damaged }) => ({ digest, place: damaged }));
+  await lock.hold(() =>
+    changeSome(parts.catalog(), candidates, (digest, row) => ({
+      ...row,
+      place: wholes.get(digest.toString("latin1"))!,
+    })),
+  );
+}
+
+/** Changes rows of blobs, some at a time under the lock, where they are still what they were found to be. */
+async function changeBlobs(
+  parts: CompactParts,
+  lock: CompactorLock,
+  pace: Pace,
+  ground: Ground | undefined,
+  changed: (digest: Buffer, row: BlobRow) => BlobRow | undefined,
+): Promise<void> {
+  let found: Candidate[] = [];
+  const change = async (atLeast: number) => {
+    while (found.length >= atLeast) {
+      const some = found.splice(0, ROWS_PER_HOLD);
+      await lock.hold((state) => {
+        if (ground && !isGround(state, ground)) throw startOver();
+        changeSome(parts.catalog(), some, changed);
+      });
+      parts.catalog().refresh();
+    }
+  };
+  await eachBlob(
+    parts,
+    pace,
+    (digest, row) => {
+      if (changed(digest, row)) found.push({ digest, place: row.place });
+    },
+    () => (found.length >= ROWS_PER_HOLD ? change(ROWS_PER_HOLD) : undefined),
+  );
+  if (found.length > 0) await change(1);
+  found = [];
+}
+
+function changeSome(
+  catalog: Catalog,
+  candidates: readonly Candidate[],
+  changed: (digest: Buffer, row: BlobRow) => BlobRow | undefined,
+): void {
+  catalog.transact(() => {
+    for (const { digest, place } of candidates) {
+      const row = catalog.blobRows.known(digest);
+      const next = row && samePlace(row.place, place) ? changed(digest, row) : undefined;
+      if (next) catalog.blobRows.set(digest, next);
+    }
+  });
+}
+
+export function isGround(state: Ground, { generation, logEpoch }: Ground): boolean {
+  return state.generation === generation && state.logEpoch === logEpoch;
+}
