@@ -27,7 +27,7 @@ export function masked(output: string): string {
     .replace(/^(.*: read .* blobs, ).*$/gm, "$1<size>")
     .replace(/\/\S*\/(space-backup)\b/g, "<folder>/$1")
     .replace(/(log (?:would )?takes? |log |→ |space-backup: )[\d.]+ [KM]iB/g, "$1<size>")
-    .replace(/^[\d.]+ [KM]iB copied/gm, "<size> copied")
+    .replace(/^[\d.]+ (?:bytes|[KM]iB) copied/gm, "<size> copied")
     .replace(/offset \d+/g, "offset <number>")
     .replace(/\d{10}-\d{8}T\d{6}\.\d{3}Z-[0-9a-f]+\.varve/g, "<segment>");
 }
