@@ -21,6 +21,7 @@ import { putEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
 import { putEdges } from "./lineage/edges.ts";
+import { compactedAway, notFound } from "./not-found.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText, VERSION_MAX } from "./ref.ts";
 import type { PreparedBlob, Transaction } from "./transaction.ts";
@@ -125,7 +126,8 @@ export function findVersion(transaction: Transaction, ref: ParsedRef): FoundVers
   const version = versionOf(transaction, ref);
   const key = version === undefined ? undefined : versionKey(ref.name, version);
   const row = key && transaction.row(key);
-  if (version === undefined || !key || !row || isDeleted(row)) throw notFound(ref, row !== undefined);
+  if (version === undefined || !key || !row || isDeleted(row))
+    throw notFound(ref, row, (digest) => transaction.hasBlob(digest));
   return { name: ref.name, version, row, content: decodeVersionContent(transaction.content(key, row)) };
 }
 
@@ -145,16 +147,6 @@ function versionOf(transaction: Transaction, ref: ParsedRef): number | undefined
         hint: "only delete takes `name:all`; name one version",
       });
   }
-}
-
-export function notFound(ref: ParsedRef, deleted = false): VarveError {
-  const hint = deleted
-    ? `it was deleted: \`varve undelete ${refText(ref)}\` brings it back`
-    : "`varve list` shows what there is";
-  return new VarveError("NOT_FOUND", `there is no artifact ${refText(ref)}`, {
-    hint,
-    details: { ref: refText(ref) },
-  });
 }
 
 /** Writes a version's row again with another content: the full new state. */
@@ -286,11 +278,4 @@ export function undeleteVersion(transaction: Transaction, ref: ParsedRef): Found
     if (free) setAlias(transaction, ref.name, alias, ref.version);
   }
   return revived;
-}
-
-function compactedAway(ref: ParsedRef): VarveError {
-  return new VarveError("NOT_FOUND", `the bytes of ${refText(ref)} were compacted away`, {
-    hint: "a deleted version can be brought back until then; `varve list --deleted` shows all deleted ones",
-    details: { ref: refText(ref) },
-  });
 }

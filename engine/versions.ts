@@ -22,8 +22,8 @@ import { isCorruption, VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
+import { notFound } from "./not-found.ts";
 import type { FoundVersion } from "./operations.ts";
-import { notFound } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 import { SparseRows } from "./sparse-rows.ts";
@@ -88,10 +88,8 @@ export class Versions implements ValueSource {
   require(ref: ParsedRef): VersionRow {
     const found = this.find(ref);
     if (found) return found;
-    throw notFound(
-      ref,
-      ref.kind === "version" && this.#core.row(versionKey(ref.name, ref.version)) !== undefined,
-    );
+    const deleted = ref.kind === "version" ? this.#core.row(versionKey(ref.name, ref.version)) : undefined;
+    throw notFound(ref, deleted, (digest) => this.#core.catalog.blob(digest) !== undefined);
   }
 
   #live(name: string, version: number): VersionRow | undefined {

@@ -65,7 +65,10 @@ test("what was deleted can be brought back before, and not after", async () => {
   const { home, store, expected } = await filled("brought back");
   const [first, second] = [...expected.deleted.keys()] as [string, string];
   await expected.undelete(store, first);
+  assert.match((await failureWithHint(store.get(second), "NOT_FOUND")).hint!, /varve undelete/);
   await store.compact();
+  for (const told of [store.get(second), store.annotate(second, { tags: { a: "b" } })])
+    assert.match((await failureWithHint(told, "NOT_FOUND")).hint!, /compacted away/);
   const error = await failureWithHint(store.undelete(second), "NOT_FOUND");
   assert.match(error.message, /compacted away/);
   await expected.checkEverywhere(home, store);
