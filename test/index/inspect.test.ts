@@ -232,7 +232,11 @@ const LIES: [kind: PageKind, what: string, lie: (page: Buffer, all: Buffer) => v
   [
     "leaf",
     "another key in the same order",
-    (page) => page.writeUInt8(page[nodeAt(page, 0) + 8 + 7]! ^ 1, nodeAt(page, 0) + 8 + 7),
+    (page) => {
+      const node = nodeAt(page, 0);
+      const last = node + 8 + page.readUInt16LE(node + 6) - 1;
+      page.writeUInt8(page[last]! ^ 1, last);
+    },
   ],
   ["overflow", "another count of pages", (page) => page.writeUInt32LE(page.readUInt32LE(20) + 1, 20)],
   ["overflow", "another value", (page) => page.writeUInt8(page[2000]! ^ 1, 2000)],
