@@ -60,13 +60,14 @@ function checkHead(path: string): void {
   if (problem && !problem.startsWith(UNKNOWN_FORMAT)) throw new VarveError("IO", `MDB_INVALID: ${problem}`);
 }
 
-/** LMDB makes its files readable for all that may enter the folder. */
+/** Whether LMDB has yet to make the file of the data. */
+export function isNew(folder: string): boolean {
+  return !existsSync(join(folder, "data.mdb"));
+}
+
+/** LMDB makes its file readable for all that may enter the folder: to be called by who had it made, and nobody else. */
 export function makePrivate(folder: string): void {
-  for (const name of ["lock.mdb", "data.mdb"]) {
-    const path = join(folder, name);
-    const { mode, uid } = statSync(path);
-    if ((mode & 0o077) !== 0 && uid === process.getuid?.()) chmodSync(path, 0o600);
-  }
+  chmodSync(join(folder, "data.mdb"), 0o600);
 }
 
 /** A lock file has a head, and a slot for each reader. */

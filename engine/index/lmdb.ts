@@ -1,6 +1,6 @@
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, open as openLmdb } from "lmdb";
-import { makePrivate, prepareFiles } from "./lmdb-files.ts";
+import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -41,6 +41,7 @@ export interface Entry {
 
 function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
   prepareFiles(path, READERS_MAX);
+  const isMade = isNew(path);
   const database = openLmdb<Buffer, Uint8Array>({
     path,
     encoding: "binary",
@@ -52,7 +53,7 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
     // A folder of our own, also where its name has a dot.
     noSubdir: false,
   });
-  makePrivate(path);
+  if (isMade) makePrivate(path);
   return database;
 }
 
@@ -201,8 +202,9 @@ export class Environment {
    * Writes the newest state into a folder, which must exist, on another thread. With its free pages: a copy without
    * them, as lmdb-js 3.5.6 makes it, ends the process that writes to it.
    */
-  copyTo(folder: string): Promise<void> {
-    return this.#database.backup(folder, false);
+  async copyTo(folder: string): Promise<void> {
+    await this.#database.backup(folder, false);
+    makePrivate(folder);
   }
 
   /** Bytes of the file, and of the pages that hold rows. */

@@ -135,4 +135,18 @@ export const indexFaults: Fault[] = [
     replacement: "",
     tests: ["engine/generations.test.ts"],
   },
+  {
+    name: "the index of a home that was put back is changed by who only reads it",
+    file: "engine/index/lmdb.ts",
+    text: "  if (isMade) makePrivate(path);\n",
+    replacement: "  makePrivate(path);\n",
+    tests: ["store/read-only.test.ts"],
+  },
+  {
+    name: "everybody may read a new index",
+    file: "engine/index/lmdb.ts",
+    text: "  if (isMade) makePrivate(path);\n",
+    replacement: "",
+    tests: ["store/open-and-close.test.ts"],
+  },
 ];

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import type { StoreOptions } from "../../engine/api.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
-import { newFolder } from "../helpers/folders.ts";
+import { filesUnder, newFolder } from "../helpers/folders.ts";
 import { closeAll, newStore, openTestStore, track } from "../helpers/stores.ts";
 
 const test = suite("open and close");
@@ -20,7 +20,8 @@ test("a home is made where there is none, private to its user, unless that is no
   assert.is(store.home, home);
   assert.match(store.id, /^[0-9a-f]{32}$/);
   assert.is(statSync(home).mode & 0o777, 0o700);
-  assert.is(statSync(join(home, "log", "0000000001.varve")).mode & 0o777, 0o600);
+  await store.save("a", 1);
+  for (const file of filesUnder(home)) assert.is(statSync(file).mode & 0o777, 0o600, file);
   await store.close();
   const again = await openTestStore(home, { create: false });
   assert.is(again.id, store.id);
@@ -63,6 +64,10 @@ test("everything is CLOSED after close, which may be called again", async () => 
     store.stats(),
     store.verify(),
     store.rebuildIndex(),
+    store.repair(),
+    store.prune({ keepLast: 1 }),
+    store.compact(),
+    store.backup(newFolder()),
     artifact.value(),
     artifact.bytes(),
   ];

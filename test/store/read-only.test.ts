@@ -5,13 +5,24 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { failureWithHint } from "../helpers/errors.ts";
-import { copyHome, fingerprint, newFolder } from "../helpers/folders.ts";
+import { copyHome, filesUnder, fingerprint, newFolder } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
 
 const test = suite("read-only");
+/** Private indexes are counted: those of others are elsewhere. */
+const { TMPDIR } = process.env;
+test.before.each(() => {
+  const folder = newFolder();
+  chmodSync(folder, 0o1777);
+  process.env.TMPDIR = folder;
+});
 test.after.each(killPrograms);
 test.after.each(closeAll);
+test.after.each(() => {
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+});
 
 const program = "../store/reader-program.ts";
 /** Readers enter themselves in the lock file of LMDB, and among those that have the store open: that alone may change. */
@@ -54,13 +65,23 @@ test("everything can be read and nothing be changed", async () => {
     store.batch((batch) => void batch.save("a", 1)),
     store.batch(() => {}),
     store.rebuildIndex(),
+    store.repair(),
+    store.prune({ keepLast: 1 }),
+    store.compact(),
   ];
   for (const call of calls) await failureWithHint(call, "READ_ONLY");
+  assert.is(
+    (await store.prune({ keepLast: 1 }, { dryRun: true })).versions.length,
+    0,
+    "small:0 has an alias",
+  );
+  assert.is((await store.compact({ dryRun: true })).freedBytes, 0);
 });
 
 for (const [what, prepare] of [
   ["as it was left", (home: string) => home],
   ["copied", copyHome],
+  ["that everybody may read", (home: string) => withModes(home, 0o644)],
   ["without an index", (home: string) => removed(home, /^index-/)],
   ["without locks", (home: string) => removed(home, /^lock$/)],
   ["with a log and nothing else", (home: string) => removed(home, /^(?!log$)/)],
@@ -91,6 +112,12 @@ for (const [what, prepare] of [
 
 function removed(home: string, names: RegExp): string {
   for (const name of readdirSync(home)) if (names.test(name)) rmSync(join(home, name), { recursive: true });
+  return home;
+}
+
+/** As it is when it was put back by a program that keeps no modes. */
+function withModes(home: string, mode: number): string {
+  for (const file of filesUnder(home)) chmodSync(file, mode);
   return home;
 }
 
