@@ -7,6 +7,8 @@ const repository = join(import.meta.dirname, "../..");
 /** What programs of the tests do not need, and which is large. */
 const LEFT_OUT = ["@biomejs", "@libsql", "@typescript", "typescript", "vega-datasets", "classic-level"];
 
+/** As it was at first: a test may have one of its own for a while. */
+const temporary = tmpdir();
 let root: string | undefined;
 
 /** Where another user finds this code: here, or in a copy when this is below a folder that only its owner may enter. */
@@ -21,7 +23,7 @@ function isOpen(folder: string): boolean {
 }
 
 function copied(): string {
-  const copy = mkdtempSync(join(tmpdir(), "varve-code-"));
+  const copy = mkdtempSync(join(temporary, "varve-code-"));
   process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
   for (const name of ["package.json", "tsconfig.json", "engine", "test"]) {
     cpSync(join(repository, name), join(copy, name), { recursive: true });
