@@ -75,7 +75,7 @@ export const compactFaults: Fault[] = [
   {
     name: "a damaged value gets a checksum that says it is whole",
     file: "engine/maintenance/compact/source.ts",
-    text: "if (sums[0]!.digest() !== readUint64(record.bytes, record.at + CHECKSUM_AT))",
+    text: "if (sums[0]!.digest() !== record.header.payloadChecksum)",
     replacement: "if (sums[0]!.digest() === 1n)",
     tests: ["engine/compact-damage.test.ts"],
   },
@@ -163,6 +163,13 @@ export const compactFaults: Fault[] = [
     text: "const inEffect = this.#listSegments().filter((id) => ids.has(id));",
     replacement: "const inEffect = [...ids];",
     tests: ["crash/io-errors.test.ts"],
+  },
+  {
+    name: "the name of a rewritten segment is taken back where it is not on the disk",
+    file: "engine/maintenance/compact/publish.ts",
+    text: "  } catch (error) {\n    throw fromSystemError((error as Error).cause",
+    replacement: "  } catch (error) {\n    removeIfPossible(files, to);\n    throw fromSystemError((error as Error).cause",
+    tests: ["engine/compact-power-cut.test.ts"],
   },
   {
     name: "a deleted version whose code is gone can't be listed",

@@ -35,7 +35,7 @@ export function removeRewriting({ files, folder }: CompactParts): void {
 /**
  * Writes the segment that stands for a run from now on, and gives its id. Until it has its name nothing has changed; from
  * then on the old files only serve who has places in them.
- * @throws DamagedSource, or an error after which everything is as it was
+ * @throws DamagedSource, or an error after which everything is as it was, or as a process leaves it that dies here
  */
 export async function publishRewritten(
   parts: CompactParts,
@@ -67,15 +67,17 @@ export async function publishRewritten(
   }
 }
 
-/** Without a name that is on the disk the old files would have to stay for good, so it is taken back. */
+/**
+ * A name that was given counts from then on, also where it could not be put on the disk: taken back, it might return with
+ * a power cut and hide what was saved since. The next compaction ends what this one began.
+ */
 function giveName({ files, folder }: CompactParts, from: string, to: string): void {
   try {
     publish(files, from, to);
     syncNames(files, folder);
   } catch (error) {
-    removeIfPossible(files, to);
     throw fromSystemError((error as Error).cause ?? error, "giving a segment its name", {
-      hint: "check the disk, and compact again; nothing was changed",
+      hint: "check the disk, and compact again; nothing is lost",
     });
   }
 }
