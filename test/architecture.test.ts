@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "engine/index": ["engine/errors", "engine/log"],
   "engine/blob": ["engine/errors", "engine/log"],
   "engine/codec": ["engine/errors", "engine/api"],
-  "engine/maintenance": ["engine/errors", "engine/log", "engine/index", "engine/blob"],
+  "engine/maintenance": ["engine/errors", "engine/api", "engine/log", "engine/index", "engine/blob"],
   "engine/environment": ["engine/errors", "engine/api", "engine", "engine/codec"],
   "engine/lineage": ["engine/errors", "engine/api", "engine", "engine/blob"],
   "engine/listing": ["engine/errors", "engine/api", "engine", "engine/blob", "engine/where"],

@@ -1,5 +1,8 @@
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { openStore } from "../../engine/main.ts";
 import { CommandLine, documentsOf, errorOf } from "../helpers/command-line.ts";
 
 const test = suite<{ line: CommandLine }>("varve prune, compact and stats --by-name");
@@ -43,6 +46,8 @@ test("without a terminal nothing is deleted unless --yes says so", async ({ line
   const none = await line.varve(["prune", "--keep-last", "1"]);
   assert.is(none.exitCode, 0);
   assert.match(none.stderr, "nothing to delete");
+  const [report] = documentsOf(await line.varve(["prune", "--keep-last", "1", "--json"]));
+  assert.equal([report.dryRun, report.versions], [false, []]);
 });
 
 test("on a terminal it asks about what would go, and goes on with yes only", async ({ line }) => {
@@ -75,6 +80,9 @@ test("all rules of the library can be given", async ({ line }) => {
   assert.equal(await prune("--max-size", "10GB"), []);
   const [report] = documentsOf(await line.varve(["prune", "--keep-last", "0", "--dry-run", "--json"]));
   assert.equal(report.protected, ["iris/model:0"]);
+  await line.varve(["delete", "iris/model:1", "iris/model:2", "--yes"]);
+  const kept = await line.varve(["prune", "iris/**", "--keep-last", "0", "--no-compact", "--dry-run"]);
+  assert.is(kept.stdout, "would keep iris/model:0: protected\n");
 });
 
 test("mistakes exit with 2, and so does what would leave nothing, unless forced", async ({ line }) => {
@@ -98,7 +106,11 @@ test("mistakes exit with 2, and so does what would leave nothing, unless forced"
 });
 
 test("--no-compact leaves the bytes, so that undelete helps, and compact frees them", async ({ line }) => {
+  const foreseen = await line.varve(["prune", "--keep-last", "1", "--no-compact", "--dry-run"]);
+  assert.match(foreseen.stdout, /\nwould delete 2 versions \(144 bytes\), to be freed by a later compact\n$/);
   await line.varve(["prune", "--keep-last", "1", "--yes", "--no-compact"]);
+  // What is dead already is no matter of one that does not compact.
+  assert.match((await line.varve(["prune", "--keep-last", "1", "--no-compact"])).stderr, "nothing to delete");
   assert.is((await line.varve(["undelete", "iris/model:0"])).exitCode, 0);
   const plan = await line.varve(["compact", "--dry-run"]);
   assert.match(plan.stdout, /^would free 1 blob, 72 bytes, of 1 segment; log /);
@@ -110,6 +122,58 @@ test("--no-compact leaves the bytes, so that undelete helps, and compact frees t
   assert.match((await line.varve(["compact"])).stderr, "nothing to free");
   assert.is((await line.varve(["undelete", "iris/model:1"])).exitCode, 3);
   assert.is((await line.varve(["verify", "--full"])).exitCode, 0);
+});
+
+test("old files that an earlier compaction has left go with the next one, also where nothing else is dead", async ({
+  line,
+}) => {
+  await line.varve(["delete", "iris/model:1", "--yes"]);
+  const old = join(line.home, "log", "0000000001.varve");
+  copyFileSync(old, join(line.folder, "old"));
+  await line.varve(["compact", "--yes"]);
+  assert.not(existsSync(old));
+  copyFileSync(join(line.folder, "old"), old);
+  const plan = await line.varve(["compact", "--dry-run"]);
+  assert.match(plan.stdout, /^would remove [\d.]+ KiB of old files, once nobody reads them\n$/);
+  assert.ok(existsSync(old));
+  const asked = await line.varve(["compact"], { ...TERMINAL, stdin: "n\n" });
+  // The line of the progress is cleared first.
+  assert.ok(asked.stderr.startsWith("\r\u001b[2KRemove "));
+  assert.match(asked.stderr, /Remove [\d.]+ KiB of old files\? \[y\/N\]/);
+  const done = await line.varve(["compact", "--yes"]);
+  assert.match(done.stdout, /^removed [\d.]+ KiB of old files\n$/);
+  assert.not(existsSync(old));
+  assert.match((await line.varve(["compact"])).stderr, "nothing to free");
+  assert.is((await line.varve(["verify", "--full"])).exitCode, 0);
+});
+
+test("old files that are still read stay, and that is said", async ({ line }) => {
+  await line.varve(["delete", "iris/model:1", "--yes"]);
+  const store = await openStore({ home: line.home, environment: false });
+  try {
+    const list = store.list({ allVersions: true })[Symbol.asyncIterator]();
+    await list.next();
+    const { stdout } = await line.varve(["compact", "--yes"]);
+    assert.match(stdout, /\n[\d.]+ KiB of old files are still read: compact again to remove them\n$/);
+    await list.return!();
+  } finally {
+    await store.close();
+  }
+  assert.match((await line.varve(["compact", "--yes"])).stdout, /^removed /);
+});
+
+test("what damage keeps compact from is told, also where nothing else is to be done", async ({ line }) => {
+  await line.varve(["alias", "iris/model:0", "a"]);
+  await line.varve(["alias", "iris/model:1", "a"]);
+  const segment = join(line.home, "log", "0000000001.varve");
+  const bytes = readFileSync(segment);
+  bytes[bytes.indexOf("VBAT") + 4]! ^= 1;
+  writeFileSync(segment, bytes);
+  const words = ["compact", "--history-before", "6", "--yes"];
+  assert.is(documentsOf(await line.varve([...words, "--json"]))[0].segments, 0);
+  const { exitCode, stdout } = await line.varve(words);
+  assert.is(exitCode, 5);
+  assert.match(stdout, /^skipped /);
 });
 
 test("compact forgets history up to an operation or a time", async ({ line }) => {

@@ -51,10 +51,6 @@ export class MemoryFiles implements FileSystem {
 
   makeFolder = nodeFileSystem.makeFolder;
 
-  writeOver(path: string, bytes: Uint8Array): void {
-    this.contents.get(path)!.set(bytes, 0);
-  }
-
   publish(from: string, to: string): void {
     this.link(from, to);
     this.contents.delete(from);

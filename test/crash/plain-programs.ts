@@ -1,49 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { endWithParent } from "../helpers/end-with-parent.ts";
+import { plainCode } from "../helpers/plain-code.ts";
 
 /** No answer takes this long, however busy the machine is. */
 const ANSWER_MILLISECONDS_MAX = 300_000;
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-let folder: string | undefined;
-
-/**
- * The path of a program of `test/crash/` as plain JavaScript, together with the engine as it is now. Compiled once for
- * each process that asks: a program that is started ten thousand times can't afford a loader of TypeScript.
- */
-function plainProgram(name: string): string {
-  folder ??= compile();
-  return join(folder, "built/test/crash", name.replace(/\.ts$/, ".js"));
-}
-
-function compile(): string {
-  const target = mkdtempSync(join(tmpdir(), "varve-plain-"));
-  process.once("exit", () => rmSync(target, { recursive: true, force: true }));
-  symlinkSync(join(root, "node_modules"), join(target, "node_modules"));
-  writeFileSync(join(target, "package.json"), '{ "type": "module" }\n');
-  const configuration = {
-    extends: join(root, "tsconfig.json"),
-    compilerOptions: {
-      noEmit: false,
-      noCheck: true,
-      rootDir: root,
-      outDir: join(target, "built"),
-      types: [],
-    },
-    include: [join(root, "engine"), join(root, "test/crash/*-program.ts")],
-  };
-  const path = join(target, "tsconfig.json");
-  writeFileSync(path, JSON.stringify(configuration));
-  const compiler = join(root, "node_modules/typescript/bin/tsc");
-  const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", path], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`the programs of the harnesses can't be compiled: ${stdout}`);
-  return target;
-}
 
 const running = new Set<PlainProcess>();
 
@@ -67,7 +29,8 @@ export class PlainProcess {
 
   /** @param under a command that it is started under, such as `["unshare", "-m"]` */
   constructor(name: string, options: object, under: string[] = []) {
-    const command = [...under, process.execPath, plainProgram(name), JSON.stringify(options)];
+    const program = plainCode(join(import.meta.dirname, name));
+    const command = [...under, process.execPath, program, JSON.stringify(options)];
     const [first, ...words] = endWithParent(command);
     this.process = spawn(first, words, { stdio: ["pipe", "pipe", "pipe"] });
     running.add(this);

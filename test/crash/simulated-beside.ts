@@ -20,7 +20,6 @@ export function withBeside(disk: SimulatedDisk): FileSystem {
     sizeOf: (path) => of(path).sizeOf(path),
     list: (folder) => of(folder).list(folder),
     makeFolder: (path) => of(path).makeFolder(path),
-    writeOver: (path, bytes) => of(path).writeOver(path, bytes),
     publish: (from, to) => of(to).publish(from, to),
     link(from, to) {
       if (isBeside(from) === isBeside(to)) return of(to).link(from, to);
@@ -50,7 +49,6 @@ function failing(disk: SimulatedDisk): FileSystem {
     sizeOf: (path) => checked("size", path, () => real.sizeOf(path)),
     list: (folder) => checked("list", folder, () => real.list(folder)),
     makeFolder: (path) => checked("makeFolder", path, () => mkdirSync(path, { recursive: true })),
-    writeOver: (path, bytes) => checked("writeOver", path, () => real.writeOver(path, bytes)),
     publish: (from, to) => checked("publish", to, () => real.publish(from, to)),
     link: (from, to) => checked("link", to, () => real.link(from, to)),
     replace: (from, to) => checked("replace", to, () => real.replace(from, to)),

@@ -3,7 +3,6 @@ export type CallKind =
   | "create"
   | "read"
   | "append"
-  | "writeOver"
   | "size"
   | "sync"
   | "close"

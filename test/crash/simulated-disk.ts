@@ -120,18 +120,6 @@ export class SimulatedDisk implements FileSystem, WatchedDisk {
     }
   }
 
-  writeOver(path: string, bytes: Uint8Array): void {
-    const call: SeamCall = { kind: "writeOver", path };
-    this.check(call);
-    const file = this.#current(path);
-    if (!(file instanceof SimulatedFile)) throw systemError("ENOENT", "open");
-    if (bytes.length > 0 && file.durableSize > 0)
-      this.misuse.push(`writing over what ${path} has on the disk`);
-    this.hooks.moment?.(call, "before");
-    file.writeOver(bytes);
-    this.hooks.moment?.(call, "after");
-  }
-
   publish(from: string, to: string): void {
     const call: SeamCall = { kind: "publish", path: to };
     const fault = this.hooks.fault?.(call);

@@ -46,21 +46,13 @@ export class SimulatedFile {
   }
 
   write(piece: Uint8Array): void {
-    if (piece.length > 0) this.#put(piece, this.size);
-  }
-
-  /** Over the first bytes, none of which was synced: a disk that lost them has what is told of unsynced ones. */
-  writeOver(piece: Uint8Array): void {
-    this.#put(piece, 0);
-  }
-
-  #put(piece: Uint8Array, from: number): void {
-    const to = from + piece.length;
-    this.#grow(to);
+    if (piece.length === 0) return;
+    const from = this.size;
+    this.#grow(from + piece.length);
     this.#bytes.set(piece, from);
-    this.size = Math.max(this.size, to);
+    this.size = from + piece.length;
     this.#copy = undefined;
-    this.unsynced.push({ from, to, doubtful: false });
+    this.unsynced.push({ from, to: this.size, doubtful: false });
   }
 
   /** A sync that was asked for when the file had `size` bytes has succeeded. */

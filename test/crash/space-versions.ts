@@ -97,22 +97,12 @@ export class KnownVersions {
 
   /** Whether it was there all the time between. */
   isLive({ made, deletes }: KnownVersion, from: number, to: number): boolean {
-    return made.some(
-      (make) =>
-        make.certain &&
-        make.to < from &&
-        !deletes.some((deletion) => deletion.to > make.from && deletion.from < to),
-    );
+    return holdsAllTheTime(made, deletes, from, to);
   }
 
   /** Whether it was deleted all the time between. */
   isDeleted({ made, deletes }: KnownVersion, from: number, to: number): boolean {
-    return deletes.some(
-      (deletion) =>
-        deletion.certain &&
-        deletion.to < from &&
-        !made.some((make) => make.to > deletion.from && make.from < to),
-    );
+    return holdsAllTheTime(deletes, made, from, to);
   }
 
   /**
@@ -186,6 +176,14 @@ export class KnownVersions {
       note(known, "deletes");
     }
   }
+}
+
+/** Whether one of these things had happened before, and none of those that undo it could since. */
+function holdsAllTheTime(done: readonly Span[], undone: readonly Span[], from: number, to: number): boolean {
+  return done.some(
+    (each) =>
+      each.certain && each.to < from && !undone.some((other) => other.to > each.from && other.from < to),
+  );
 }
 
 /** When it may have been deleted, the last time before `to`, at the earliest. */

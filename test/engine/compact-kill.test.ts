@@ -5,7 +5,7 @@ import { copyHome, newFolder } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, closeStores } from "../helpers/stores.ts";
-import { Expected, fill, logFiles, openSmall } from "./compact-support.ts";
+import { Expected, fill, logBytes, logFiles, openSmall } from "./compact-support.ts";
 
 const test = suite("compaction in several processes");
 test.after.each(closeAll);
@@ -62,26 +62,25 @@ async function checkAfterKill(home: string, expected: Expected, rebuilds: boolea
   await expected.checkEverywhere(home, store);
 }
 
-test("old files wait for a list in another process, which ends right, and go then", async () => {
-  const random = new Random("reading process");
-  const { home, expected } = await material(random);
+/** A store with another process in the middle of a list. */
+async function whileListed(what: string) {
+  const { home, expected } = await material(new Random(what));
   const reader = new Program("../engine/compact-program.ts", [home, "waits"]);
   await reader.expect();
-  const store = await openSmall(home);
-  const compacting = store.compact();
-  const report = await compacting;
+  return { home, expected, reader, store: await openSmall(home) };
+}
+
+test("old files wait for a list in another process, which ends right, and go then", async () => {
+  const { home, expected, reader, store } = await whileListed("reading process");
+  const report = await store.compact();
   assert.ok(report.waitingBytes > 0);
-  const waiting = [...logFiles(home).values()].reduce((sum, size) => sum + size, 0) - report.logBytesAfter;
-  assert.is(waiting, report.waitingBytes);
+  assert.is(logBytes(home) - report.logBytesAfter, report.waitingBytes);
   reader.tell("go on");
   const listed = await reader.expect();
   assert.equal(listed.values, Object.fromEntries(expected.live));
   const next = await store.compact();
   assert.is(next.waitingBytes, 0);
-  assert.is(
-    [...logFiles(home).values()].reduce((sum, size) => sum + size, 0),
-    next.logBytesAfter,
-  );
+  assert.is(logBytes(home), next.logBytesAfter);
   reader.tell("load all");
   assert.equal((await reader.expect()).values, Object.fromEntries(expected.live));
   await reader.ended();
@@ -89,11 +88,7 @@ test("old files wait for a list in another process, which ends right, and go the
 });
 
 test("another process that compacts is named", async () => {
-  const random = new Random("two processes");
-  const { home, expected } = await material(random);
-  const reader = new Program("../engine/compact-program.ts", [home, "waits"]);
-  await reader.expect();
-  const store = await openSmall(home);
+  const { home, expected, reader, store } = await whileListed("two processes");
   const other = new Program("../engine/compact-program.ts", [home, ""]);
   let error: Error | undefined;
   while (!error) {

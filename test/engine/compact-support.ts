@@ -171,10 +171,6 @@ export class MomentFiles implements FileSystem {
     return this.#around("list", () => nodeFileSystem.list(folder));
   }
 
-  writeOver(path: string, bytes: Uint8Array): void {
-    this.#around("writeOver", () => nodeFileSystem.writeOver(path, bytes));
-  }
-
   publish(from: string, to: string): void {
     this.#around("publish", () => nodeFileSystem.publish(from, to));
     this.#at("after publish");

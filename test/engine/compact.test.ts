@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-record.ts";
 import { openEngine } from "../../engine/key-value.ts";
+import { SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { openCore } from "../../engine/open.ts";
 import { damageText, segmentsOf } from "../helpers/damage.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
@@ -132,10 +133,12 @@ test("a share that is not reached leaves a segment as it is", async () => {
   const { home, store, expected, random } = await filled("share", 30, 0);
   await expected.delete(store, await expected.save(store, "own", "nobody else has it ".repeat(50)));
   await fill(store, expected, random, 30, 0);
-  const before = logFiles(home);
+  // Who commits next ends a segment that is full, and compaction may be the next.
+  const filledFiles = () => [...logFiles(home)].filter(([, size]) => size > SEGMENT_HEADER_BYTES);
+  const before = filledFiles();
   const none = await store.compact({ deadShare: 0.9 });
   assert.equal([none.segments, none.freedBytes], [0, 0]);
-  assert.equal(logFiles(home), before);
+  assert.equal(filledFiles(), before);
   assert.ok((await store.compact({ deadShare: 0.001 })).freedBytes > 0);
   await expected.checkEverywhere(home, store);
 });
@@ -147,6 +150,8 @@ test("wrong options are told, and nothing is done for a store that may only be r
     { deadShare: "1" },
     { historyBefore: -1 },
     { historyBefore: new Date("?") },
+    { dryRun: "yes" },
+    { dryrun: true },
   ])
     await failureWithHint(store.compact(options as never), "INVALID_ARGUMENT");
   const reader = await openSmall(home, { readOnly: true });

@@ -22,7 +22,6 @@ import { RecordKind } from "../../engine/log/format.ts";
 import { GroupLayout } from "../../engine/log/layout.ts";
 import type { RecordPlace } from "../../engine/log/reader.ts";
 import { LogReader } from "../../engine/log/reader.ts";
-import { RewrittenSegment } from "../../engine/log/rewritten.ts";
 import { scanLog } from "../../engine/log/scan.ts";
 import type { LogIdentity, LogPosition } from "../../engine/log/segment.ts";
 import {
@@ -33,6 +32,7 @@ import {
   segmentPath,
 } from "../../engine/log/segment.ts";
 import { indexFolder, logFolder } from "../../engine/maintenance/home.ts";
+import { RewrittenSegment } from "../helpers/rewritten-segment.ts";
 
 const [home, times] = process.argv.slice(2) as [string, string];
 const folder = logFolder(home);
@@ -69,8 +69,10 @@ class Move {
       };
       const made = new RewrittenSegment(files, folder, rewriting, identity, Date.now());
       const { salt } = made.header;
-      const layout = new GroupLayout(made.start, salt, 0);
+      const pieces: Uint8Array[] = [];
+      let position = made.start;
       for (const batch of own) {
+        const layout = new GroupLayout(position, salt, batch.header.durableSequence);
         layout.beginBatch();
         for (const record of batch.records) {
           const { kind, flags, tag, referenceCount, payloadLength, offset } = record;
@@ -82,10 +84,10 @@ class Move {
           const at = layout.addRecord({ kind, flags, tag, referenceCount, key, payload, payloadChecksum });
           this.places.set(id(old), { segment: made.id, offset: at, payloadLength });
         }
-        layout.endBatch(batch.header.sequence, batch.header.time, batch.header.durableSequence);
+        position = layout.endBatch(batch.header.sequence, batch.header.time);
+        pieces.push(...layout.pieces());
       }
-      made.append(layout.pieces());
-      await made.finish();
+      await made.write(pieces);
       this.made.push(made);
       end = own.at(-1)?.end ?? end;
     }

@@ -44,16 +44,9 @@ async function answering(home: string, options: Partial<OpenOptions>) {
   };
 }
 
-/** The loader of this thread is not that of another. */
-function newThread(workerData: [string, string]): Worker {
-  const [api, own] = [import.meta.resolve("tsx/esm/api"), import.meta.url].map((url) => JSON.stringify(url));
-  const code = `import(${api}).then(({ register }) => (register(), import(${own})))`;
-  return new Worker(code, { eval: true, workerData });
-}
-
 async function main(): Promise<void> {
   const [home, options, thread] = process.argv.slice(2) as [string, string, string | undefined];
-  const worker = thread && newThread([home, options]);
+  const worker = thread && new Worker(new URL(import.meta.url), { workerData: [home, options] });
   const first = worker && (await new Promise((resolve) => worker.once("message", resolve)));
   const own = worker ? undefined : await answering(home, JSON.parse(options));
   if (!worker || first === "ready") console.log(JSON.stringify({ ready: true }));

@@ -144,6 +144,33 @@ test("a segment that was rewritten while what it took the place of is there", as
   await isWhole(store);
 });
 
+test("one of another store that got among them hides nothing from stats, verify and repair", async () => {
+  const home = await newHome();
+  const other = await newHome();
+  const foreign = await rewriteSegments(logOf(other), idsOf(other).slice(0, 3));
+  cpSync(segmentPath(logOf(other), foreign), segmentPath(logOf(home), foreign));
+  const own = readdirSync(logOf(home)).filter((name) => !name.includes("-"));
+  const store = await openSmall(home);
+  assert.is((await store.stats()).segments, own.length);
+  const whole = await store.verify({ full: true });
+  assert.equal(whole.problems, []);
+  assert.is(whole.segments, own.length);
+  damageText(segmentPath(logOf(home), 1), marked(0));
+  const { problems } = await store.verify();
+  assert.equal(
+    problems.flatMap(({ refs = [] }) => refs),
+    ["n/0:0"],
+  );
+  const values = newFolder();
+  const another = await openTestStore(values);
+  await another.save("same", marked(0));
+  await another.close();
+  const report = await store.repair({ from: values });
+  assert.equal([report.ok, report.notRepaired], [true, []]);
+  assert.is(await store.load("n/0:0"), marked(0));
+  await store.close();
+});
+
 test("a header that can't be read gives way to what it took the place of, while that is there", async () => {
   const home = await newHome();
   const log = logOf(home);

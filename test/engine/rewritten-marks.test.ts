@@ -7,6 +7,7 @@ import { Catalog } from "../../engine/index/catalog.ts";
 import { indexFolder, listGenerations } from "../../engine/maintenance/home.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { newestIndex } from "../helpers/indexes.ts";
+import { leaseHolder } from "../helpers/lock-homes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, closeStores, openSeamStore } from "../helpers/stores.ts";
 
@@ -125,13 +126,6 @@ for (const [when, moved] of [
 function generationsOf(home: string): number[] {
   const sequence = (generation: number) => markOf(indexFolder(home, generation)).clean.sequence;
   return listGenerations(home).sort((a, b) => sequence(b) - sequence(a));
-}
-
-async function leaseHolder(home: string): Promise<Program> {
-  const holder = new Program("../engine/lease-compactor.ts", [home, "{}"]);
-  await holder.expect();
-  assert.is(await holder.ask("lease"), "taken");
-  return holder;
 }
 
 test("while somebody moves records no checkpoint is begun; the next commit begins it", async () => {

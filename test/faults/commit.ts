@@ -116,7 +116,7 @@ export const commitFaults: Fault[] = [
   },
   {
     name: "a snapshot does not follow to the index in use",
-    file: "engine/engine.ts",
+    file: "engine/index-view.ts",
     text: "      this.#source.followNow();\n",
     replacement: "",
     tests: ["engine/replaced-index.test.ts"],

@@ -108,6 +108,13 @@ export const indexFaults: Fault[] = [
     tests: ["crash/io-errors.test.ts"],
   },
   {
+    name: "databases that were closed are kept in memory",
+    file: "engine/index/lmdb.ts",
+    text: "if (database === this.#database) allDbs.delete(name);",
+    replacement: "if (!database) allDbs.delete(name);",
+    tests: ["store/open-and-close.test.ts"],
+  },
+  {
     name: "an index that was replaced is read on",
     file: "engine/maintenance/live-index.ts",
     text: "if (state.generation !== this.#state.generation) throw indexReplaced();",

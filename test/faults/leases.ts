@@ -47,8 +47,8 @@ export const leaseFaults: Fault[] = [
   {
     name: "readers do not count for the oldest epoch",
     file: "engine/index/openers.ts",
-    text: "for (const { opener } of this.#all(KINDS)) {",
-    replacement: 'for (const { opener } of this.#all(["opener"])) {',
+    text: "for (const { opener } of this.#openers(EVERYBODY)) {",
+    replacement: "for (const { opener } of this.#openers(WRITERS)) {",
     tests: ["index/lease.test.ts"],
   },
   {
@@ -68,8 +68,8 @@ export const leaseFaults: Fault[] = [
   {
     name: "readers are waited for in the way of those who are alone",
     file: "engine/index/lock.ts",
-    text: 'this.#openers.others(["opener", "reader"]) === 0',
-    replacement: 'this.#openers.others(["opener"]) === 0',
+    text: "this.#openers.others(EVERYBODY) === 0",
+    replacement: "this.#openers.others(WRITERS) === 0",
     tests: ["index/lease.test.ts"],
   },
   {

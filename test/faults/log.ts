@@ -96,8 +96,8 @@ export const logFaults: Fault[] = [
   {
     name: "a batch overclaims what was durable",
     file: "engine/log/layout.ts",
-    text: "      durableSequence,\n",
-    replacement: "      durableSequence: sequence - 1,\n",
+    text: "durableSequence: this.#durableSequence,",
+    replacement: "durableSequence: sequence - 1,",
     tests: ["crash/power-cut.test.ts"],
   },
   {
@@ -145,7 +145,7 @@ export const logFaults: Fault[] = [
   {
     name: "a copied log is relied on before it is synced",
     file: "engine/maintenance/open.ts",
-    text: "  releasing(opened.catalog, () => syncLog(home));\n",
+    text: "  releasing(opened.catalog, () => syncLog(home, identity));\n",
     replacement: "",
     tests: ["crash/power-cut.test.ts"],
   },

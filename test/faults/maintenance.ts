@@ -145,8 +145,8 @@ export const maintenanceFaults: Fault[] = [
   {
     name: "a verification does not follow to the index in use",
     file: "engine/engine.ts",
-    text: "    await this.#follow();\n    const { reader, catalog } = this;",
-    replacement: "    const { reader, catalog } = this;",
+    text: "    await this.#follow();\n    const { identity, reader, catalog } = this;",
+    replacement: "    const { identity, reader, catalog } = this;",
     tests: ["engine/replaced-index.test.ts"],
   },
   {

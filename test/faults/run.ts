@@ -15,7 +15,7 @@ const MINUTES_MAX = 3;
 
 function copyOf(fault: Fault | undefined): string {
   const copy = mkdtempSync(join(tmpdir(), "varve-fault-"));
-  for (const name of ["engine", "test", "package.json", "tsconfig.json"]) {
+  for (const name of ["engine", "cli", "test", "package.json", "tsconfig.json"]) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));

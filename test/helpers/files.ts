@@ -46,11 +46,6 @@ export class WatchedFiles implements FileSystem {
   list = nodeFileSystem.list;
   makeFolder = nodeFileSystem.makeFolder;
 
-  writeOver(path: string, bytes: Uint8Array): void {
-    this.calls.push(`writeOver ${nameOf(path)}`);
-    nodeFileSystem.writeOver(path, bytes);
-  }
-
   publish(from: string, to: string): void {
     this.calls.push(`publish ${nameOf(to)}`);
     const publish = () => nodeFileSystem.publish(from, to);

@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { endWithParent } from "./end-with-parent.ts";
+import { plainCode } from "./plain-code.ts";
 import { readableRoot } from "./readable-code.ts";
 
 const loader = import.meta.resolve("tsx");
@@ -25,11 +26,8 @@ export class Program {
 
   /** @param path from this folder */
   constructor(path: string, args: string[], options: ProgramOptions = {}) {
-    const here = (file: string) =>
-      options.uid === undefined ? file : join(readableRoot(), relative(repository, file));
-    const file = here(fileURLToPath(new URL(path, import.meta.url)));
-    const load = pathToFileURL(here(fileURLToPath(loader))).href;
-    const command = [...(options.under ?? []), process.execPath, "--import", load, file, ...args];
+    const code = commandFor(join(import.meta.dirname, path), options.uid !== undefined);
+    const command = [...(options.under ?? []), process.execPath, ...code, ...args];
     const [first, ...words] = endWithParent(command);
     this.process = spawn(first, words, {
       stdio: ["pipe", "pipe", "pipe"],
@@ -101,6 +99,13 @@ export class Program {
   get errors(): string {
     return this.#errors;
   }
+}
+
+/** @param forOthers whether another user runs it, who may not be let into a temporary folder of this one */
+function commandFor(file: string, forOthers: boolean): string[] {
+  if (!forOthers) return [plainCode(file)];
+  const readable = (path: string) => join(readableRoot(), relative(repository, path));
+  return ["--import", pathToFileURL(readable(fileURLToPath(loader))).href, readable(file)];
 }
 
 /** For `after.each`. */

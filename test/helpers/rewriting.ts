@@ -5,7 +5,6 @@ import { nodeFileSystem } from "../../engine/log/file.ts";
 import { DIGEST_BYTES, FLAG_WEAK, RecordKind, SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { GroupLayout } from "../../engine/log/layout.ts";
 import { LogReader } from "../../engine/log/reader.ts";
-import { RewrittenSegment } from "../../engine/log/rewritten.ts";
 import type { ScannedRecord } from "../../engine/log/scan.ts";
 import { scanLog } from "../../engine/log/scan.ts";
 import type { LogPosition } from "../../engine/log/segment.ts";
@@ -16,6 +15,7 @@ import {
   segmentPath,
   syncNames,
 } from "../../engine/log/segment.ts";
+import { RewrittenSegment } from "./rewritten-segment.ts";
 
 interface RewriteOptions {
   /** Whether a record stays; batches without any go. Default: all stay. */
@@ -63,9 +63,11 @@ export async function rewriteSegments(
     2000,
   );
   const { salt } = rewritten.header;
-  const layout = new GroupLayout(rewritten.start, salt, 0);
+  const pieces: Uint8Array[] = [];
+  let position = rewritten.start;
   for (const batch of batches) {
     const { sequence, time, durableSequence } = batch.header;
+    const layout = new GroupLayout(position, salt, durableSequence);
     layout.beginBatch();
     for (const record of batch.records) {
       if (!keeps(record, sequence)) continue;
@@ -74,10 +76,10 @@ export async function rewriteSegments(
       const payloadChecksum = checksum(payload, salt);
       layout.addRecord({ kind, flags, tag, referenceCount, key, payload, payloadChecksum });
     }
-    layout.endBatch(sequence, time, durableSequence);
+    position = layout.endBatch(sequence, time);
+    pieces.push(...layout.pieces());
   }
-  rewritten.append(layout.pieces());
-  await rewritten.finish();
+  await rewritten.write(pieces);
   reader.close();
   rewritten.publish();
   syncNames(files, folder);

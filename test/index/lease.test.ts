@@ -1,41 +1,24 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CompactorLease } from "../../engine/index/lease.ts";
-import { LockEnvironment } from "../../engine/index/lock.ts";
-import type { LockTimes } from "../../engine/index/openers.ts";
+import type { LockEnvironment } from "../../engine/index/lock.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
-import { closeAll, track } from "../helpers/stores.ts";
+import { leaseHolder, lockOf, newLockHome } from "../helpers/lock-homes.ts";
+import { killPrograms } from "../helpers/processes.ts";
+import { closeAll } from "../helpers/stores.ts";
 
 /** Who may move records, and who is waited for by those who do. */
 const test = suite("leases");
 test.after.each(killPrograms);
 test.after.each(closeAll);
 
-function newHome(): string {
-  const home = newFolder();
-  mkdirSync(join(home, "lock"));
-  return home;
-}
-
-const lockOf = (home: string, times?: Partial<LockTimes>) => track(new LockEnvironment(home, times));
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const take = (lock: LockEnvironment): CompactorLease => lock.holdSync(() => lock.takeCompactor());
 const isOurs = (lock: LockEnvironment, lease: CompactorLease) => lock.holdSync(() => lease.isOurs());
 const release = (lock: LockEnvironment, lease: CompactorLease) => lock.holdSync(() => lease.release());
 
-async function leaseHolder(home: string): Promise<Program> {
-  const program = new Program("../engine/lease-compactor.ts", [home, "{}"]);
-  await program.expect();
-  assert.is(await program.ask("lease"), "taken");
-  return program;
-}
-
 test("one process has the lease at a time, and is named to others", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const holder = await leaseHolder(home);
   const lock = lockOf(home);
   assert.ok(lock.isCompacted);
@@ -49,7 +32,7 @@ test("one process has the lease at a time, and is named to others", async () => 
 });
 
 test("within one process too, by the same handle and by others; given back it can be taken", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const [first, second] = [lockOf(home), lockOf(home)];
   for (const lock of [first, second]) {
     const lease = take(lock);
@@ -63,7 +46,7 @@ test("within one process too, by the same handle and by others; given back it ca
 });
 
 test("one that was silent for too long loses it, learns that at its next step, and takes nothing back", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const lock = lockOf(home, { silenceMax: 50, beat: 60_000 });
   const late = take(lock);
   await pause(80);
@@ -76,7 +59,7 @@ test("one that was silent for too long loses it, learns that at its next step, a
 });
 
 test("it is kept by signs of life: while nothing is done by themselves", async () => {
-  const lock = lockOf(newHome(), { silenceMax: 1_500, beat: 100 });
+  const lock = lockOf(newLockHome(), { silenceMax: 1_500, beat: 100 });
   const lease = take(lock);
   await pause(2_000);
   await failureWithHint(() => take(lock), "CONFLICT");
@@ -84,7 +67,7 @@ test("it is kept by signs of life: while nothing is done by themselves", async (
 });
 
 test("and at each step that looks, also where that leaves no time for anything else", async () => {
-  const lock = lockOf(newHome(), { silenceMax: 900, beat: 100 });
+  const lock = lockOf(newLockHome(), { silenceMax: 900, beat: 100 });
   const lease = take(lock);
   for (let step = 0; step < 3; step++) {
     for (const until = performance.now() + 400; performance.now() < until; );
@@ -95,7 +78,7 @@ test("and at each step that looks, also where that leaves no time for anything e
 });
 
 test("the oldest epoch is that of all who are there, readers included, and only grows by what they say", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const [first, second, reader] = [lockOf(home), lockOf(home), lockOf(home)];
   assert.is(first.oldestEpoch(), Number.POSITIVE_INFINITY);
   for (const lock of [first, second]) lock.holdSync(() => lock.register(false));
@@ -114,7 +97,7 @@ test("the oldest epoch is that of all who are there, readers included, and only 
 });
 
 test("who was silent for too long is not waited for, and who goes on is again, with what it had acknowledged", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const silent = lockOf(home, { beat: 300 });
   silent.holdSync(() => silent.register(false));
   const other = lockOf(home, { silenceMax: 50 });
@@ -127,7 +110,7 @@ test("who was silent for too long is not waited for, and who goes on is again, w
 });
 
 test("readers are no openers for those who leave, but keep others from taking the lock at once", () => {
-  const home = newHome();
+  const home = newLockHome();
   const [writer, reader] = [lockOf(home), lockOf(home)];
   writer.holdSync(() => writer.register(false));
   assert.ok(writer.isAlone());

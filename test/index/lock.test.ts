@@ -7,20 +7,13 @@ import { Environment } from "../../engine/index/lmdb.ts";
 import { LockEnvironment, lockFolder } from "../../engine/index/lock.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
+import { lockOf, newLockHome } from "../helpers/lock-homes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, track } from "../helpers/stores.ts";
 
 const test = suite("lock environment");
 test.after.each(killPrograms);
 test.after.each(closeAll);
-
-function newHome(): string {
-  const home = newFolder();
-  mkdirSync(join(home, "lock"));
-  return home;
-}
-
-const lockOf = (home: string) => track(new LockEnvironment(home));
 
 const state = {
   identity: { storeId: "0123456789abcdef0123456789abcdef", application: "artifact" },
@@ -37,7 +30,7 @@ const state = {
 };
 
 test("the shared state comes back as it was, and is absent before the first", () => {
-  const lock = lockOf(newHome());
+  const lock = lockOf(newLockHome());
   assert.is(lock.state(), undefined);
   for (const flags of [{}, { indexUnclean: false, cutAtTail: true, syncFailed: false, indexSuspect: true }]) {
     lock.holdSync(() => lock.setState({ ...state, ...flags }));
@@ -46,7 +39,7 @@ test("the shared state comes back as it was, and is absent before the first", ()
 });
 
 test("its folder is named after the boot and the inode of the folder above", () => {
-  const home = newHome();
+  const home = newLockHome();
   lockOf(home);
   const { dev, ino, birthtimeNs } = statSync(join(home, "lock"), { bigint: true });
   const place = `${dev.toString(16)}-${ino.toString(16)}-${birthtimeNs.toString(16)}`;
@@ -54,7 +47,7 @@ test("its folder is named after the boot and the inode of the folder above", () 
 });
 
 test("a copied home gets a lock of its own, and a moved one keeps its", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const lock = lockOf(home);
   lock.holdSync(() => lock.setState(state));
   const copy = copyHome(home);
@@ -67,7 +60,7 @@ test("a copied home gets a lock of its own, and a moved one keeps its", async ()
 });
 
 test("environments of earlier boots are removed, nothing else", () => {
-  const home = newHome();
+  const home = newLockHome();
   const lock = lockOf(home);
   const folder = join(home, "lock");
   const own = readdirSync(folder)[0]!;
@@ -78,7 +71,7 @@ test("environments of earlier boots are removed, nothing else", () => {
 });
 
 test("those that have it open are counted, and let go when they leave", () => {
-  const home = newHome();
+  const home = newLockHome();
   const first = lockOf(home);
   first.holdSync(() => first.register(false));
   assert.is(first.others(), 0);
@@ -94,7 +87,7 @@ test("those that have it open are counted, and let go when they leave", () => {
 });
 
 test("rows of processes that are gone, or whose number another one has now, are removed at the next registration", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const environment = await rowsOf(home);
   const own = { start: "1", namespace: statSync("/proc/self/ns/pid").ino, heartbeat: Date.now() };
   const rows = [
@@ -122,7 +115,7 @@ async function rowsOf(home: string): Promise<Environment> {
 }
 
 test("a living process of another PID namespace is refused, and named", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const environment = await rowsOf(home);
   const row = { pid: 42, start: "1", namespace: 7, heartbeat: Date.now() };
   environment.transactSync(() => environment.put(Buffer.from("opener/x"), Buffer.from(JSON.stringify(row))));
@@ -135,7 +128,7 @@ test("a living process of another PID namespace is refused, and named", async ()
 
 test("a lock that was removed or replaced locks nobody out, so whoever holds it stops", async () => {
   for (const replaced of [false, true]) {
-    const home = newHome();
+    const home = newLockHome();
     const lock = lockOf(home);
     lock.holdSync(() => lock.setState(state));
     const folder = lockFolder(home);
@@ -152,7 +145,7 @@ test("a lock that was removed or replaced locks nobody out, so whoever holds it 
 });
 
 test("nothing that a failing action put is kept when it holds the lock at once", () => {
-  const lock = lockOf(newHome());
+  const lock = lockOf(newLockHome());
   assert.throws(() =>
     lock.holdSync(() => {
       lock.setState(state);
@@ -168,7 +161,7 @@ test("two processes never hold it together", async () => {
 
 /** Processes that count up side by side: how, and how often. */
 async function countedBy(...counters: [string, number][]): Promise<number> {
-  const home = newHome();
+  const home = newLockHome();
   const lock = lockOf(home);
   lock.holdSync(() => lock.setState({ ...state, generation: 0 }));
   await lock.close();
@@ -191,7 +184,7 @@ test("who opens it while the last one closes it is not stopped by that", async (
 });
 
 test("a gate that is marked dead is passed over", () => {
-  const home = newHome();
+  const home = newLockHome();
   mkdirSync(lockFolder(home));
   writeFileSync(join(lockFolder(home), "gate-1.dead"), "");
   const lock = lockOf(home);

@@ -1,25 +1,17 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LockEnvironment, lockFolder } from "../../engine/index/lock.ts";
+import { NOTHING_NOTED } from "../../engine/index/shared-state.ts";
 import { newFolder, openFilesUnder } from "../helpers/folders.ts";
+import { lockOf, newLockHome } from "../helpers/lock-homes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
-import { closeAll, openTestStore, track } from "../helpers/stores.ts";
+import { closeAll, openTestStore } from "../helpers/stores.ts";
 import { within } from "../helpers/time.ts";
 
 /** Handles of one process on the lock of one home. */
 const test = suite("a lock that a process has open several times");
 test.after.each(killPrograms);
 test.after.each(closeAll);
-
-function newHome(): string {
-  const home = newFolder();
-  mkdirSync(join(home, "lock"));
-  return home;
-}
-
-const lockOf = (home: string) => track(new LockEnvironment(home));
 
 /** A row of the lock that counts. */
 function count(lock: LockEnvironment): number {
@@ -34,16 +26,11 @@ const STATE = {
   durableSequence: 1,
   generation: 0,
   indexUnclean: false,
-  cutAtTail: false,
-  syncFailed: false,
-  indexSuspect: false,
-  checkpointSequence: 0,
-  logEpoch: 0,
-  losses: 0,
+  ...NOTHING_NOTED,
 };
 
 test("each handle knows of the waits of all, so that none waits for itself", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const [first, second] = [lockOf(home), lockOf(home)];
   const held = first.hold(() => count(first));
   assert.ok(second.isWanted);
@@ -54,7 +41,7 @@ test("each handle knows of the waits of all, so that none waits for itself", asy
 });
 
 test("a handle that is opened while the last one closes goes on with the same lock", async () => {
-  const home = newHome();
+  const home = newLockHome();
   let last = new LockEnvironment(home);
   for (let round = 1; round <= 50; round++) {
     const closing = last.close();
@@ -73,7 +60,7 @@ test("a handle that is opened while the last one closes goes on with the same lo
 });
 
 test("one that closes leaves the others theirs, and the last one leaves nothing open", async () => {
-  const home = newHome();
+  const home = newLockHome();
   const locks = [lockOf(home), lockOf(home), lockOf(home)];
   for (const [i, lock] of locks.entries()) {
     assert.is(
@@ -86,7 +73,7 @@ test("one that closes leaves the others theirs, and the last one leaves nothing 
 });
 
 test("closing does not wait for a call whose lock another process has, which ends when it gets it", async () => {
-  const home = newHome();
+  const home = newLockHome();
   // Before the other one has the lock: to open it would wait for that on this thread.
   const lock = new LockEnvironment(home);
   const holder = new Program("../processes/lock-holder.ts", [home]);

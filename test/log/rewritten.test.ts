@@ -152,12 +152,16 @@ function checkDamaged(log: HandmadeLog, expected: readonly string[], what: strin
   return isTold;
 }
 
-test("whatever byte of one is flipped, each record is right or told, and all behind is read", async () => {
+/** Three segments as one, which has something left out, and a fourth behind it. */
+async function rewrittenThree() {
   const log = fourSegments();
   const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some });
-  const expected = texts(log.scan().batches);
   const path = filePath(log, id);
-  const whole = readFileSync(path);
+  return { log, id, path, expected: texts(log.scan().batches), whole: readFileSync(path) };
+}
+
+test("whatever byte of one is flipped, each record is right or told, and all behind is read", async () => {
+  const { log, expected, path, whole } = await rewrittenThree();
   let told = 0;
   for (let at = 0; at < whole.length; at++) {
     const bytes = Buffer.from(whole);
@@ -170,11 +174,7 @@ test("whatever byte of one is flipped, each record is right or told, and all beh
 });
 
 test("wherever one is cut, or grown, that is damage, and all behind is read", async () => {
-  const log = fourSegments();
-  const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some });
-  const expected = texts(log.scan().batches);
-  const path = filePath(log, id);
-  const whole = readFileSync(path);
+  const { log, id, expected, path, whole } = await rewrittenThree();
   for (let length = 0; length < whole.length; length++) {
     writeFileSync(path, whole.subarray(0, length));
     assert.ok(checkDamaged(log, expected, `${length} bytes`), `${length} bytes`);

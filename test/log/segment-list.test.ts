@@ -26,6 +26,20 @@ import { identity } from "./support.ts";
 const test = suite("segments in effect");
 test.after.each(removeFolders);
 
+/** Of a segment that says nothing but which it is. */
+const headerOf = (number: number, generation: number): SegmentHeader => ({
+  formatVersion: generation === 0 ? FORMAT_VERSION_WRITTEN : FORMAT_VERSION,
+  number,
+  generation,
+  previousNumber: number - 1,
+  previousEnd: 0,
+  previousChain: 0n,
+  previousSequence: 0,
+  salt: 1n,
+  createdAt: 0,
+  ...identity,
+});
+
 /** A file with nothing but a header. */
 function place(
   folder: string,
@@ -35,19 +49,7 @@ function place(
   storeId?: string,
 ): number {
   const id = segmentId(number, generation);
-  const header: SegmentHeader = {
-    formatVersion: generation === 0 ? FORMAT_VERSION_WRITTEN : FORMAT_VERSION,
-    number,
-    generation,
-    previousNumber: number - 1,
-    previousEnd: 0,
-    previousChain: 0n,
-    previousSequence: 0,
-    salt: 1n,
-    createdAt: 0,
-    ...identity,
-    ...(storeId && { storeId }),
-  };
+  const header = { ...headerOf(number, generation), ...(storeId && { storeId }) };
   if (generation > 0) header.rewritten = { lastNumber, endChain: 0n, endSequence: 0, bytes: 128 };
   writeFileSync(segmentPath(folder, id), encodeSegmentHeader(header));
   return id;
@@ -146,18 +148,7 @@ test("a header that is another's says nothing: other number, generation or store
 test("a rewritten segment of a newer format stops with NOT_SUPPORTED", async () => {
   const folder = newFolder();
   const path = segmentPath(folder, place(folder, 1, 1));
-  const header: SegmentHeader = {
-    formatVersion: FORMAT_VERSION + 1,
-    number: 1,
-    generation: 1,
-    previousNumber: 0,
-    previousEnd: 0,
-    previousChain: 0n,
-    previousSequence: 0,
-    salt: 1n,
-    createdAt: 0,
-    ...identity,
-  };
+  const header = { ...headerOf(1, 1), formatVersion: FORMAT_VERSION + 1 };
   writeFileSync(path, encodeSegmentHeader(header));
   await failureWithHint(() => inEffect(folder), "NOT_SUPPORTED");
 });

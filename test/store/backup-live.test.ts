@@ -12,7 +12,7 @@ const test = suite("backup of a store in use");
 test.after.each(closeAll);
 test.after.each(killPrograms);
 
-const MILLISECONDS = Number(process.env.VARVE_TEST_BACKUP_MILLISECONDS ?? 4_000);
+const MILLISECONDS = Number(process.env.VARVE_TEST_BACKUP_MILLISECONDS ?? 2_500);
 const WRITERS = ["one", "two", "three"];
 
 /** What a writer told: the operation of each save, and how many saves it had made when a deletion was acknowledged. */

@@ -42,7 +42,6 @@ function twoDisks(disk: SimulatedDisk, links: boolean): FileSystem {
     sizeOf: (path) => of(path).sizeOf(path),
     list: (path) => of(path).list(path),
     makeFolder: (path) => of(path).makeFolder(path),
-    writeOver: (path, bytes) => of(path).writeOver(path, bytes),
     publish: (from, to) => of(to).publish(from, to),
     link,
     replace: (from, to) => of(to).replace(from, to),

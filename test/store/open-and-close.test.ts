@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { allDbs } from "lmdb";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StoreOptions } from "../../engine/api.ts";
@@ -217,6 +218,18 @@ test("wrong options are INVALID_ARGUMENT", async () => {
   ];
   for (const options of wrong)
     await failureWithHint(openTestStore(home, options as StoreOptions), "INVALID_ARGUMENT");
+});
+
+test("nothing of a closed store is kept in memory, however many there were", async () => {
+  const before = new Set(allDbs.values());
+  const added = () => [...allDbs.values()].filter((database) => !before.has(database)).length;
+  for (let i = 0; i < 3; i++) {
+    const store = await newStore();
+    await store.save("a", i);
+    assert.ok(added() > 0);
+    await store.close();
+  }
+  assert.is(added(), 0);
 });
 
 test("a folder with other things in it is left as it is", async () => {

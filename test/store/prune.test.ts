@@ -174,6 +174,8 @@ test("a policy that is wrong, or says nothing, is refused", async () => {
     { keepTags: { a: "b" } },
     { keepName: "a" },
     { tags: {} },
+    { tags: null },
+    { keepTags: null, keepLast: 1 },
     { keepLast: -1 },
     { keepLast: 1.5 },
     { keepLast: "3" },
@@ -191,7 +193,7 @@ test("a policy that is wrong, or says nothing, is refused", async () => {
   ];
   for (const policy of wrong)
     await failureWithHint(store.prune(policy as PrunePolicy, { force: true }), "INVALID_ARGUMENT");
-  for (const options of [{ dry: true }, { dryRun: "yes" }, { compact: 0 }])
+  for (const options of [{ dry: true }, { dryRun: "yes" }, { compact: 0 }, { confirm: "yes" }])
     await failureWithHint(store.prune({ keepLast: 1 }, options as never), "INVALID_ARGUMENT");
   assert.is(await store.load("a"), 1);
 });
@@ -365,8 +367,16 @@ test("statistics by name say what each name alone would free", async () => {
   assert.is(all.logOverheadBytes, all.logBytes - all.blobBytes);
   assert.is((await store.stats()).byName, undefined);
   await store.compact();
-  const after = await store.stats();
+  const after = await store.stats({ byName: true });
   assert.equal([after.deletedVersions, after.deadBlobBytes], [0, 0]);
+  assert.equal(
+    after.byName!.map(({ name, deletedVersions }) => [name, deletedVersions]),
+    [
+      ["a", 0],
+      ["b", 0],
+      ["c", 0],
+    ],
+  );
   const freed = await store.prune({ name: "a" });
   assert.is(freed.freedBytes, byName![0]!.ownBytes);
 });
