@@ -5,7 +5,7 @@ import type { OutputStream } from "./output.ts";
 
 const QUIET_MILLISECONDS = 1_000;
 const REDRAW_MILLISECONDS = 100;
-const CLEAR_LINE = "\r\u001b[2K";
+export const CLEAR_LINE = "\r\u001b[2K";
 
 /** What it needs of a verb's context. */
 interface Surroundings {

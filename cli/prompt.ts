@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Context } from "./context.ts";
 import { usageError } from "./errors.ts";
+import { CLEAR_LINE } from "./progress.ts";
 
 /**
  * Whether to go on: with `--yes` always, on a terminal if the answer is yes.
@@ -17,6 +18,8 @@ export async function isConfirmed(context: Context, isYes: boolean, question: st
       "add --yes, or look first with --dry-run",
     );
   }
+  // What told how far the plan was is still on the line.
+  if (context.progress) stderr.write(CLEAR_LINE);
   const terminal = createInterface({ input: stdin, output: stderr, terminal: false });
   // Ctrl-D closes the input, and would leave the question unanswered for ever.
   const ended = new AbortController();

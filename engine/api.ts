@@ -41,10 +41,11 @@ export interface StoreOptions {
   /** `durable` (default): a promise resolves after the disk has it. `buffered`: after the operating system has it. */
   durability?: Durability;
   /**
-   * Bytes that the log may take. An eighth below it the oldest versions are deleted and compacted away in the background,
-   * but for those that have an alias and the newest one, until it takes three quarters; where records take more than an
-   * eighth, history is forgotten too. A save never fails for it: above it, it waits for room, 5 seconds at most. What is
-   * protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })` tells what would go.
+   * Bytes that the log may take. An eighth below it (at most 256 MiB) the oldest versions are deleted and compacted away in
+   * the background, but for those that have an alias and the newest one, until it is twice as far below; where records take
+   * more than an eighth, history is forgotten too. A save never fails for it: near it, it waits for the room that is being
+   * made, 5 seconds at most. What is protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })`
+   * with the size that it goes down to tells what would go.
    */
   maxSize?: number;
   /** Bytes of free disk below which saves are refused with `NO_SPACE`; default 64 MiB. */
@@ -335,7 +336,9 @@ export interface StoreStats {
   deduplicatedBytes: number;
   /** Bytes of blobs that nothing needs any more: what `compact` frees, with their headers. */
   deadBlobBytes: number;
+  /** Files of the log, without those that wait to be removed. */
   segments: number;
+  /** Bytes of these. */
   logBytes: number;
   /** Bytes of the log beside blobs: headers, records of versions, aliases and what was before them. */
   logOverheadBytes: number;
@@ -355,6 +358,7 @@ export interface StatsOptions extends CallOptions {
 export interface NameStats {
   name: string;
   versions: number;
+  /** Those that can still be brought back. */
   deletedVersions: number;
   /** The sizes of all live versions. */
   valueBytes: number;
@@ -368,7 +372,7 @@ export interface PrunePolicy {
   name?: string;
   /** Only versions with all of these tags. */
   tags?: Record<string, string>;
-  /** So many of the newest versions of each name stay, whether the rest of the policy lets them go or not. */
+  /** So many of the newest live versions of each name stay, whether the rest of the policy lets them go or not. */
   keepLast?: number;
   /** Saved before: a moment, or an age such as `30d`, `12h`, `90m` (minutes), `2w`, `45s`, or milliseconds. */
   olderThan?: Date | string | number;
@@ -413,7 +417,7 @@ export interface PruneReport {
   deadBytes: number;
   /** What compaction has freed: `plannedBytes + deadBytes` when nothing else was written. 0 when nothing was compacted. */
   freedBytes: number;
-  /** What the log takes now; with `dryRun`: would take, at most. */
+  /** What the log takes now; with `dryRun`: would take, at most, once it is compacted. */
   logBytes: number;
 }
 
@@ -437,7 +441,7 @@ export interface CompactReport {
   freedBytes: number;
   logBytesBefore: number;
   logBytesAfter: number;
-  /** Bytes of old files that go once other processes have let go of them. */
+  /** Bytes of old files that are still there, since other processes may read them: a later call removes them. */
   waitingBytes: number;
   /** Damage that kept segments from being rewritten: `repair` first. */
   skipped: DamageProblem[];
@@ -586,8 +590,8 @@ export interface ArtifactStore extends StoreView {
    * has deleted a part; run it again.
    * @throws INVALID_ARGUMENT for a policy that says nothing, that would leave no version in the store (unless `force`),
    * or whose `maxSize` can't be reached (with `details.leastBytes`, also with `force`), and for an age where the clock is
-   * before the newest record, or more than a year and ten times the time of use behind it (unless `force`). Nothing was
-   * deleted then.
+   * before the newest record, or later than it by more than a year and ten times the time of use (unless `force`). Nothing
+   * was deleted then.
    */
   prune(policy: PrunePolicy, options?: PruneOptions): Promise<PruneReport>;
   /**

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import type { BackupReport } from "./api.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import { LogReader } from "./log/reader.ts";
 import type { LogProblem } from "./log/scan.ts";
@@ -21,6 +22,7 @@ import { logFolder } from "./maintenance/home.ts";
 import type { PaceOptions } from "./maintenance/pace.ts";
 import { Pace } from "./maintenance/pace.ts";
 import { damagedPayload } from "./maintenance/replay.ts";
+import { bytesOf } from "./maintenance/space.ts";
 
 /** What it needs of the engine. */
 export interface BackupParts extends BackedUpLog {
@@ -36,11 +38,7 @@ export interface BackupCoreOptions extends PaceOptions {
   dryRun: boolean;
 }
 
-export interface CoreBackup extends Written {
-  sequence: number;
-  segments: number;
-  unchanged: number;
-  bytes: number;
+export interface CoreBackup extends Omit<BackupReport, "folder" | "dryRun" | "problems"> {
   problems: LogProblem[];
 }
 
@@ -153,7 +151,7 @@ class Backup {
   async #verify(sequence: number): Promise<LogProblem[]> {
     const { files, identity } = this.#parts;
     const ids = listSegments(files, this.#log, identity);
-    const total = ids.reduce((sum, id) => sum + files.sizeOf(segmentPath(this.#log, id)), 0);
+    const total = bytesOf(files, this.#log, ids);
     const reader = new LogReader(files, this.#log, identity);
     const problems: LogProblem[] = [];
     let done = 0;

@@ -45,8 +45,13 @@ export class BlobReader {
    * @throws CORRUPTION when there is no such blob.
    */
   byDigest(digest: Buffer, before?: RecordPlace): Buffer | Promise<Buffer> {
-    const known = this.#view.catalog.blob(digest) ?? this.#view.newestBlob(digest);
-    const place = known?.place ?? before;
+    const known = this.#view.catalog.blob(digest);
+    return known ? this.#read(digest, known.place, 0) : this.#newest(digest, before);
+  }
+
+  async #newest(digest: Buffer, before: RecordPlace | undefined): Promise<Buffer> {
+    const newest = await this.#view.newestBlob(digest);
+    const place = newest?.place ?? before;
     if (place) return this.#read(digest, place, 0);
     throw new VarveError(
       "CORRUPTION",
@@ -98,7 +103,12 @@ export class BlobReader {
     if (moves === MOVES_MAX) throw error;
     const known = this.#view.catalog.blob(digest);
     if (known && !samePlace(known.place, place)) return this.#read(digest, known.place, moves + 1);
-    const newest = this.#view.newestBlob(digest);
+    return this.#movedSince(digest, place, error, moves);
+  }
+
+  /** The same by the index in use, which may be another one by now. */
+  async #movedSince(digest: Buffer, place: RecordPlace, error: unknown, moves: number): Promise<Buffer> {
+    const newest = await this.#view.newestBlob(digest);
     // Nobody refers to it any more: whoever asked has to begin again, with a row of now.
     if (!newest) throw error;
     if (samePlace(newest.place, place)) throw namesRetired(error);

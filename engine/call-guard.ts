@@ -80,6 +80,12 @@ export class CallGuard {
   /** A listing is one state of the store, so it can't go on in an index that was made since. */
   async #endDamaged(error: unknown): Promise<never> {
     if (!(await this.#isHealed(error, 0))) throw error;
+    if (isIndexReplaced(error)) {
+      throw new VarveError("UNAVAILABLE", "the index was made anew in the middle of a listing", {
+        hint: "list again: nothing is lost",
+        cause: error,
+      });
+    }
     throw new VarveError(
       "CORRUPTION",
       "the index was found damaged in the middle of a listing, and was made anew",

@@ -41,9 +41,9 @@ export class ContentReader {
    * The record was moved, and this process stopped for so long that its old place was not kept. In the new one it is the
    * same, unless the key was written since: then whoever asked has to begin again.
    */
-  #moved(key: Uint8Array, row: Row, error: unknown, moves: number): Buffer | Promise<Buffer> {
+  async #moved(key: Uint8Array, row: Row, error: unknown, moves: number): Promise<Buffer> {
     if (!isRetired(error) || moves === MOVES_MAX) throw error;
-    const now = this.#view.newestRow(key);
+    const now = await this.#view.newestRow(key);
     if (now?.sequence !== row.sequence || now.time !== row.time) throw error;
     if (samePlace(now.place, row.place)) throw namesRetired(error);
     return this.#read(key, now, moves + 1);

@@ -97,13 +97,7 @@ export class EngineCore {
 
   /** A state of all rows at one sequence, to be closed. */
   snapshot(): EngineSnapshot {
-    try {
-      return this.#view.snapshot();
-    } catch (error) {
-      if (!isIndexReplaced(error)) throw error;
-      this.#source.followNow();
-      return this.#view.snapshot();
-    }
+    return this.#view.snapshot();
   }
 
   /** Later reads see what other processes have committed. */
@@ -191,7 +185,7 @@ export class EngineCore {
   /** What log and index take on the disk. */
   fileSpace(): FileSpace {
     try {
-      return fileSpace(this.#settings.files, this.folder, this.#source.indexFolder);
+      return fileSpace(this.#settings.files, this.folder, this.identity, this.#source.indexFolder);
     } catch (error) {
       throw fromSystemError(error, "looking at the files of the store");
     }
@@ -200,13 +194,12 @@ export class EngineCore {
   /** Reads the whole log and compares it with the index. */
   async verify(options: VerifyCoreOptions): Promise<CoreReport> {
     await this.#follow();
-    const { reader, catalog } = this;
-    const { storeId } = this.identity;
+    const { identity, reader, catalog } = this;
     catalog.retain();
     const release = this.holdEpoch();
     try {
       const { files } = this.#settings;
-      return await verifyLog({ files, folder: logFolder(this.folder), storeId, reader, catalog }, options);
+      return await verifyLog({ files, folder: logFolder(this.folder), identity, reader, catalog }, options);
     } catch (error) {
       throw fromSystemError(error, "reading the log");
     } finally {

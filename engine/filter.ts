@@ -1,5 +1,5 @@
 import type { JsonObject, ListFilter } from "./api.ts";
-import { VarveError } from "./errors.ts";
+import { checkNames, flag, invalid, printed, wholeNumber } from "./argument.ts";
 import type { Glob } from "./glob.ts";
 import { parseGlob } from "./glob.ts";
 import { type Candidate, FIELD_NEEDS, Needs } from "./listing/candidate.ts";
@@ -72,7 +72,7 @@ export function takeFilter(filter: ListFilter): TakenFilter {
     glob: parseGlob(filter.name ?? "**"),
     mode: flag(filter.deleted, "deleted") ? "deleted" : latest,
     sort: takeSort(filter.sort),
-    reverse: flag(filter.reverse, "reverse"),
+    reverse: flag(filter.reverse, "reverse") ?? false,
     limit: optional(filter.limit, (limit) => wholeNumber(limit, "limit")) ?? Number.POSITIVE_INFINITY,
     after: optional(filter.after, takeCursor),
     digest,
@@ -95,13 +95,7 @@ function checkFields(filter: ListFilter): void {
   if (typeof filter !== "object" || filter === null) {
     throw invalid("a list filter must be an object", 'for example { name: "iris/**" }');
   }
-  for (const field of Object.keys(filter)) {
-    if (Object.hasOwn(FIELDS, field)) continue;
-    throw invalid(
-      `there is no list filter ${JSON.stringify(field)}`,
-      `there are ${Object.keys(FIELDS).join(", ")}`,
-    );
-  }
+  checkNames(filter, Object.keys(FIELDS), "there is no list filter");
 }
 
 function rowConditions(filter: ListFilter, digest: string | undefined): Condition[] {
@@ -203,25 +197,6 @@ function takeText(text: unknown, field: string): string {
   throw invalid(`${field} must be a text, not ${printed(text)}`, "it finds what is exactly equal");
 }
 
-function wholeNumber(number: unknown, field: string): number {
-  if (Number.isInteger(number) && (number as number) >= 0) return number as number;
-  throw invalid(`${field} must be a whole number, not ${printed(number)}`, "0 or more");
-}
-
-function flag(value: unknown, field: string): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw invalid(`${field} must be true or false, not ${printed(value)}`, "leave it away for false");
-}
-
 function optional<T, R>(value: T | undefined, take: (value: T) => R): R | undefined {
   return value === undefined ? undefined : take(value);
-}
-
-function printed(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 200));
-  return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
-}
-
-function invalid(message: string, hint: string): VarveError {
-  return new VarveError("INVALID_ARGUMENT", message, { hint });
 }

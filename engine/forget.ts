@@ -8,6 +8,7 @@ import {
   parseVersionKey,
   versionKey,
 } from "./artifact-record.ts";
+import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import { throwIfAborted } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
@@ -19,13 +20,11 @@ const VERSIONS_PER_COMMIT = 64;
 /** Of more keys the history goes with a later compaction. */
 const KEYS_MAX = 1_000_000;
 
-export interface ForgetOptions {
+interface ForgetOptions {
   /** Only find out what would go. */
   dryRun: boolean;
   durable: boolean;
-  /** About what one version takes. */
-  bytes: number;
-  signal: AbortSignal | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -71,7 +70,7 @@ async function forget(
   core: EngineCore,
   versions: readonly VersionName[],
   before: number,
-  { dryRun, durable, bytes }: ForgetOptions,
+  { dryRun, durable }: ForgetOptions,
 ): Promise<Buffer[]> {
   if (dryRun) return versions.flatMap((version) => keysOf(core, version));
   const run = (transaction: Transaction) => {
@@ -79,7 +78,8 @@ async function forget(
     for (const key of keys) transaction.delete(key);
     return keys;
   };
-  return core.commit({ run, bytes: bytes * versions.length, durable, undoable: true, reserve: true });
+  const bytes = OPERATION_BYTES * versions.length;
+  return core.commit({ run, bytes, durable, undoable: true, reserve: true });
 }
 
 interface Rows {

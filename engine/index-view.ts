@@ -50,11 +50,6 @@ export class IndexView {
     return this.#durableSequence;
   }
 
-  /** The newest operation that this process knows of. */
-  get tailSequence(): number {
-    return this.#tailSequence;
-  }
-
   /** Of the state that is read: records that were moved since an earlier one are where the index says now. */
   get logEpoch(): number {
     return this.#logEpoch;
@@ -107,25 +102,8 @@ export class IndexView {
     return [...this.#catalog.rows(range)];
   }
 
+  /** A state of now; of the index in use too, where that can be had on this thread. */
   snapshot(): EngineSnapshot {
-    this.refresh();
-    return new EngineSnapshot(this.#catalog, this.holdEpoch());
-  }
-
-  /** The row as it is now, for who found that what an earlier one names is gone. */
-  newestRow(key: Uint8Array): Row | undefined {
-    this.#renew();
-    return this.#catalog.row(key);
-  }
-
-  /** The same for the row of a blob. */
-  newestBlob(digest: Buffer): BlobRow | undefined {
-    this.#renew();
-    return this.#catalog.blob(digest);
-  }
-
-  /** As `refresh`, over to another generation too where that can be had on this thread. */
-  #renew(): void {
     try {
       this.refresh();
     } catch (error) {
@@ -133,6 +111,19 @@ export class IndexView {
       this.#source.followNow();
       this.refresh();
     }
+    return new EngineSnapshot(this.#catalog, this.holdEpoch());
+  }
+
+  /** The row as it is now, in whatever index is in use, for who found that what an earlier one names is gone. */
+  async newestRow(key: Uint8Array): Promise<Row | undefined> {
+    await this.goOver();
+    return this.#catalog.row(key);
+  }
+
+  /** The same for the row of a blob. */
+  async newestBlob(digest: Buffer): Promise<BlobRow | undefined> {
+    await this.goOver();
+    return this.#catalog.blob(digest);
   }
 
   /** As `refresh`, over to another generation too, waiting on another thread. */

@@ -1,4 +1,5 @@
 import type { Annotation, Json, JsonObject } from "./api.ts";
+import { printed } from "./argument.ts";
 import { VarveError } from "./errors.ts";
 
 /** Tags and metadata as users give them: checked, and copied at the call. */
@@ -77,10 +78,4 @@ function notJson(path: string, why: string): VarveError {
     hint: "metadata is JSON: null, booleans, finite numbers, strings, arrays and plain objects; put other things into the value",
     details: { path },
   });
-}
-
-function printed(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
-  if (typeof value === "bigint") return `${value}n`;
-  return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
 }

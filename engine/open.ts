@@ -9,7 +9,7 @@ import { LockEnvironment, lockFolder } from "./index/lock.ts";
 import type { LockTimes } from "./index/openers.ts";
 import type { FileSystem } from "./log/file.ts";
 import { nodeFileSystem } from "./log/file.ts";
-import { listSegments } from "./log/segment.ts";
+import { listAll } from "./log/segment.ts";
 import { finishBackup } from "./maintenance/backup/claim.ts";
 import type { Home } from "./maintenance/home.ts";
 import { logFolder } from "./maintenance/home.ts";
@@ -208,7 +208,7 @@ function makeFolders(files: FileSystem, folder: string): void {
   for (let path = folder; !files.exists(path); path = dirname(path)) missing.push(path);
   files.makeFolder(logFolder(folder));
   files.makeFolder(join(folder, "lock"));
-  if (listSegments(files, logFolder(folder)).length > 0) return;
+  if (listAll(files, logFolder(folder)).length > 0) return;
   files.syncFolder(folder);
   for (const path of missing.slice(0, -1)) files.syncFolder(dirname(path));
   syncIfAllowed(files, dirname(missing.at(-1) ?? folder));

@@ -1,5 +1,5 @@
 import type { PrunePolicy } from "./api.ts";
-import { VarveError } from "./errors.ts";
+import { checkNames, invalid, printed, wholeNumber } from "./argument.ts";
 import { type Glob, parseGlob } from "./glob.ts";
 import { copyTags } from "./metadata.ts";
 
@@ -24,6 +24,8 @@ export interface TakenPolicy {
 const LETTING_GO = ["name", "tags", "keepLast", "olderThan", "maxSize"] as const;
 const KEEPING = ["keepTags", "keepName"] as const;
 const ITEMS: readonly string[] = [...LETTING_GO, ...KEEPING];
+/** What the items that let something go are called on the command line. */
+const OPTIONS = "--tag, --keep-last, --older-than, --max-size";
 
 const MILLISECONDS: Readonly<Record<string, number>> = {
   s: 1_000,
@@ -47,10 +49,10 @@ export function takePolicy(policy: PrunePolicy, now: number): TakenPolicy {
     keepName: keepName === undefined ? undefined : parseGlob(keepName),
     tags: Object.entries(copyTags(policy.tags) ?? {}),
     keepTags: Object.entries(copyTags(policy.keepTags) ?? {}),
-    keepLast: keepLast === undefined ? 0 : takeWhole(keepLast, "keepLast"),
+    keepLast: keepLast === undefined ? 0 : wholeNumber(keepLast, "keepLast"),
     before: before ?? Number.POSITIVE_INFINITY,
     byClock: age !== undefined,
-    maxSize: maxSize === undefined ? undefined : takeWhole(maxSize, "maxSize"),
+    maxSize: maxSize === undefined ? undefined : wholeNumber(maxSize, "maxSize"),
     onlyMaxSize: !LETTING_GO.some((item) => item !== "maxSize" && isGiven(policy, item)),
   };
 }
@@ -67,17 +69,17 @@ export function judgeTags(
 function checkItems(policy: PrunePolicy): void {
   if (typeof policy !== "object" || policy === null)
     throw invalid("a prune policy must be an object", 'for example { keepLast: 10, olderThan: "30d" }');
-  for (const item of Object.keys(policy)) {
-    if (ITEMS.includes(item)) continue;
-    throw invalid(`a prune policy has no item ${JSON.stringify(item)}`, `there are ${ITEMS.join(", ")}`);
-  }
+  checkNames(policy, ITEMS, "a prune policy has no item");
   if (LETTING_GO.some((item) => isGiven(policy, item))) return;
-  throw invalid("the prune policy doesn't say what may go", `give at least one of ${LETTING_GO.join(", ")}`);
+  throw invalid(
+    "the prune policy doesn't say what may go",
+    `give at least one of ${LETTING_GO.join(", ")}; on the command line a pattern, or one of ${OPTIONS}`,
+  );
 }
 
 /** No tags let everything go, so they say nothing. */
 function isGiven(policy: PrunePolicy, item: (typeof LETTING_GO)[number]): boolean {
-  return policy[item] !== undefined && !(item === "tags" && Object.keys(policy.tags!).length === 0);
+  return (item === "tags" ? copyTags(policy.tags) : policy[item]) !== undefined;
 }
 
 function takeDate(date: Date): number {
@@ -93,20 +95,6 @@ function takeAge(age: unknown): number {
     return milliseconds;
   throw invalid(
     `not an age: ${printed(age)}`,
-    "olderThan is a Date, milliseconds, or an age such as 30d, 12h, 90m or 2w (m: minutes)",
+    "for example 30d, 12h, 90m or 2w (m: minutes); in a program also milliseconds, or a Date",
   );
-}
-
-function takeWhole(number: unknown, item: string): number {
-  if (Number.isSafeInteger(number) && (number as number) >= 0) return number as number;
-  throw invalid(`${item} must be a whole number, not ${printed(number)}`, "0 or more");
-}
-
-function printed(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
-  return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
-}
-
-function invalid(message: string, hint: string): VarveError {
-  return new VarveError("INVALID_ARGUMENT", message, { hint });
 }

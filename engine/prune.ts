@@ -1,4 +1,5 @@
 import type { CompactReport, PruneOptions, PrunePolicy, PruneReport } from "./api.ts";
+import { checkNames, flag, invalid, printed } from "./argument.ts";
 import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
@@ -79,16 +80,9 @@ async function compactAfter(
 const OPTIONS = ["dryRun", "force", "confirm", "compact", "signal", "onProgress"];
 
 function checkOptions(options: PruneOptions): void {
-  for (const option of Object.keys(options)) {
-    if (OPTIONS.includes(option)) continue;
-    throw new VarveError("INVALID_ARGUMENT", `prune has no option ${JSON.stringify(option)}`, {
-      hint: `there are ${OPTIONS.join(", ")}; what goes is said by the policy, the argument before`,
-    });
-  }
-  for (const option of ["dryRun", "force", "compact"] as const) {
-    if (options[option] === undefined || typeof options[option] === "boolean") continue;
-    throw new VarveError("INVALID_ARGUMENT", `${option} must be true or false`, {
-      hint: "leave it away for the default",
-    });
-  }
+  const more = "; what goes is said by the policy, the argument before";
+  checkNames(options, OPTIONS, "prune has no option", more);
+  for (const option of ["dryRun", "force", "compact"] as const) flag(options[option], option);
+  if (options.confirm === undefined || typeof options.confirm === "function") return;
+  throw invalid(`confirm must be a function, not ${printed(options.confirm)}`, "it is asked with the plan");
 }

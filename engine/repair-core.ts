@@ -172,10 +172,10 @@ class Repair {
   }
 
   #copiesOf(digests: Buffer[]): Promise<BlobCopies> {
-    const { files, folder, reader } = this.#parts;
+    const { files, folder, identity, reader } = this.#parts;
     const same = this.#sources.filter(({ isSame }) => isSame);
     const others = this.#sources.filter(({ isSame }) => !isSame);
-    const own = { reader, numbers: listSegments(files, logFolder(folder)) };
+    const own = { reader, numbers: listSegments(files, logFolder(folder), identity) };
     return BlobCopies.find([own, ...same, ...others], digests, this.#pace);
   }
 

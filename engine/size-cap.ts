@@ -1,6 +1,5 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "./api.ts";
-import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import { forgetVersions } from "./forget.ts";
@@ -163,7 +162,7 @@ export class SizeCap {
     const snapshot = this.#core.snapshot();
     const { sequence } = snapshot;
     snapshot.close();
-    const how = { dryRun: false, durable: false, bytes: OPERATION_BYTES, signal };
+    const how = { dryRun: false, durable: false, signal };
     return { historyBefore: sequence, forgotten: await forgetVersions(this.#core, sequence, how) };
   }
 

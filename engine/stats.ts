@@ -47,6 +47,13 @@ interface CountedName {
   references: number[];
 }
 
+/** It counts where all its blobs are there. */
+interface DeletedVersion {
+  references: Buffer[];
+  /** Of its name, where names are counted. */
+  stats: NameStats | undefined;
+}
+
 class Counting {
   readonly counts = { names: 0, versions: 0, deletedVersions: 0, valueBytes: 0 };
   readonly byName: NameStats[] = [];
@@ -57,7 +64,7 @@ class Counting {
   #current: CountedName | undefined;
   /** What waits for look-ups: the index is not asked while it is gone over. */
   #finished: CountedName[] = [];
-  #deleted: Buffer[][] = [];
+  #deleted: DeletedVersion[] = [];
   #lookups = 0;
 
   constructor(core: EngineCore, options: StatsOptions) {
@@ -69,8 +76,7 @@ class Counting {
     if (!this.#nameKey || !row.keyBeginsWith(this.#nameKey, 4)) this.#beginName(row);
     const { stats } = this.#current ?? {};
     if (isDeleted(row)) {
-      this.#deleted.push(row.decoded().references);
-      if (stats) stats.deletedVersions++;
+      this.#deleted.push({ references: row.decoded().references, stats });
       return;
     }
     if (this.#liveInName++ === 0) this.counts.names++;
@@ -113,9 +119,11 @@ class Counting {
 
   /** What the visited rows need to know of blobs. */
   async lookUp(): Promise<void> {
-    for (const digests of this.#deleted.splice(0)) {
+    for (const { references, stats } of this.#deleted.splice(0)) {
       await this.#pace();
-      if (digests.every((digest) => this.#core.catalog.blob(digest))) this.counts.deletedVersions++;
+      if (!references.every((digest) => this.#core.catalog.blob(digest))) continue;
+      this.counts.deletedVersions++;
+      if (stats) stats.deletedVersions++;
     }
     for (const { stats, blobs, references } of this.#finished.splice(0)) {
       for (let blob = 0; blob < blobs.count; blob++) {

@@ -24,19 +24,36 @@ function amountText({ blobs, records, freedBytes }: CompactReport): string {
   return `${countText(blobs, "blob")}${history}, ${sizeText(freedBytes)}`;
 }
 
-function isNothing({ segments }: CompactReport): boolean {
-  return segments === 0;
+/** Old files that an earlier one has left are something too. */
+function isNothing({ segments, waitingBytes }: CompactReport): boolean {
+  return segments === 0 && waitingBytes === 0;
 }
 
-async function writeReport(report: CompactReport, { output, color }: Context): Promise<void> {
+async function writeReport(report: CompactReport, leftBytes: number, context: Context): Promise<void> {
+  const { output, color } = context;
   const { dryRun, segments, logBytesBefore, logBytesAfter, waitingBytes, skipped } = report;
   for (const problem of skipped)
     await output.line(`${paint("skipped", "red", color)} ${problem.kind}: ${damageText(problem)}`);
   const sizes = `${sizeText(logBytesBefore)} → ${sizeText(logBytesAfter)}`;
   const what = `${amountText(report)}, of ${countText(segments, "segment")}; log ${sizes}`;
-  await output.line(dryRun ? `would free ${what}` : `freed ${what}`);
-  if (waitingBytes > 0)
-    await output.line(`${sizeText(waitingBytes)} of old files go once other processes have let go of them`);
+  if (segments > 0) await output.line(dryRun ? `would free ${what}` : `freed ${what}`);
+  if (dryRun && leftBytes > 0)
+    await output.line(`would remove ${sizeText(leftBytes)} of old files, once nobody reads them`);
+  else if (waitingBytes > 0)
+    await output.line(`${sizeText(waitingBytes)} of old files are still read: compact again to remove them`);
+  else if (leftBytes > 0) await output.line(`removed ${sizeText(leftBytes)} of old files`);
+  if (segments === 0 && leftBytes === 0) context.note("there is nothing to free");
+}
+
+function questionFor(plan: CompactReport): string {
+  if (plan.segments === 0) return `Remove ${sizeText(plan.waitingBytes)} of old files?`;
+  return `Free ${amountText(plan)}? Deleted versions can't be brought back then.`;
+}
+
+interface Outcome {
+  report: CompactReport;
+  /** Bytes of old files that were there before. */
+  leftBytes: number;
 }
 
 export default defineVerb({
@@ -66,24 +83,24 @@ export default defineVerb({
       ...optional("deadShare", share === undefined ? undefined : shareFrom(share)),
       ...optional("historyBefore", horizon === undefined ? undefined : horizonFrom(horizon)),
     };
-    const report = await withStore(
+    const outcome = await withStore(
       context,
       dryRun ? "read" : "change",
-      async (store, call): Promise<CompactReport | undefined> => {
+      async (store, call): Promise<Outcome | undefined> => {
         const plan = await store.compact({ ...how, dryRun: true, ...call });
-        if (dryRun || isNothing(plan)) return plan;
-        const question = `Free ${amountText(plan)}? Deleted versions can't be brought back then.`;
-        if (!(await isConfirmed(context, yes, question))) return undefined;
-        return store.compact({ ...how, ...call });
+        const leftBytes = plan.waitingBytes;
+        if (dryRun || isNothing(plan)) return { report: { ...plan, dryRun }, leftBytes };
+        if (!(await isConfirmed(context, yes, questionFor(plan)))) return undefined;
+        return { report: await store.compact({ ...how, ...call }), leftBytes };
       },
     );
-    if (report === undefined) {
+    if (outcome === undefined) {
       context.note("nothing was done");
       return ExitCode.failure;
     }
+    const { report, leftBytes } = outcome;
     if (context.json) await context.output.document(report);
-    else if (isNothing(report)) context.note("there is nothing to free");
-    else await writeReport(report, context);
+    else await writeReport(report, leftBytes, context);
     return report.skipped.length > 0 ? ExitCode.corruption : undefined;
   },
 });

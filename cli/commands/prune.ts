@@ -45,8 +45,8 @@ async function policyFrom(
   };
 }
 
-function isNothing({ versions, deadBytes }: PruneReport): boolean {
-  return versions.length === 0 && deadBytes === 0;
+function isNothing({ versions, deadBytes }: PruneReport, isCompacted: boolean): boolean {
+  return versions.length === 0 && !(isCompacted && deadBytes > 0);
 }
 
 /** `3 versions (1.2 MiB), and 4.0 KiB of what was deleted before`. */
@@ -64,15 +64,21 @@ function questionFor(plan: PruneReport, isCompacted: boolean): string {
   return [...shown, `${end}Delete ${amountText(plan, isCompacted)}?`].join("\n");
 }
 
-async function writeReport(report: PruneReport, isCompacted: boolean, { output }: Context): Promise<void> {
+async function writeReport(
+  report: PruneReport,
+  isCompacted: boolean,
+  { output, note }: Context,
+): Promise<void> {
   const { dryRun, versions, protected: kept, logBytes, freedBytes } = report;
   for (const version of versions)
     await output.line(
       `${dryRun ? "would delete" : "deleted"} ${artifactLine(version)}, ${sizeText(version.size)}`,
     );
   for (const ref of kept) await output.line(`${dryRun ? "would keep" : "kept"} ${printable(ref)}: protected`);
+  if (isNothing(report, isCompacted)) return note("there is nothing to delete");
   const amount = amountText(report, isCompacted);
-  if (dryRun) await output.line(`would delete ${amount}; the log would take ${sizeText(logBytes)}`);
+  if (dryRun && !isCompacted) await output.line(`would delete ${amount}, to be freed by a later compact`);
+  else if (dryRun) await output.line(`would delete ${amount}; the log would take ${sizeText(logBytes)}`);
   else
     await output.line(
       `deleted ${amount}: freed ${sizeText(freedBytes)}, the log takes ${sizeText(logBytes)}`,
@@ -98,7 +104,7 @@ export default defineVerb({
     const isCompacted = !noCompact;
     let isRefused = false;
     const confirm = async (plan: PruneReport): Promise<boolean> => {
-      if (isNothing(plan)) return false;
+      if (isNothing(plan, isCompacted)) return false;
       isRefused = !(await isConfirmed(context, yes, questionFor(plan, isCompacted)));
       return !isRefused;
     };
@@ -109,9 +115,9 @@ export default defineVerb({
       context.note("nothing was deleted");
       return ExitCode.failure;
     }
-    if (context.json) await context.output.document(report);
-    else if (isNothing(report)) context.note("there is nothing to delete");
-    else await writeReport(report, isCompacted, context);
+    // What there is nothing to do for was not confirmed, and is told as a plan.
+    if (context.json) await context.output.document({ ...report, dryRun });
+    else await writeReport({ ...report, dryRun }, isCompacted, context);
     return undefined;
   },
 });

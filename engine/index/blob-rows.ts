@@ -6,7 +6,6 @@ import type { BlobRow } from "./rows.ts";
 import { BLOB_SPACE, blobKey, decodeBlobRow, encodeBlobRow, isPlaced } from "./rows.ts";
 
 const NO_DIGEST = new Uint8Array();
-const ZERO = new Uint8Array(1);
 /** Of a blob that rows refer to and that the log does not have: it may come later, and must be counted then. */
 export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
 
@@ -66,27 +65,6 @@ export class BlobRows {
       const row = decodeBlobRow(value);
       if (isPlaced(row)) yield { digest: key.subarray(1), row };
     }
-  }
-
-  /** So many of them from a digest on, and where to go on; undefined at the end. */
-  page(
-    from: Uint8Array,
-    limit: number,
-  ): { rows: { digest: Buffer; row: BlobRow }[]; next: Buffer | undefined } {
-    const rows: { digest: Buffer; row: BlobRow }[] = [];
-    let left = limit;
-    let last: Buffer | undefined;
-    for (const { key, value } of this.#environment.entries({
-      start: blobKey(from),
-      end: Buffer.from([BLOB_SPACE + 1]),
-      limit,
-    })) {
-      left--;
-      last = Buffer.from(key.subarray(1));
-      const row = decodeBlobRow(value);
-      if (isPlaced(row)) rows.push({ digest: last, row });
-    }
-    return { rows, next: left > 0 ? undefined : Buffer.concat([last!, ZERO]) };
   }
 
   // Within a transaction

@@ -1,8 +1,13 @@
 import type { RootDatabase, Transaction } from "lmdb";
-import { ABORT, open as openLmdb } from "lmdb";
+import { ABORT, allDbs, open as openLmdb } from "lmdb";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
+
+declare module "lmdb" {
+  /** By the last part of its path, the database opened last; lmdb-js itself never looks into it. */
+  const allDbs: Map<string, unknown>;
+}
 
 /** Parallel read transactions of all processes; the first opener decides. */
 const READERS_MAX = 2048;
@@ -266,6 +271,9 @@ export class Environment {
   }
 
   close(): Promise<void> {
-    return this.#database.close();
+    const closed = this.#database.close();
+    // lmdb-js would keep it, with its buffers, for as long as no other file of this name is opened.
+    for (const [name, database] of allDbs) if (database === this.#database) allDbs.delete(name);
+    return closed;
   }
 }

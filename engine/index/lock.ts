@@ -7,7 +7,7 @@ import { CompactorLease, compactorOf } from "./lease.ts";
 import type { Environment } from "./lmdb.ts";
 import { OpenLock } from "./open-lock.ts";
 import type { LockTimes, OpenerKind } from "./openers.ts";
-import { LOCK_TIMES, Openers } from "./openers.ts";
+import { EVERYBODY, LOCK_TIMES, Openers, WRITERS } from "./openers.ts";
 import type { SharedState } from "./shared-state.ts";
 import { decodeState, encodeState } from "./shared-state.ts";
 
@@ -89,7 +89,7 @@ export class LockEnvironment {
   isAlone(): boolean {
     if (this.isWanted) return false;
     this.refresh();
-    return this.#openers.others(["opener", "reader"]) === 0;
+    return this.#openers.others(EVERYBODY) === 0;
   }
 
   /** Whether a call of this process waits for the lock, or has it: then waiting on this thread has no end. */
@@ -149,7 +149,7 @@ export class LockEnvironment {
 
   /** How many others may write to the store, those that died without a word included until somebody registers. */
   others(): number {
-    return this.#openers.others(["opener"]);
+    return this.#openers.others(WRITERS);
   }
 
   /** Drops the rows of processes that are gone. Only while the lock is held. */

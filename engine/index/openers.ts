@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { VarveError } from "../errors.ts";
 import { pidNamespace, processStart } from "./boot.ts";
-import type { Environment } from "./lmdb.ts";
+import type { Environment, EnvironmentRange } from "./lmdb.ts";
 
 /** How often the users of a store give signs of life, and when one without is taken for gone; in milliseconds. */
 export interface LockTimes {
@@ -42,7 +42,10 @@ interface Opener extends Sign {
 /** Those that may write, and those that only read: nobody but who moves records has to know of these. */
 export type OpenerKind = "opener" | "reader";
 
-const KINDS: OpenerKind[] = ["opener", "reader"];
+/** Those that may write. */
+export const WRITERS: EnvironmentRange = { start: Buffer.from("opener/"), end: Buffer.from("opener0") };
+/** Those that only read too: no other key comes between the two kinds. */
+export const EVERYBODY: EnvironmentRange = { start: WRITERS.start, end: Buffer.from("reader0") };
 
 export function ownSign(): Sign {
   return {
@@ -121,7 +124,7 @@ export class Openers {
   /** The oldest epoch that one of those that are there may still read with; infinite where nobody is. */
   oldestEpoch(): number {
     let oldest = Number.POSITIVE_INFINITY;
-    for (const { opener } of this.#all(KINDS)) {
+    for (const { opener } of this.#openers(EVERYBODY)) {
       // Of a version that knew nothing of epochs.
       const epoch = typeof opener.epoch === "number" ? opener.epoch : 0;
       if (epoch < oldest && !isGone(opener, this.#times)) oldest = epoch;
@@ -130,38 +133,38 @@ export class Openers {
   }
 
   /** How many others there are, those that died without a word included until somebody registers. */
-  others(kinds: OpenerKind[]): number {
+  others(range: EnvironmentRange): number {
     let count = 0;
-    for (const { isOwn } of this.#all(kinds)) if (!isOwn) count++;
+    // Each commit asks this, so nothing is decoded.
+    for (const { key } of this.#rows().entries(range)) if (!this.#isOwn(key)) count++;
     return count;
   }
 
   removeGone(): void {
-    for (const { key, opener } of [...this.#all(KINDS)])
+    for (const { key, opener } of [...this.#openers(EVERYBODY)])
       if (isGone(opener, this.#times)) this.#rows().remove(key);
   }
 
   /** @throws NOT_SUPPORTED when a process of another PID namespace has it open: LMDB can't tell their processes apart. */
   checkNamespaces(): void {
     const own = pidNamespace();
-    for (const { opener } of this.#all(["opener"]))
+    for (const { opener } of this.#openers(WRITERS))
       if (opener.namespace !== own && !isGone(opener, this.#times)) throw otherNamespace(opener);
   }
 
   /** The process that has had the store open the longest, for messages. */
   first(): number | undefined {
-    for (const { opener, isOwn } of this.#all(["opener"])) if (!isOwn) return opener.pid;
+    for (const { key, opener } of this.#openers(WRITERS)) if (!this.#isOwn(key)) return opener.pid;
     return undefined;
   }
 
-  *#all(kinds: OpenerKind[]): Generator<{ key: Buffer; opener: Opener; isOwn: boolean }> {
-    for (const kind of kinds) {
-      const range = { start: Buffer.from(`${kind}/`), end: Buffer.from(`${kind}0`) };
-      for (const { key, value } of this.#rows().entries(range)) {
-        const isOwn = this.#own?.key.equals(key) ?? false;
-        yield { key: Buffer.from(key), opener: signOf<Opener>(value), isOwn };
-      }
-    }
+  *#openers(range: EnvironmentRange): Generator<{ key: Buffer; opener: Opener }> {
+    for (const { key, value } of this.#rows().entries(range))
+      yield { key: Buffer.from(key), opener: signOf<Opener>(value) };
+  }
+
+  #isOwn(key: Buffer): boolean {
+    return this.#own?.key.equals(key) ?? false;
   }
 }
 

@@ -2,9 +2,11 @@ import { rowChecksumWithin } from "../log/checksum.ts";
 import { DIGEST_BYTES, FLAG_WEAK, readUint32, readUint53 } from "../log/format.ts";
 import { indexDamage } from "./damage.ts";
 import type { RawEntry } from "./lmdb.ts";
-import type { Row } from "./rows.ts";
+import type { BlobRow, Row } from "./rows.ts";
 import {
+  BLOB_ROW_BYTES,
   BLOB_SPACE,
+  decodeBlobRow,
   decodeRow,
   PLACE_BYTES,
   ROW_HEAD_BYTES,
@@ -17,142 +19,148 @@ import {
 /** The rows of all blobs. */
 export const BLOBS_RANGE = { start: Buffer.from([BLOB_SPACE]), end: Buffer.from([BLOB_SPACE + 1]) };
 
-/** What an application put under a key. Valid until the next one is visited. */
-export class RawRow {
-  #entry!: RawEntry;
+/** A row, valid until the next one is visited. */
+abstract class Raw {
+  protected entry!: RawEntry;
 
   at(entry: RawEntry): this {
-    checkSeal(entry);
+    const { value, valueLength } = entry;
+    const isSound = valueLength > 4 && readUint32(value, 0) === rowChecksumWithin(value, 4, valueLength);
+    if (!isSound) throw indexDamage("a row of the index is damaged");
     return this.unchecked(entry);
   }
 
   /** Without a look at its checksum, which takes as long as all else: for who reads it again before something is done. */
   unchecked(entry: RawEntry): this {
-    this.#entry = entry;
+    this.entry = entry;
     return this;
   }
+}
 
+/** What an application put under a key. */
+export class RawRow extends Raw {
   get keyBytes(): Uint8Array {
-    return this.#entry.keyBytes;
+    return this.entry.keyBytes;
   }
 
   get keyStart(): number {
-    return this.#entry.keyStart;
+    return this.entry.keyStart;
   }
 
   get keyEnd(): number {
-    return this.#entry.keyEnd;
+    return this.entry.keyEnd;
   }
 
   /** A copy. */
   key(): Buffer {
-    return this.#entry.key();
+    return this.entry.key();
   }
 
   /** A copy. */
   decoded(): Row {
-    const { value, valueLength } = this.#entry;
+    const { value, valueLength } = this.entry;
     return decodeRow(Buffer.from(value.buffer, value.byteOffset, valueLength));
   }
 
   /** Whether the key is `start` and so many bytes more. */
   keyBeginsWith(start: Uint8Array, more: number): boolean {
-    const { keyBytes, keyStart, keyEnd } = this.#entry;
+    const { keyBytes, keyStart, keyEnd } = this.entry;
     if (keyEnd - keyStart !== start.length + more) return false;
     for (let i = 0; i < start.length; i++) if (keyBytes[keyStart + i] !== start[i]) return false;
     return true;
   }
 
   get weak(): boolean {
-    return (this.#entry.value[4]! & FLAG_WEAK) !== 0;
+    return (this.entry.value[4]! & FLAG_WEAK) !== 0;
   }
 
   get tag(): number {
-    return this.#entry.value[5]!;
+    return this.entry.value[5]!;
   }
 
   get referenceCount(): number {
-    return this.#entry.value[6]!;
+    return this.entry.value[6]!;
   }
 
   get sequence(): number {
-    return readUint53(this.#entry.value, 8);
+    return readUint53(this.entry.value, 8);
   }
 
   /** Milliseconds since 1970. */
   get time(): number {
-    return readUint53(this.#entry.value, 16);
+    return readUint53(this.entry.value, 16);
   }
 
   /** Bytes of the record's payload: references and content. */
   get payloadLength(): number {
-    return readPayloadLength(this.#entry.value, 24);
+    return readPayloadLength(this.entry.value, 24);
   }
 
   /** Bytes of the first referenced blob; 0 where it was not known when the row was written. */
   get blobLength(): number {
-    return this.#entry.value[7] === 1 ? readPayloadLength(this.#entry.value, ROW_HEAD_BYTES) : 0;
+    return this.entry.value[7] === 1 ? readPayloadLength(this.entry.value, ROW_HEAD_BYTES) : 0;
   }
 
   /** The segment that the record lies in. */
   get segment(): number {
-    return readSegment(this.#entry.value, 24);
+    return readSegment(this.entry.value, 24);
   }
 
   /** The segment that the first referenced blob was in; undefined where it was not known when the row was written. */
   get blobSegment(): number | undefined {
-    return this.#entry.value[7] === 1 ? readSegment(this.#entry.value, ROW_HEAD_BYTES) : undefined;
+    return this.entry.value[7] === 1 ? readSegment(this.entry.value, ROW_HEAD_BYTES) : undefined;
   }
 
   get valueBytes(): Uint8Array {
-    return this.#entry.value;
+    return this.entry.value;
   }
 
   /** Where in `valueBytes` the digests of the references stand, one behind the other. */
   get referencesStart(): number {
-    return ROW_HEAD_BYTES + (this.#entry.value[7] === 1 ? PLACE_BYTES : 0);
+    return ROW_HEAD_BYTES + (this.entry.value[7] === 1 ? PLACE_BYTES : 0);
   }
 }
 
-/** A blob and how many rows need it. Valid until the next one is visited. */
-export class RawBlobRow {
-  #entry!: RawEntry;
-
-  at(entry: RawEntry): this {
-    checkSeal(entry);
-    return this.unchecked(entry);
-  }
-
-  /** Without a look at its checksum, which takes as long as all else: for who reads it again before something is done. */
-  unchecked(entry: RawEntry): this {
-    this.#entry = entry;
-    return this;
-  }
-
+/** A blob and how many rows need it. */
+export class RawBlobRow extends Raw {
   /** Where its digest stands. */
   get digestBytes(): Uint8Array {
-    return this.#entry.keyBytes;
+    return this.entry.keyBytes;
   }
 
   get digestStart(): number {
-    return this.#entry.keyEnd - DIGEST_BYTES;
+    return this.entry.keyEnd - DIGEST_BYTES;
   }
 
   /** Whether the log has it: a row without a place only counts who refers to it. */
   get isPlaced(): boolean {
-    return readSegment(this.#entry.value, 4) !== 0;
+    return this.segment !== 0;
+  }
+
+  get segment(): number {
+    return readSegment(this.entry.value, 4);
   }
 
   get length(): number {
-    return readPayloadLength(this.#entry.value, 4);
+    return readPayloadLength(this.entry.value, 4);
+  }
+
+  get isCondemned(): boolean {
+    return this.entry.valueLength > BLOB_ROW_BYTES;
+  }
+
+  /** A copy. */
+  digest(): Buffer {
+    return this.entry.key().subarray(-DIGEST_BYTES);
+  }
+
+  /** A copy. */
+  decoded(): BlobRow {
+    const { value, valueLength } = this.entry;
+    return decodeBlobRow(Buffer.from(value.buffer, value.byteOffset, valueLength));
   }
 
   get referenceCount(): number {
-    return readUint53(this.#entry.value, 4 + PLACE_BYTES);
+    return readUint53(this.entry.value, 4 + PLACE_BYTES);
   }
-}
-
-function checkSeal({ value, valueLength }: RawEntry): void {
-  if (valueLength > 4 && readUint32(value, 0) === rowChecksumWithin(value, 4, valueLength)) return;
-  throw indexDamage("a row of the index is damaged");
 }

@@ -55,7 +55,8 @@ export function isPlaced({ place }: BlobRow): boolean {
 
 export const ROW_HEAD_BYTES = 48;
 export const PLACE_BYTES = 18;
-const BLOB_ROW_BYTES = 4 + PLACE_BYTES + 8;
+/** Longer is that of a condemned blob. */
+export const BLOB_ROW_BYTES = 4 + PLACE_BYTES + 8;
 /** A row takes at most so many bytes besides its references and payload. */
 export const ROW_HEAD_BYTES_MAX = ROW_HEAD_BYTES + PLACE_BYTES;
 const FLAG_INLINE = 0x80;

@@ -45,8 +45,6 @@ export interface FileSystem {
   sizeOf(path: string): number;
   list(folder: string): string[];
   makeFolder(path: string): void;
-  /** Writes over the first bytes of a file that does not count yet. */
-  writeOver(path: string, bytes: Uint8Array): void;
   /** Gives `from` the name `to`, which must be free; `from` is gone afterwards. */
   publish(from: string, to: string): void;
   /** Gives a file a second name, which must be free. */
@@ -140,14 +138,6 @@ export const nodeFileSystem: FileSystem = {
   },
   list: (folder) => readdirSync(folder),
   makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
-  writeOver(path, bytes) {
-    const fd = openSync(path, constants.O_WRONLY);
-    try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, done);
-    } finally {
-      closeSync(fd);
-    }
-  },
   publish(from, to) {
     // A rename would replace what another process has just put there; a link does not.
     linkSync(from, to);

@@ -237,7 +237,18 @@ export function writeRecordHeader(into: Buffer, at: number, record: RecordToWrit
   into[at + 11] = record.referenceCount;
   into.writeUInt32LE(keyLength, at + 12);
   writeUint53(into, record.payload.length, at + 16);
-  writeUint64(into, record.payloadChecksum, at + 24);
+  return sealRecordHeader(into, at, keyLength, record.payloadChecksum, salt);
+}
+
+/** Writes the checksums of a header that is there but for these, and gives its own. */
+export function sealRecordHeader(
+  into: Buffer,
+  at: number,
+  keyLength: number,
+  payloadChecksum: bigint,
+  salt: bigint,
+): bigint {
+  writeUint64(into, payloadChecksum, at + 24);
   const sum = checksum(into.subarray(at + 8, at + RECORD_HEADER_BYTES + keyLength), salt);
   writeUint64(into, sum, at);
   return sum;

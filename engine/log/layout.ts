@@ -15,6 +15,8 @@ import type { LogPosition } from "./segment.ts";
 /** Payloads from this size on are handed to the file as they are, not copied into the group's buffer. */
 const COPIED_PAYLOAD_BYTES_MAX = 64 * 1024;
 const BUFFER_BYTES = 256 * 1024;
+/** Most groups are a save or two: to make a large buffer for each takes longer than all else that is done in memory. */
+const FIRST_BUFFER_BYTES = 16 * 1024;
 const PADDING = Buffer.alloc(ALIGNMENT_BYTES);
 
 interface Mark {
@@ -30,7 +32,7 @@ export class GroupLayout {
   readonly #salt: bigint;
   readonly #durableSequence: number;
   #pieces: Uint8Array[] = [];
-  #buffer: Buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  #buffer: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   #used = 0;
   /** What of `#buffer` is in `#pieces` already. */
   #flushed = 0;
@@ -107,11 +109,8 @@ export class GroupLayout {
     return place;
   }
 
-  /**
-   * Completes the open batch; without records it leaves nothing behind and gives the position before it.
-   * @param durableSequence that of the batch, where it is an older one
-   */
-  endBatch(sequence: number, time: number, durableSequence = this.#durableSequence): LogPosition {
+  /** Completes the open batch; without records it leaves nothing behind and gives the position before it. */
+  endBatch(sequence: number, time: number): LogPosition {
     const mark = this.#batch!;
     if (this.#count === 0) return this.abandonBatch();
     const header = {
@@ -120,7 +119,7 @@ export class GroupLayout {
       time,
       length: this.#offset - mark.offset - BATCH_HEADER_BYTES,
       previousChain: this.#end.chain,
-      durableSequence,
+      durableSequence: this.#durableSequence,
       recordsChecksum: checksum(this.#recordChecksums.subarray(0, this.#count * 8), this.#salt),
     };
     const chain = writeBatchHeader(mark.buffer, mark.used, header, this.#salt);

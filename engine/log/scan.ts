@@ -6,6 +6,7 @@ import { ALIGNMENT_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LogReader, OpenSegment } from "./reader.ts";
 import { isRetired } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
+import { LOG_START } from "./segment.ts";
 import { segmentGeneration, segmentNumber, segmentText } from "./segment-id.ts";
 import { Window } from "./window.ts";
 
@@ -91,18 +92,12 @@ function startOf(
   const ahead = ids.filter((id) => id >= from.segment);
   const known = { ahead, position: from, after: 0 };
   if (from.segment === 0 || ahead[0] === from.segment) return known;
-  const number = segmentNumber(from.segment);
-  const id = ids.findLast((each) => segmentNumber(each) <= number);
-  const segment = id === undefined ? undefined : reader.readableSegment(id);
-  if (!segment || lastNumber(segment) < number) return known;
+  const segment = standingFor(reader, ids, from.segment);
+  if (!segment) return known;
   const behind = ids.filter((each) => each > segment.id);
   const end = segment.header.rewritten && endOf(segment, from);
   if (end && end.sequence <= from.sequence) return { ahead: behind, position: end, after: 0 };
   return { ahead: [segment.id, ...behind], position: entryPosition(segment, from), after: from.sequence };
-}
-
-function lastNumber({ id, header }: OpenSegment): number {
-  return header.rewritten?.lastNumber ?? id;
 }
 
 /** Where the log goes on behind a rewritten segment. */
@@ -111,9 +106,18 @@ export function endOf({ id, header }: OpenSegment, position: LogPosition): LogPo
   return { ...position, segment: id, offset: bytes, sequence: endSequence, chain: endChain };
 }
 
+/** The segment in effect that stands for another one now, which may be the same. Undefined where none can be read. */
+export function standingFor(reader: LogReader, ids: readonly number[], id: number): OpenSegment | undefined {
+  const number = segmentNumber(id);
+  const now = ids.findLast((each) => segmentNumber(each) <= number);
+  const segment = now === undefined ? undefined : reader.readableSegment(now);
+  return segment && standsFor(segment, number) ? segment : undefined;
+}
+
 /** Whether a segment is, or stands for, the one of this number. */
 export function standsFor(segment: OpenSegment, number: number): boolean {
-  return segmentNumber(segment.id) <= number && number <= lastNumber(segment);
+  const { id, header } = segment;
+  return segmentNumber(id) <= number && number <= (header.rewritten?.lastNumber ?? id);
 }
 
 function openOrProblem(reader: LogReader, id: number): { segment: OpenSegment } | { problem: LogProblem } {
@@ -125,8 +129,8 @@ function openOrProblem(reader: LogReader, id: number): { segment: OpenSegment } 
   }
 }
 
-/** Where a segment takes the chain up: at the place its header says, and never before where the scan already is. */
-function entryPosition(segment: OpenSegment, position: LogPosition): LogPosition {
+/** Where a segment takes the chain up, as its header says. @param position that has been read up to, in time */
+export function entryPosition(segment: OpenSegment, position = LOG_START): LogPosition {
   const { previousSequence, previousChain } = segment.header;
   return {
     ...position,

@@ -33,6 +33,12 @@ export function listSuperseded(files: FileSystem, folder: string, identity?: Log
   return all.filter((range) => !counting.has(range)).map(({ id }) => id);
 }
 
+/** Ids of the segments that are there, whether they count or not, ascending. No file is read for it. */
+export function listAll(files: FileSystem, folder: string): number[] {
+  const ids = files.list(folder).flatMap((name) => segmentOfName(name) ?? []);
+  return ids.sort((a, b) => a - b);
+}
+
 /** Whether another one stands for the number of a segment. */
 export function isSuperseded(files: FileSystem, folder: string, id: number, identity?: LogIdentity): boolean {
   const number = segmentNumber(id);
@@ -64,11 +70,10 @@ export function nextRewrittenId(files: FileSystem, folder: string, first: number
 /** All segments, by id. */
 function look(files: FileSystem, folder: string, identity?: LogIdentity): Range[] {
   for (let tries = 1; ; tries++) {
-    const ids = files.list(folder).flatMap((name) => segmentOfName(name) ?? []);
-    const ranges = ids.map((id) => rangeOf(files, folder, id, identity));
+    const ranges = listAll(files, folder).map((id) => rangeOf(files, folder, id, identity));
     const isGone = tries < TRIES_MAX && ranges.includes("gone");
     if (isGone) continue;
-    return ranges.filter((range) => range !== "gone").sort((a, b) => a.id - b.id);
+    return ranges.filter((range) => range !== "gone");
   }
 }
 

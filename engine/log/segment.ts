@@ -18,7 +18,14 @@ export {
   segmentPath,
   segmentText,
 } from "./segment-id.ts";
-export { isSuperseded, listSegments, listSuperseded, nextNumber, nextRewrittenId } from "./segment-list.ts";
+export {
+  isSuperseded,
+  listAll,
+  listSegments,
+  listSuperseded,
+  nextNumber,
+  nextRewrittenId,
+} from "./segment-list.ts";
 
 const UNFINISHED_NAME = /^new-[0-9a-f]{12}\.tmp$/;
 
@@ -68,7 +75,7 @@ export function createSegment(
     ...identity,
   };
   const temporary = unfinishedPath(folder);
-  writeUnnamed(files, temporary, [encodeSegmentHeader(header), ...content(header)]);
+  writeNew(files, temporary, [encodeSegmentHeader(header), ...content(header)]);
   publish(files, temporary, segmentPath(folder, number));
   syncNames(files, folder);
   return header;
@@ -85,7 +92,8 @@ function lastNumberOf(files: FileSystem, folder: string, id: number): number {
   }
 }
 
-function writeUnnamed(files: FileSystem, path: string, pieces: readonly Uint8Array[]): void {
+/** A file that was not there, on the disk, or none. */
+export function writeNew(files: FileSystem, path: string, pieces: readonly Uint8Array[]): void {
   const file = files.open(path, "create");
   try {
     file.append(pieces);

@@ -3,7 +3,7 @@ import { Catalog } from "../index/catalog.ts";
 import { indexDamage } from "../index/damage.ts";
 import { syncIndex } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
-import type { LogPosition } from "../log/segment.ts";
+import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import { isSuperseded, segmentPath } from "../log/segment.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, logFolder, nextGeneration } from "./home.ts";
@@ -43,7 +43,12 @@ export function reserveGeneration(home: Home): number {
 }
 
 /** Copies `catalog` to the reserved generation and puts it on the disk, on other threads. Gives how far of the log it has. */
-export async function copyIndex(home: Home, catalog: Catalog, generation: number): Promise<LogPosition> {
+export async function copyIndex(
+  home: Home,
+  catalog: Catalog,
+  generation: number,
+  identity: LogIdentity,
+): Promise<LogPosition> {
   const folder = indexFolder(home.folder, generation);
   await catalog.copyTo(folder);
   const copy = new Catalog(folder);
@@ -54,7 +59,7 @@ export async function copyIndex(home: Home, catalog: Catalog, generation: number
   // The index must not know more than the log after a power cut. Earlier segments were synced before this one was made.
   const log = logFolder(home.folder);
   // And one that was rewritten since was on the disk. Of an empty log there is nothing.
-  if (applied.segment === 0 || isSuperseded(home.files, log, applied.segment)) return applied;
+  if (applied.segment === 0 || isSuperseded(home.files, log, applied.segment, identity)) return applied;
   const file = home.files.open(segmentPath(log, applied.segment), "read");
   try {
     await file.syncAsync();

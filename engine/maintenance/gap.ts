@@ -14,7 +14,7 @@ import {
 } from "../log/format.ts";
 import type { LogReader, OpenSegment } from "../log/reader.ts";
 import type { LogProblem } from "../log/scan.ts";
-import { standsFor, successorCut } from "../log/scan.ts";
+import { standingFor, standsFor, successorCut } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { segmentNumber } from "../log/segment.ts";
 import { Window } from "../log/window.ts";
@@ -72,7 +72,7 @@ function gapBefore(
   const { previousNumber, previousEnd, previousSequence } = opened.header;
   const after = Math.max(before.sequence, previousSequence);
   const lacks = previousSequence > before.sequence;
-  const last = standing(reader, numbers, before.segment);
+  const last = standingFor(reader, numbers, before.segment);
   if (previousNumber === before.segment || (last && standsFor(last, previousNumber))) {
     // What is damaged in a segment was told when it was read. One that is whole up to its end, but ends too early,
     // lacks what is only known to have been there.
@@ -82,12 +82,6 @@ function gapBefore(
   const known = last?.header.rewritten?.lastNumber ?? segmentNumber(before.segment);
   const between = Math.max(0, previousNumber - known - 1);
   return { after, lost: lacks ? putsIn(previousEnd - SEGMENT_HEADER_BYTES) + between * LOST_MAX : 0 };
-}
-
-/** The segment that stands for another one now, which may be the same. */
-function standing(reader: LogReader, numbers: readonly number[], id: number): OpenSegment | undefined {
-  const now = numbers.findLast((each) => segmentNumber(each) <= segmentNumber(id));
-  return now === undefined ? undefined : reader.readableSegment(now);
 }
 
 function putsIn(bytes: number): number {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { VarveError } from "../errors.ts";
 import type { LogIdentity } from "../log/segment.ts";
-import { createSegment, LOG_START, listSegments, listSuperseded, readHeaderOf } from "../log/segment.ts";
+import { createSegment, LOG_START, listAll, readHeaderOf } from "../log/segment.ts";
 import type { Home } from "./home.ts";
 import { listGenerations, logFolder } from "./home.ts";
 
@@ -26,7 +26,7 @@ export function findIdentity(home: Home): LogIdentity {
  */
 export function readIdentity(home: Home): LogIdentity | undefined {
   const folder = logFolder(home.folder);
-  const all = [...listSegments(home.files, folder), ...listSuperseded(home.files, folder)];
+  const all = listAll(home.files, folder);
   if (all.length === 0) return undefined;
   const votes = new Map<string, { identity: LogIdentity; count: number }>();
   let failure: unknown;

@@ -169,12 +169,12 @@ export class LiveIndex implements IndexSource {
 
   /** Under the lock: the number of the copy is given out; all else is done later. */
   #beginCheckpoint(): void {
-    const { generation, logEpoch } = this.#state;
+    const { generation, logEpoch, identity } = this.#state;
     const catalog = this.#catalog;
     try {
       const copy = reserveGeneration(this.#home);
       catalog.retain();
-      this.#checkpoint = copyIndex(this.#home, catalog, copy)
+      this.#checkpoint = copyIndex(this.#home, catalog, copy, identity)
         .then((applied) =>
           this.lock.holdWithin(this.#lockWaitMax, () =>
             this.#finishCheckpoint(copy, applied, { generation, logEpoch }),

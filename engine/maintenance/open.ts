@@ -6,14 +6,13 @@ import { cleanPosition, markUnclean } from "../index/mark.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
-import { standsFor } from "../log/scan.ts";
+import { standingFor } from "../log/scan.ts";
 import type { LogIdentity, LogPosition } from "../log/segment.ts";
 import {
   fromSegmentFailure,
   LOG_START,
   listSegments,
   removeUnfinishedSegments,
-  segmentNumber,
   segmentPath,
 } from "../log/segment.ts";
 import { loadIndex } from "./bulk/load.ts";
@@ -151,7 +150,7 @@ function derive(home: Home): OpenedIndex {
     ...NOTHING_NOTED,
   };
   const opened = reuseIndex(home, state) ?? rebuild(home, state);
-  releasing(opened.catalog, () => syncLog(home));
+  releasing(opened.catalog, () => syncLog(home, identity));
   opened.state.durableSequence = opened.state.tail.sequence;
   return opened;
 }
@@ -162,17 +161,18 @@ function derive(home: Home): OpenedIndex {
  */
 function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
   const clean = cleanPositions(home);
+  const ids = listSegments(home.files, logFolder(home.folder), state.identity);
   for (const { generation } of clean) {
     const catalog = openGeneration(home, generation, state.identity, true);
     if (!catalog) continue;
     const applied = catalog.applied()!;
-    if (!reaches(home, state.identity, applied)) {
+    if (!reaches(home, state.identity, ids, applied)) {
       void catalog.release();
       continue;
     }
     const others = clean.filter((other) => other.generation !== generation);
     const checkpointSequence = others[0]?.position.sequence ?? 0;
-    const behind = goesOn(home, applied) || applied.sequence < state.durableSequence;
+    const behind = goesOn(home, ids, applied) || applied.sequence < state.durableSequence;
     if (behind) markUnclean(indexFolder(home.folder, generation));
     const { end, tail } = releasing(catalog, () => {
       const { durableSequence } = state;
@@ -189,11 +189,9 @@ function reuseIndex(home: Home, state: SharedState): OpenedIndex | undefined {
 }
 
 /** Whether the log has everything that an index says it holds; a log put back from an older copy has not. */
-function reaches(home: Home, identity: LogIdentity, position: LogPosition): boolean {
+function reaches(home: Home, identity: LogIdentity, ids: readonly number[], position: LogPosition): boolean {
   if (position.segment === 0) return false;
-  const folder = logFolder(home.folder);
-  const ids = listSegments(home.files, folder, identity);
-  const reader = new LogReader(home.files, folder, identity);
+  const reader = new LogReader(home.files, logFolder(home.folder), identity);
   try {
     // It may have been rewritten since, up to the last batch of it.
     if (!ids.includes(position.segment)) return standsBehind(reader, ids, position);
@@ -211,15 +209,12 @@ function reaches(home: Home, identity: LogIdentity, position: LogPosition): bool
 
 /** Whether a rewritten segment stands for that of a position, with all that came before it. */
 function standsBehind(reader: LogReader, ids: readonly number[], position: LogPosition): boolean {
-  const number = segmentNumber(position.segment);
-  const id = ids.findLast((each) => segmentNumber(each) <= number);
-  const segment = id === undefined ? undefined : reader.readableSegment(id);
-  if (!segment?.header.rewritten || !standsFor(segment, number)) return false;
-  return segment.header.rewritten.endSequence >= position.sequence;
+  const rewritten = standingFor(reader, ids, position.segment)?.header.rewritten;
+  return rewritten !== undefined && rewritten.endSequence >= position.sequence;
 }
 
-function goesOn(home: Home, position: LogPosition): boolean {
-  const newest = listSegments(home.files, logFolder(home.folder)).at(-1) ?? 0;
+function goesOn(home: Home, ids: readonly number[], position: LogPosition): boolean {
+  const newest = ids.at(-1) ?? 0;
   return newest > position.segment || sizeOf(home, position.segment) > position.offset;
 }
 
@@ -254,9 +249,9 @@ function replayLog(
 }
 
 /** All of the log, with its names: the home may have been copied just now, or its maker have died before it synced. */
-function syncLog({ files, folder: home }: Home): void {
+function syncLog({ files, folder: home }: Home, identity: LogIdentity): void {
   const folder = logFolder(home);
-  for (const number of listSegments(files, folder)) {
+  for (const number of listSegments(files, folder, identity)) {
     const path = segmentPath(folder, number);
     try {
       const file = files.open(path, "read");

@@ -1,17 +1,11 @@
+import type { Progress } from "../api.ts";
 import { throwIfAborted } from "../errors.ts";
 
 export interface PaceOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds after which to stop; default: never. */
   timeBudget?: number | undefined;
-  onProgress?: ((progress: PaceProgress) => void) | undefined;
-}
-
-export interface PaceProgress {
-  phase: string;
-  done: number;
-  total: number;
-  unit: "bytes" | "records";
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** For so long a walk over log or index keeps the event loop waiting. */
@@ -43,7 +37,7 @@ export class Pace {
     return performance.now() - this.#turnAt >= this.#turnMilliseconds;
   }
 
-  tell(progress: PaceProgress): void {
+  tell(progress: Progress): void {
     this.#options.onProgress?.(progress);
   }
 

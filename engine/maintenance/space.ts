@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { FileSystem } from "../log/file.ts";
+import type { LogIdentity } from "../log/segment.ts";
 import { listSegments, segmentPath } from "../log/segment.ts";
 import { logFolder } from "./home.ts";
 
@@ -11,15 +12,17 @@ export interface FileSpace {
   indexBytes: number;
 }
 
-export function fileSpace(files: FileSystem, home: string, index: string): FileSpace {
-  const space: FileSpace = { segments: 0, logBytes: 0, indexBytes: 0 };
+export function fileSpace(files: FileSystem, home: string, identity: LogIdentity, index: string): FileSpace {
   const folder = logFolder(home);
-  for (const segment of listSegments(files, folder)) {
-    space.segments++;
-    space.logBytes += files.sizeOf(segmentPath(folder, segment));
-  }
-  for (const name of namesIn(index)) space.indexBytes += files.sizeOf(join(index, name));
-  return space;
+  const ids = listSegments(files, folder, identity);
+  let indexBytes = 0;
+  for (const name of namesIn(index)) indexBytes += files.sizeOf(join(index, name));
+  return { segments: ids.length, logBytes: bytesOf(files, folder, ids), indexBytes };
+}
+
+/** What segments take on the disk. */
+export function bytesOf(files: FileSystem, folder: string, ids: readonly number[]): number {
+  return ids.reduce((sum, id) => sum + files.sizeOf(segmentPath(folder, id)), 0);
 }
 
 /** Another process may have put a new index in the place of this one. */

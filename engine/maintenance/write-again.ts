@@ -8,7 +8,7 @@ import { GroupLayout } from "../log/layout.ts";
 import type { OpenSegment } from "../log/reader.ts";
 import { LogReader } from "../log/reader.ts";
 import type { LogProblem, ScannedBatch, ScannedRecord } from "../log/scan.ts";
-import { endOf, scanLog } from "../log/scan.ts";
+import { endOf, entryPosition, scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { createSegment, listSegments, nextNumber } from "../log/segment.ts";
 import { changeOf } from "./replay.ts";
@@ -116,18 +116,12 @@ function newestReadable(reader: LogReader, numbers: readonly number[]): OpenSegm
 
 /** A segment gets its name when all before it is on the disk, so only the newest can hold what is in doubt. */
 function findDoubtful(reader: LogReader, newest: OpenSegment, state: SharedState): Doubtful {
-  const { previousSequence, previousChain, rewritten } = newest.header;
+  const { previousSequence, rewritten } = newest.header;
   const { tail } = state;
   // One that was written to is lost, and what was rewritten is not in doubt.
   if (rewritten) return { durable: endOf(newest, tail), batches: [] };
-  const entry: LogPosition = {
-    segment: newest.id,
-    offset: SEGMENT_HEADER_BYTES,
-    sequence: previousSequence,
-    // Of no batch that may follow it is the time before that of the last one known.
-    time: tail.time,
-    chain: previousChain,
-  };
+  // Of no batch that may follow it is the time before that of the last one known.
+  const entry = entryPosition(newest, tail);
   const durableSequence = Math.max(state.durableSequence, previousSequence);
   const until = state.cutAtTail ? tail : undefined;
   let durable = entry;

@@ -4,7 +4,7 @@ import { threadId } from "node:worker_threads";
 import { VarveError } from "../../errors.ts";
 import { currentBootId, pidNamespace, processStart } from "../../index/boot.ts";
 import type { FileSystem } from "../../log/file.ts";
-import { removeIfPossible } from "../../log/segment.ts";
+import { removeIfPossible, writeNew } from "../../log/segment.ts";
 import { segmentOfName } from "../../log/segment-id.ts";
 
 /**
@@ -215,16 +215,7 @@ function isGone({ pid, thread, start, namespace, boot, id }: Claim): boolean {
 }
 
 function write(files: FileSystem, path: string, claim: Claim): void {
-  const file = files.open(path, "create");
-  try {
-    file.append([Buffer.from(`${JSON.stringify(claim)}\n`)]);
-    file.sync();
-  } catch (error) {
-    removeIfPossible(files, path);
-    throw error;
-  } finally {
-    file.close();
-  }
+  writeNew(files, path, [Buffer.from(`${JSON.stringify(claim)}\n`)]);
 }
 
 /** Undefined for what was never written whole: then nothing was done yet. */

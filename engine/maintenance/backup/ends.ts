@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import { VarveError } from "../../errors.ts";
 import type { FileSystem } from "../../log/file.ts";
-import { BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "../../log/format.ts";
+import { BATCH_HEADER_BYTES } from "../../log/format.ts";
 import { LogReader } from "../../log/reader.ts";
 import type { ScannedBatch } from "../../log/scan.ts";
-import { scanLog } from "../../log/scan.ts";
+import { entryPosition, scanLog, standingFor } from "../../log/scan.ts";
 import type { LogIdentity, LogPosition } from "../../log/segment.ts";
 import { segmentNumber, segmentText } from "../../log/segment.ts";
 import type { Pace } from "../pace.ts";
@@ -12,7 +12,7 @@ import type { Pace } from "../pace.ts";
 /** Whether a backup is an earlier state of a log, or has something that the log has not. */
 
 /** A log, and which of its segments are looked at. */
-export interface ComparedLog {
+interface ComparedLog {
   files: FileSystem;
   folder: string;
   ids: readonly number[];
@@ -69,24 +69,13 @@ async function checkCommon(
   return newest;
 }
 
-function entryOf(reader: LogReader, id: number): LogPosition {
-  const { previousSequence, previousChain } = reader.segment(id).header;
-  return {
-    segment: id,
-    offset: SEGMENT_HEADER_BYTES,
-    sequence: previousSequence,
-    time: 0,
-    chain: previousChain,
-  };
-}
-
 function* batchesOf(reader: LogReader, id: number): Generator<ScannedBatch> {
-  for (const found of scanLog(reader, [id], entryOf(reader, id), 0, undefined, "views"))
+  for (const found of scanLog(reader, [id], entryPosition(reader.segment(id)), 0, undefined, "views"))
     if ("batch" in found) yield found.batch;
 }
 
 async function endOf(reader: LogReader, id: number, pace: Pace): Promise<BackupEnd> {
-  const end: BackupEnd = { position: entryOf(reader, id), batch: undefined };
+  const end: BackupEnd = { position: entryPosition(reader.segment(id)), batch: undefined };
   for (const { header, end: position } of batchesOf(reader, id)) {
     const length = BATCH_HEADER_BYTES + header.length;
     end.position = position;
@@ -114,14 +103,9 @@ async function isIn(
     };
     return header(ours).equals(header(theirs));
   }
-  for (const id of ids) {
-    const rewritten = ours.readableSegment(id)?.header.rewritten;
-    const number = segmentNumber(segment);
-    if (!rewritten || number < segmentNumber(id) || number > rewritten.lastNumber) continue;
-    if (position.sequence > rewritten.endSequence) return false;
-    return areOfOneTime(batchesOf(ours, id), batchesOf(theirs, segment), pace);
-  }
-  return false;
+  const other = standingFor(ours, ids, segment);
+  if (!other?.header.rewritten || position.sequence > other.header.rewritten.endSequence) return false;
+  return areOfOneTime(batchesOf(ours, other.id), batchesOf(theirs, segment), pace);
 }
 
 /**
@@ -155,15 +139,16 @@ export async function checkSound(
 ): Promise<void> {
   const reader = new LogReader(files, folder, identity);
   try {
-    const bytes = reader.segment(id).header.rewritten!.bytes;
-    let end = entryOf(reader, id).offset;
-    for (const found of scanLog(reader, [id], entryOf(reader, id))) {
+    const segment = reader.segment(id);
+    const entry = entryPosition(segment);
+    let end = entry.offset;
+    for (const found of scanLog(reader, [id], entry)) {
       const isSound = "batch" in found && found.batch.records.every(({ sound }) => sound);
       if (!isSound) throw damaged(folder, id);
       end = found.batch.end.offset;
       if (pace.isDue()) await pace.turn();
     }
-    if (end !== bytes) throw damaged(folder, id);
+    if (end !== segment.header.rewritten!.bytes) throw damaged(folder, id);
   } finally {
     reader.close();
   }

@@ -5,7 +5,7 @@ import { currentBootId } from "../../index/boot.ts";
 import { usersBelow } from "../../index/gate-wait.ts";
 import type { FileSystem } from "../../log/file.ts";
 import type { LogIdentity } from "../../log/segment.ts";
-import { listSegments, listSuperseded, readHeaderOf } from "../../log/segment.ts";
+import { listAll, readHeaderOf } from "../../log/segment.ts";
 import { logFolder } from "../home.ts";
 import { isTemporary } from "./claim.ts";
 
@@ -44,7 +44,7 @@ function isBackupOrEmpty(files: FileSystem, folder: string): boolean {
   const log = logFolder(folder);
   const others = existsSync(folder) ? readdirSync(folder).filter((name) => !NOBODYS.has(name)) : [];
   if (!files.exists(log)) return others.length === 0;
-  if (listSegments(files, log).length > 0) return true;
+  if (listAll(files, log).length > 0) return true;
   // As one leaves it that was ended before it had anything.
   const isBegun = files.list(log).every(isTemporary);
   return isBegun && others.every((name) => name === "log" || /^config\.json(\.|$)/.test(name));
@@ -66,7 +66,7 @@ export function nearestThere(path: string): string {
  * @throws CONFLICT for that of another store, CORRUPTION where nothing tells whose it is
  */
 export function checkOwner(files: FileSystem, log: string, { storeId }: LogIdentity): void {
-  const ids = [...listSegments(files, log), ...listSuperseded(files, log)];
+  const ids = listAll(files, log);
   for (const id of ids) {
     try {
       if (readHeaderOf(files, log, id).storeId === storeId) return;

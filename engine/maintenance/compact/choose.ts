@@ -35,12 +35,12 @@ export async function segmentSpaces(
     const none = { deadBlobs: 0, deadBytes: 0, condemned: 0, historyRecords: 0, historyBytes: 0 };
     spaces.set(id, { id, bytes, ...none });
   }
-  await eachBlob(parts, pace, (_, { place, referenceCount, condemned }) => {
-    const space = referenceCount === 0 ? spaces.get(place.segment) : undefined;
+  await eachBlob(parts, pace, (row) => {
+    const space = row.referenceCount === 0 ? spaces.get(row.segment) : undefined;
     if (!space) return;
     space.deadBlobs++;
-    space.deadBytes += recordBytes(DIGEST_BYTES, place.payloadLength);
-    if (condemned) space.condemned++;
+    space.deadBytes += recordBytes(DIGEST_BYTES, row.length);
+    if (row.isCondemned) space.condemned++;
   });
   return spaces;
 }

@@ -1,8 +1,8 @@
 import { VarveError } from "../../errors.ts";
 import { LogReader } from "../../log/reader.ts";
-import type { LogProblem } from "../../log/scan.ts";
 import { listSegments, listSuperseded } from "../../log/segment.ts";
 import { Pace } from "../pace.ts";
+import { bytesOf } from "../space.ts";
 import type { Run, SegmentSpace } from "./choose.ts";
 import { isWorth, planRuns, without } from "./choose.ts";
 import type { Ground } from "./condemn.ts";
@@ -14,7 +14,7 @@ import type { History } from "./history.ts";
 import { withCatalog } from "./pages.ts";
 import type { CompactCoreOptions, CompactParts, CoreCompact } from "./parts.ts";
 import { CompactorLock, isStartOver, startOver } from "./parts.ts";
-import { bytesOf, foresee, newReport, planFor, TURN_MILLISECONDS } from "./plan.ts";
+import { foresee, newReport, planFor, TURN_MILLISECONDS } from "./plan.ts";
 import { publishRewritten } from "./publish.ts";
 import { findStranded, repoint } from "./repoint.ts";
 import { Retirement } from "./retire.ts";
@@ -40,12 +40,6 @@ export async function compactLog(parts: CompactParts, options: CompactCoreOption
   } finally {
     await lock.release();
   }
-}
-
-/** A run that was rewritten: its old files, and the one that stands for them. */
-interface Published {
-  old: number[];
-  id: number;
 }
 
 class Compaction {
@@ -81,8 +75,8 @@ class Compaction {
     if (this.#isIndexWrong) await this.#parts.suspectIndex();
     else await this.#lock.hold(() => this.#parts.shrinkIfGrown());
     const { files, folder, identity } = this.#parts;
-    this.#report.waitingBytes = bytesOf(this.#parts, listSuperseded(files, folder, identity));
-    this.#report.logBytesAfter = bytesOf(this.#parts, this.#listSegments());
+    this.#report.waitingBytes = bytesOf(files, folder, listSuperseded(files, folder, identity));
+    this.#report.logBytesAfter = bytesOf(files, folder, this.#listSegments());
     return this.#report;
   }
 
@@ -107,7 +101,7 @@ class Compaction {
         this.#listSegments(),
         this.#pace,
       );
-      for (const problem of history?.problems ?? []) this.#skip(problem);
+      this.#report.skipped.push(...(history?.problems ?? []));
       const newest = [...spaces.values()].at(-1);
       if (newest && isWorth(newest, deadShare)) await this.#parts.seal();
       const tail = await this.#lock.hold((state) => state.tail.segment);
@@ -154,7 +148,7 @@ class Compaction {
   async #rewriteSome(runs: Run[], reader: LogReader, history: History | undefined): Promise<void> {
     const round = this.#takeRound(runs);
     const ids = new Set(round.flat().map(({ id }) => id));
-    const published: Published[] = [];
+    const old = new Set<number>();
     try {
       const needed = await findNeeded(this.#parts, ids, this.#pace);
       if (needed.size > 0) this.#tellNeeded(needed);
@@ -168,24 +162,18 @@ class Compaction {
             pace: this.#pace,
             onBatch: (bytes) => this.#tell(bytes),
           };
-          const done = await this.#rewrite(source, run, ground, round);
-          if (done) published.push(done);
+          for (const id of await this.#rewrite(source, run, ground, round)) old.add(id);
         }
       });
     } catch (error) {
-      await this.#undo(published, ids, reader);
+      await this.#undo(ids, old, reader);
       throw error;
     }
-    await this.#retire(published, reader);
+    await this.#retire(old, reader);
   }
 
-  /** Undefined where it was not to be done. */
-  async #rewrite(
-    source: SourceParts,
-    run: Run,
-    ground: Ground,
-    round: Run[],
-  ): Promise<Published | undefined> {
+  /** Gives the segments that another one stands for now, which nothing names any more: all of the run, or none. */
+  async #rewrite(source: SourceParts, run: Run, ground: Ground, round: Run[]): Promise<number[]> {
     let decision: Decision;
     let id: number | undefined;
     // Repair may have taken one away.
@@ -193,18 +181,18 @@ class Compaction {
     source.catalog.refresh();
     try {
       decision = await decide(source, run);
-      if (decision.freedBytes === 0 && run.length === 1) return undefined;
+      if (decision.freedBytes === 0 && run.length === 1) return [];
       await turnToWhole(this.#parts, this.#lock, decision.healed);
       await this.#makeRoom(decision.bytes);
       id = await publishRewritten(this.#parts, this.#lock, source, run, decision, ground);
     } catch (error) {
       if (!(error instanceof DamagedSource)) throw error;
       const { segment } = error.problem;
-      this.#skip(error.problem);
+      this.#report.skipped.push(error.problem);
       source.history?.keep(segment);
       await forgive(this.#parts, this.#lock, new Set([segment]), this.#pace);
       round.unshift(...without(run, segment, this.#options.deadShare));
-      return undefined;
+      return [];
     }
     this.#report.segments += run.length;
     this.#report.blobs += decision.blobs;
@@ -212,7 +200,7 @@ class Compaction {
     this.#report.freedBytes += decision.freedBytes;
     const old = run.map((space) => space.id);
     await repoint(this.#with(source.reader, this.#listSegments()), old, id);
-    return { old, id };
+    return old;
   }
 
   /** @throws NO_SPACE */
@@ -228,8 +216,7 @@ class Compaction {
   }
 
   /** Old files of this round that nothing names any more go when nobody reads them. */
-  async #retire(published: readonly Published[], reader: LogReader): Promise<void> {
-    const old = new Set(published.flatMap((each) => each.old));
+  async #retire(old: Set<number>, reader: LogReader): Promise<void> {
     if (old.size === 0) return;
     const kept = await findStranded(this.#with(reader, this.#listSegments()), old);
     for (const id of kept) old.delete(id);
@@ -237,24 +224,17 @@ class Compaction {
     await this.#retirement.removeSome();
   }
 
-  /** What was not rewritten is as it was before; what was is done. */
-  async #undo(published: readonly Published[], ids: Set<number>, reader: LogReader): Promise<void> {
+  /** What was not rewritten is as it was before; what was is done. @param ids of the round @param old as `#rewrite` gave */
+  async #undo(ids: ReadonlySet<number>, old: Set<number>, reader: LogReader): Promise<void> {
     const calm = new Pace({}, TURN_MILLISECONDS);
-    for (const { old } of published) for (const id of old) ids.delete(id);
     try {
-      // Where a new file has got its name after all, nobody may go back to what it lacks.
+      // Where a new file has its name nobody may go back to what that lacks, whatever failed behind it.
       const inEffect = this.#listSegments().filter((id) => ids.has(id));
       await forgive(this.#parts, this.#lock, new Set(inEffect), calm);
-      await this.#retire(published, reader);
+      await this.#retire(old, reader);
     } catch {
       // The next compaction does it.
     }
-  }
-
-  #skip(problem: LogProblem): void {
-    const isSame = ({ segment, offset }: LogProblem) =>
-      segment === problem.segment && offset === problem.offset;
-    if (!this.#report.skipped.some(isSame)) this.#report.skipped.push(problem);
   }
 
   #tell(bytes: number): void {

@@ -1,5 +1,6 @@
 import type { Catalog } from "../../index/catalog.ts";
 import { samePlace } from "../../index/change.ts";
+import type { RawBlobRow } from "../../index/raw-rows.ts";
 import type { BlobRow } from "../../index/rows.ts";
 import { DIGEST_BYTES } from "../../log/format.ts";
 import type { RecordPlace } from "../../log/reader.ts";
@@ -35,8 +36,9 @@ export async function findNeeded(
   pace: Pace,
 ): Promise<Set<string>> {
   const dead = new Set<number>();
-  await eachBlob(parts, pace, (digest, { place, referenceCount }) => {
-    if (referenceCount === 0 && ids.has(place.segment)) dead.add(prefixOf(digest, 0));
+  await eachBlob(parts, pace, (row) => {
+    if (row.referenceCount === 0 && ids.has(row.segment))
+      dead.add(prefixOf(row.digestBytes, row.digestStart));
   });
   const needed = new Set<string>();
   if (dead.size === 0) return needed;
@@ -79,11 +81,8 @@ export async function condemn(
 ): Promise<Ground> {
   const ground = await lock.hold(({ generation, logEpoch }) => ({ generation, logEpoch }));
   const isDead = (digest: Buffer, row: BlobRow) =>
-    row.referenceCount === 0 && ids.has(row.place.segment) && !needed.has(digest.toString("latin1"));
-  await changeBlobs(parts, lock, pace, ground, (digest, row) => {
-    if (needed.has(digest.toString("latin1")) && row.condemned) return { ...row, condemned: false };
-    return isDead(digest, row) && !row.condemned ? { ...row, condemned: true } : undefined;
-  });
+    row.referenceCount === 0 && !needed.has(digest.toString("latin1"));
+  await setCondemned(parts, lock, ids, pace, isDead, ground);
   return ground;
 }
 
@@ -94,9 +93,7 @@ export async function forgive(
   ids: ReadonlySet<number>,
   pace: Pace,
 ): Promise<void> {
-  await changeBlobs(parts, lock, pace, undefined, (_, row) =>
-    row.condemned && ids.has(row.place.segment) ? { ...row, condemned: false } : undefined,
-  );
+  await setCondemned(parts, lock, ids, pace, () => false);
 }
 
 /** Turns blobs of which the newer copy is damaged to the one that is whole. */
@@ -116,15 +113,20 @@ export async function turnToWhole(
   );
 }
 
-/** Changes rows of blobs, some at a time under the lock, where they are still what they were found to be. */
-async function changeBlobs(
+/** Changes rows of blobs, some at a time under the lock, where they still lie where they were found. */
+async function setCondemned(
   parts: CompactParts,
   lock: CompactorLock,
+  ids: ReadonlySet<number>,
   pace: Pace,
-  ground: Ground | undefined,
-  changed: (digest: Buffer, row: BlobRow) => BlobRow | undefined,
+  isToGo: (digest: Buffer, row: BlobRow) => boolean,
+  ground?: Ground,
 ): Promise<void> {
-  let found: Candidate[] = [];
+  const changed = (digest: Buffer, row: BlobRow): BlobRow | undefined => {
+    const condemned = isToGo(digest, row);
+    return condemned === (row.condemned ?? false) ? undefined : { ...row, condemned };
+  };
+  const found: Candidate[] = [];
   const change = async (atLeast: number) => {
     while (found.length >= atLeast) {
       const some = found.splice(0, ROWS_PER_HOLD);
@@ -135,16 +137,16 @@ async function changeBlobs(
       parts.catalog().refresh();
     }
   };
-  await eachBlob(
-    parts,
-    pace,
-    (digest, row) => {
-      if (changed(digest, row)) found.push({ digest, place: row.place });
-    },
-    () => (found.length >= ROWS_PER_HOLD ? change(ROWS_PER_HOLD) : undefined),
+  const visit = (raw: RawBlobRow) => {
+    // What somebody refers to is not condemned, and nobody condemns it.
+    if (raw.referenceCount > 0 || !ids.has(raw.segment)) return;
+    const [digest, row] = [raw.digest(), raw.decoded()];
+    if (changed(digest, row)) found.push({ digest, place: row.place });
+  };
+  await eachBlob(parts, pace, visit, () =>
+    found.length >= ROWS_PER_HOLD ? change(ROWS_PER_HOLD) : undefined,
   );
-  if (found.length > 0) await change(1);
-  found = [];
+  await change(1);
 }
 
 function changeSome(

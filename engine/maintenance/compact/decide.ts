@@ -5,13 +5,14 @@ import { isPlaced } from "../../index/rows.ts";
 import { BATCH_HEADER_BYTES, RecordKind, recordBytes, SEGMENT_HEADER_BYTES } from "../../log/format.ts";
 import type { LogReader, RecordPlace } from "../../log/reader.ts";
 import type { ScannedBatch, ScannedRecord } from "../../log/scan.ts";
+import { entryPosition } from "../../log/scan.ts";
 import type { LogPosition } from "../../log/segment.ts";
 import { LOG_START } from "../../log/segment.ts";
 import type { Pace } from "../pace.ts";
 import { damagedPayload } from "../replay.ts";
 import type { Run } from "./choose.ts";
 import type { History } from "./history.ts";
-import { DamagedSource, entryOf, openSource, PayloadPieces, SourceScan } from "./source.ts";
+import { DamagedSource, openSource, PayloadPieces, SourceScan } from "./source.ts";
 
 /** What of a run of segments stays, and what the segment that stands for them will be. */
 export interface Decision {
@@ -34,7 +35,7 @@ export interface HealedBlob {
   whole: RecordPlace;
 }
 
-export class Bits {
+class Bits {
   #bytes = new Uint8Array(1024);
   #count = 0;
 
@@ -94,7 +95,7 @@ function endBehind(reader: LogReader, last: number, read: LogPosition): LogPosit
   const segment = openSource(reader, last);
   const { rewritten } = segment.header;
   if (rewritten) return { ...read, sequence: rewritten.endSequence, chain: rewritten.endChain };
-  return read.segment === last ? read : entryOf(segment);
+  return read.segment === last ? read : entryPosition(segment);
 }
 
 class Decider {

@@ -1,3 +1,4 @@
+import { standsFor } from "../../log/scan.ts";
 import { listSuperseded, segmentGeneration, segmentNumber, syncNames } from "../../log/segment.ts";
 import { removeRewriting } from "./publish.ts";
 import type { RepointParts } from "./repoint.ts";
@@ -16,7 +17,7 @@ export async function finishLeft(parts: RepointParts, retirement: Retirement): P
   syncNames(files, folder);
   const covered = new Set<number>();
   for (const id of parts.ids) {
-    const old = left.filter((each) => isCovered(parts, each, id));
+    const old = coveredBy(parts, id, left);
     for (const layer of layersOf(old)) await repointLayer(parts, layer, id);
     for (const each of old) covered.add(each);
   }
@@ -25,11 +26,12 @@ export async function finishLeft(parts: RepointParts, retirement: Retirement): P
   if (covered.size > 0) await retirement.add(covered);
 }
 
-/** Whether `id`, which is in effect, stands for `old`. */
-function isCovered({ reader }: RepointParts, old: number, id: number): boolean {
-  if (segmentGeneration(id) <= segmentGeneration(old) || segmentNumber(old) < segmentNumber(id)) return false;
-  const rewritten = reader.readableSegment(id)?.header.rewritten;
-  return rewritten !== undefined && segmentNumber(old) <= rewritten.lastNumber;
+/** Those of `left` that `id`, which is in effect, stands for. */
+function coveredBy({ reader }: RepointParts, id: number, left: readonly number[]): number[] {
+  const generation = segmentGeneration(id);
+  const segment = generation > 0 ? reader.readableSegment(id) : undefined;
+  if (!segment) return [];
+  return left.filter((old) => segmentGeneration(old) < generation && standsFor(segment, segmentNumber(old)));
 }
 
 /** Those of one generation lie side by side. */

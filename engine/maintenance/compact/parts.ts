@@ -1,3 +1,4 @@
+import type { CompactReport } from "../../api.ts";
 import { VarveError } from "../../errors.ts";
 import type { Catalog } from "../../index/catalog.ts";
 import type { CompactorLease } from "../../index/lease.ts";
@@ -23,21 +24,8 @@ export interface CompactCoreOptions extends Omit<PaceOptions, "timeBudget"> {
   readersWaitMax?: number | undefined;
 }
 
-export interface CoreCompact {
-  dryRun: boolean;
-  /** Segments that were rewritten. */
-  segments: number;
-  /** Dead blobs that went. */
-  blobs: number;
-  /** Records of history that went. */
-  records: number;
-  /** Of these, with their headers. */
-  freedBytes: number;
-  logBytesBefore: number;
-  logBytesAfter: number;
-  /** Bytes of old files that are still there. */
-  waitingBytes: number;
-  /** What kept segments from being rewritten. */
+export interface CoreCompact extends Omit<CompactReport, "skipped"> {
+  /** A place may be told more than once. */
   skipped: LogProblem[];
 }
 

@@ -1,6 +1,7 @@
 import { LogReader } from "../../log/reader.ts";
-import { listSegments, segmentPath } from "../../log/segment.ts";
+import { listSegments, listSuperseded } from "../../log/segment.ts";
 import { Pace } from "../pace.ts";
+import { bytesOf } from "../space.ts";
 import type { SegmentSpace } from "./choose.ts";
 import { isWorth, planRuns, segmentSpaces } from "./choose.ts";
 import type { History } from "./history.ts";
@@ -11,8 +12,8 @@ import type { CompactCoreOptions, CompactParts, CoreCompact } from "./parts.ts";
 export const TURN_MILLISECONDS = 1.5;
 
 /** The report of a compaction that has done nothing yet. */
-export function newReport(parts: CompactParts, dryRun: boolean): CoreCompact {
-  const logBytes = bytesOf(parts, listSegments(parts.files, parts.folder, parts.identity));
+export function newReport({ files, folder, identity }: CompactParts, dryRun: boolean): CoreCompact {
+  const logBytes = bytesOf(files, folder, listSegments(files, folder, identity));
   return {
     dryRun,
     segments: 0,
@@ -26,11 +27,7 @@ export function newReport(parts: CompactParts, dryRun: boolean): CoreCompact {
   };
 }
 
-export function bytesOf({ files, folder }: CompactParts, ids: readonly number[]): number {
-  return ids.reduce((sum, id) => sum + files.sizeOf(segmentPath(folder, id)), 0);
-}
-
-export interface Plan {
+interface Plan {
   spaces: Map<number, SegmentSpace>;
   history: History | undefined;
 }
@@ -54,10 +51,11 @@ export async function planFor(
 /** What a compaction would do now. */
 export async function foresee(parts: CompactParts, options: CompactCoreOptions): Promise<CoreCompact> {
   const pace = new Pace(options, TURN_MILLISECONDS);
-  const reader = new LogReader(parts.files, parts.folder, parts.identity);
+  const { files, folder, identity } = parts;
+  const reader = new LogReader(files, folder, identity);
   try {
     const report = newReport(parts, true);
-    const ids = listSegments(parts.files, parts.folder, parts.identity);
+    const ids = listSegments(files, folder, identity);
     const { spaces, history } = await planFor(parts, options, reader, ids, pace);
     // The newest one is ended where it is worth it.
     const sealed = [...spaces.values()].filter(
@@ -73,6 +71,7 @@ export async function foresee(parts: CompactParts, options: CompactCoreOptions):
     }
     report.skipped.push(...(history?.problems ?? []));
     report.logBytesAfter = report.logBytesBefore - report.freedBytes;
+    report.waitingBytes = bytesOf(files, folder, listSuperseded(files, folder, identity));
     return report;
   } finally {
     reader.close();

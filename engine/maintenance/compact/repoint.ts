@@ -172,8 +172,8 @@ async function mendBlobs(
   kept: Set<number>,
 ): Promise<void> {
   const stranded: { digest: Buffer; place: RecordPlace }[] = [];
-  await eachBlob(parts, pace, (digest, { place }) => {
-    if (ids.has(place.segment)) stranded.push({ digest, place });
+  await eachBlob(parts, pace, (row) => {
+    if (ids.has(row.segment)) stranded.push({ digest: row.digest(), place: row.decoded().place });
   });
   for (const { digest, place } of stranded) {
     const isDead = await lock.hold(() => {

@@ -9,8 +9,8 @@ import {
   FORMAT_VERSION,
   RECORD_HEADER_BYTES,
   recordBytes,
+  sealRecordHeader,
   writeBatchHeader,
-  writeUint64,
 } from "../../log/format.ts";
 import type { OpenSegment } from "../../log/reader.ts";
 import type { ScannedBatch, ScannedRecord } from "../../log/scan.ts";
@@ -179,8 +179,7 @@ class BatchWriter {
       ? checksum(payload, this.#salt)
       : await this.#pieces.checksum(segment, record, this.#salt);
     const head = Buffer.from(bytes.subarray(at, at + RECORD_HEADER_BYTES + keyLength));
-    writeUint64(head, sum, 24);
-    writeUint64(head, checksum(head.subarray(8), this.#salt), 0);
+    sealRecordHeader(head, 0, keyLength, sum, this.#salt);
     return head;
   }
 

@@ -2,11 +2,11 @@ import { isCorruption } from "../../errors.ts";
 import type { RunningChecksum } from "../../log/checksum.ts";
 import { checksum, runningChecksum } from "../../log/checksum.ts";
 import type { LogFile } from "../../log/file.ts";
-import { RECORD_HEADER_BYTES, readUint64, SEGMENT_HEADER_BYTES } from "../../log/format.ts";
+import { RECORD_HEADER_BYTES } from "../../log/format.ts";
 import type { LogReader, OpenSegment } from "../../log/reader.ts";
 import { isRetired } from "../../log/reader.ts";
 import type { LogProblem, ScannedBatch, ScannedRecord } from "../../log/scan.ts";
-import { scanLog } from "../../log/scan.ts";
+import { entryPosition, scanLog } from "../../log/scan.ts";
 import type { LogPosition } from "../../log/segment.ts";
 import { LOG_START } from "../../log/segment.ts";
 import type { Pace } from "../pace.ts";
@@ -15,8 +15,6 @@ import { damagedPayload } from "../replay.ts";
 const PIECE_BYTES = 256 * 1024;
 /** So much is read on another thread before it is looked at: the disk may be slow. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
-/** Where in a record's header that of its payload stands. */
-const CHECKSUM_AT = 24;
 const NOTHING = new Uint8Array();
 
 /** Why segments can't be rewritten: what is damaged must not get a checksum that says that it is not. */
@@ -26,12 +24,6 @@ export class DamagedSource {
   constructor(problem: LogProblem) {
     this.problem = problem;
   }
-}
-
-/** Where the log enters a segment. */
-export function entryOf({ id, header }: OpenSegment): LogPosition {
-  const { previousSequence: sequence, previousChain: chain } = header;
-  return { segment: id, offset: SEGMENT_HEADER_BYTES, sequence, time: 0, chain };
 }
 
 /** Reads the batches of some segments that lie together, whose records are views until the next batch. */
@@ -51,7 +43,7 @@ export class SourceScan {
     this.#last = last;
     this.#pace = pace;
     this.#tolerant = tolerant;
-    this.#scan = scanLog(reader, ids, entryOf(openSource(reader, ids[0]!)), 0, undefined, "views");
+    this.#scan = scanLog(reader, ids, entryPosition(openSource(reader, ids[0]!)), 0, undefined, "views");
     this.#ahead = new ReadAhead(
       reader,
       ids.filter((id) => id <= last),
@@ -184,8 +176,7 @@ export class PayloadPieces {
       for (const sum of sums) sum.update(piece);
       return undefined;
     });
-    if (sums[0]!.digest() !== readUint64(record.bytes, record.at + CHECKSUM_AT))
-      throw new DamagedSource(damagedPayload(record));
+    if (sums[0]!.digest() !== record.header.payloadChecksum) throw new DamagedSource(damagedPayload(record));
     return sums[1]!.digest();
   }
 }

@@ -92,7 +92,7 @@ export function goesOnOtherwise(own: OwnLog, tail: LogPosition, { first }: Conti
  */
 export function sealLog(own: OwnLog, end: LogPosition, now: number): LogPosition {
   const folder = logFolder(own.folder);
-  const newest = listSegments(own.files, folder).at(-1);
+  const newest = listSegments(own.files, folder, own.identity).at(-1);
   if (newest !== undefined) syncFile(own, segmentPath(folder, newest));
   const writer = new LogWriter(own.files, folder, own.identity);
   try {

@@ -6,8 +6,8 @@ import { RecordKind, SEGMENT_HEADER_BYTES } from "../../log/format.ts";
 import type { LogReader, RecordPlace } from "../../log/reader.ts";
 import { isRetired } from "../../log/reader.ts";
 import type { LogProblem, ScannedBatch, ScannedRecord } from "../../log/scan.ts";
-import { scanLog } from "../../log/scan.ts";
-import type { LogPosition } from "../../log/segment.ts";
+import { entryPosition, scanLog } from "../../log/scan.ts";
+import type { LogIdentity, LogPosition } from "../../log/segment.ts";
 import { LOG_START, listSegments, segmentPath } from "../../log/segment.ts";
 import type { PaceOptions } from "../pace.ts";
 import { Pace } from "../pace.ts";
@@ -28,7 +28,7 @@ export interface VerifyCoreOptions extends PaceOptions {
 export interface VerifiedParts {
   files: FileSystem;
   folder: string;
-  storeId: string;
+  identity: LogIdentity;
   reader: LogReader;
   catalog: Catalog;
 }
@@ -55,7 +55,7 @@ interface Run extends VerifiedParts {
  * point at the record that it says. Damage is reported, never an error.
  */
 export async function verifyLog(parts: VerifiedParts, options: VerifyCoreOptions): Promise<CoreReport> {
-  const { storeId } = parts;
+  const { storeId } = parts.identity;
   const cursor = options.after === undefined ? undefined : decodeCursor(options.after, storeId);
   const from: VerifyCursor = cursor ?? { full: false, newest: 0, position: LOG_START };
   const full = options.full ?? from.full;
@@ -97,12 +97,12 @@ async function walk(run: Run, from: VerifyCursor): Promise<VerifyCursor | undefi
 }
 
 /** Segments and index as they were at one moment: no segment was begun between the two looks at the folder. */
-function extentOf({ files, folder, catalog }: VerifiedParts): Extent {
+function extentOf({ files, folder, identity, catalog }: VerifiedParts): Extent {
   for (;;) {
-    const numbers = listSegments(files, folder);
+    const numbers = listSegments(files, folder, identity);
     catalog.refresh();
     const applied = catalog.applied() ?? LOG_START;
-    if (listSegments(files, folder).join() !== numbers.join()) continue;
+    if (listSegments(files, folder, identity).join() !== numbers.join()) continue;
     const before = new Map<number, number>();
     let total = 0;
     for (const number of numbers) {
@@ -122,10 +122,8 @@ function entry({ reader, extent }: Run, from: LogPosition): LogPosition {
   if (!extent.numbers.includes(from.segment) || next === undefined) return from;
   const successor = reader.readableSegment(next)?.header;
   if (successor?.previousNumber !== from.segment || successor.previousEnd >= from.offset) return from;
-  const header = reader.readableSegment(from.segment)?.header;
-  if (!header) return from;
-  const { previousSequence: sequence, previousChain: chain } = header;
-  return { ...from, offset: SEGMENT_HEADER_BYTES, sequence, chain };
+  const segment = reader.readableSegment(from.segment);
+  return segment ? entryPosition(segment, from) : from;
 }
 
 /** Where it stopped; undefined at the end. */
