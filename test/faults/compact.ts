@@ -168,7 +168,8 @@ export const compactFaults: Fault[] = [
     name: "the name of a rewritten segment is taken back where it is not on the disk",
     file: "engine/maintenance/compact/publish.ts",
     text: "  } catch (error) {\n    throw fromSystemError((error as Error).cause",
-    replacement: "  } catch (error) {\n    removeIfPossible(files, to);\n    throw fromSystemError((error as Error).cause",
+    replacement:
+      "  } catch (error) {\n    removeIfPossible(files, to);\n    throw fromSystemError((error as Error).cause",
     tests: ["engine/compact-power-cut.test.ts"],
   },
   {
