@@ -3,7 +3,7 @@ import { samePlace } from "./change.ts";
 import type { Environment, EnvironmentSnapshot } from "./lmdb.ts";
 import { PendingBlobs } from "./pending-blobs.ts";
 import type { BlobRow } from "./rows.ts";
-import { BLOB_SPACE, blobKey, decodeBlobRow, encodeBlobRow, isPlaced } from "./rows.ts";
+import { BLOB_SPACE, BlobRowWriter, blobKey, decodeBlobRow, isPlaced } from "./rows.ts";
 
 const NO_DIGEST = new Uint8Array();
 /** Of a blob that rows refer to and that the log does not have: it may come later, and must be counted then. */
@@ -15,6 +15,7 @@ export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
  */
 export class BlobRows {
   readonly #environment: Environment;
+  readonly #writer = new BlobRowWriter();
   #pending: PendingBlobs | undefined;
   /** What takes the changes back, while somebody wants that noted. */
   undo: (() => void)[] | undefined;
@@ -31,9 +32,13 @@ export class BlobRows {
   /** Puts what the transaction has changed. */
   put(): void {
     for (const { digest, row } of this.#pending!.changes()) {
-      if (row) this.#environment.put(blobKey(digest), encodeBlobRow(row));
+      if (row) this.#environment.put(blobKey(digest), this.#encoded(row));
       else this.#environment.remove(blobKey(digest));
     }
+  }
+
+  #encoded({ place, referenceCount, condemned }: BlobRow): Buffer {
+    return this.#writer.write(place, referenceCount, condemned);
   }
 
   end(): void {
@@ -74,6 +79,16 @@ export class BlobRows {
     const known = this.known(digest);
     if (known && samePlace(known.place, place)) return;
     this.set(digest, { place, referenceCount: known?.referenceCount ?? 0 });
+  }
+
+  /** What a part of the log says of a blob, all at once: its last copy there, and by how much its count has changed. */
+  merge(digest: Buffer, place: RecordPlace | undefined, count: number): void {
+    // Most are new: those need no look-up.
+    const isNew = count >= 0 && (place !== undefined || count > 0) && !this.#pending!.has(digest);
+    if (isNew && this.#environment.putNew(blobKey(digest), this.#writer.write(place ?? NOWHERE, count)))
+      return;
+    if (place) this.place(digest, place);
+    if (count !== 0) this.addReferences(digest, count);
   }
 
   addReferences(digest: Buffer, by: number): void {

@@ -18,6 +18,10 @@ export class PendingBlobs {
     this.#stored = stored;
   }
 
+  has(digest: Buffer): boolean {
+    return this.#byDigest.size > 0 && this.#byDigest.has(digest.toString("latin1"));
+  }
+
   get(digest: Buffer): PendingBlob {
     const name = digest.toString("latin1");
     const known = this.#byDigest.get(name);

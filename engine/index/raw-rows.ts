@@ -1,18 +1,10 @@
 import { rowChecksumWithin } from "../log/checksum.ts";
-import { DIGEST_BYTES, FLAG_WEAK, readUint32, readUint53 } from "../log/format.ts";
+import { DIGEST_BYTES, readUint32 } from "../log/format.ts";
 import { indexDamage } from "./damage.ts";
 import type { RawEntry } from "./lmdb.ts";
+import { BlobHead, isWeakIn, RowHead, referenceCountIn, tagIn } from "./row-bytes.ts";
 import type { BlobRow, Row } from "./rows.ts";
-import {
-  BLOB_ROW_BYTES,
-  BLOB_SPACE,
-  decodeBlobRow,
-  decodeRow,
-  PLACE_BYTES,
-  ROW_HEAD_BYTES,
-  readPayloadLength,
-  readSegment,
-} from "./rows.ts";
+import { BLOB_SPACE, decodeBlobRow, decodeRow } from "./rows.ts";
 
 /** Rows as they lie in the index, for who goes over millions of them and wants a few fields of each: nothing is copied. */
 
@@ -22,6 +14,8 @@ export const BLOBS_RANGE = { start: Buffer.from([BLOB_SPACE]), end: Buffer.from(
 /** A row, valid until the next one is visited. */
 abstract class Raw {
   protected entry!: RawEntry;
+  /** What has no fixed place in it was read. */
+  protected isRead = false;
 
   at(entry: RawEntry): this {
     const { value, valueLength } = entry;
@@ -33,12 +27,15 @@ abstract class Raw {
   /** Without a look at its checksum, which takes as long as all else: for who reads it again before something is done. */
   unchecked(entry: RawEntry): this {
     this.entry = entry;
+    this.isRead = false;
     return this;
   }
 }
 
 /** What an application put under a key. */
 export class RawRow extends Raw {
+  readonly #head = new RowHead();
+
   get keyBytes(): Uint8Array {
     return this.entry.keyBytes;
   }
@@ -71,44 +68,46 @@ export class RawRow extends Raw {
   }
 
   get weak(): boolean {
-    return (this.entry.value[4]! & FLAG_WEAK) !== 0;
+    return isWeakIn(this.entry.value);
   }
 
   get tag(): number {
-    return this.entry.value[5]!;
+    return tagIn(this.entry.value);
   }
 
   get referenceCount(): number {
-    return this.entry.value[6]!;
+    return referenceCountIn(this.entry.value);
   }
 
   get sequence(): number {
-    return readUint53(this.entry.value, 8);
+    return this.#fields().sequence;
   }
 
   /** Milliseconds since 1970. */
   get time(): number {
-    return readUint53(this.entry.value, 16);
+    return this.#fields().time;
   }
 
   /** Bytes of the record's payload: references and content. */
   get payloadLength(): number {
-    return readPayloadLength(this.entry.value, 24);
+    return this.#fields().payloadLength;
   }
 
   /** Bytes of the first referenced blob; 0 where it was not known when the row was written. */
   get blobLength(): number {
-    return this.entry.value[7] === 1 ? readPayloadLength(this.entry.value, ROW_HEAD_BYTES) : 0;
+    const { hasBlob, blobLength } = this.#fields();
+    return hasBlob ? blobLength : 0;
   }
 
   /** The segment that the record lies in. */
   get segment(): number {
-    return readSegment(this.entry.value, 24);
+    return this.#fields().segment;
   }
 
   /** The segment that the first referenced blob was in; undefined where it was not known when the row was written. */
   get blobSegment(): number | undefined {
-    return this.entry.value[7] === 1 ? readSegment(this.entry.value, ROW_HEAD_BYTES) : undefined;
+    const { hasBlob, blobSegment } = this.#fields();
+    return hasBlob ? blobSegment : undefined;
   }
 
   get valueBytes(): Uint8Array {
@@ -117,12 +116,22 @@ export class RawRow extends Raw {
 
   /** Where in `valueBytes` the digests of the references stand, one behind the other. */
   get referencesStart(): number {
-    return ROW_HEAD_BYTES + (this.entry.value[7] === 1 ? PLACE_BYTES : 0);
+    return this.#fields().referencesStart;
+  }
+
+  #fields(): RowHead {
+    if (!this.isRead) {
+      this.#head.read(this.entry.value, this.entry.valueLength);
+      this.isRead = true;
+    }
+    return this.#head;
   }
 }
 
 /** A blob and how many rows need it. */
 export class RawBlobRow extends Raw {
+  readonly #head = new BlobHead();
+
   /** Where its digest stands. */
   get digestBytes(): Uint8Array {
     return this.entry.keyBytes;
@@ -138,15 +147,15 @@ export class RawBlobRow extends Raw {
   }
 
   get segment(): number {
-    return readSegment(this.entry.value, 4);
+    return this.#fields().segment;
   }
 
   get length(): number {
-    return readPayloadLength(this.entry.value, 4);
+    return this.#fields().payloadLength;
   }
 
   get isCondemned(): boolean {
-    return this.entry.valueLength > BLOB_ROW_BYTES;
+    return this.#fields().condemned;
   }
 
   /** A copy. */
@@ -161,6 +170,14 @@ export class RawBlobRow extends Raw {
   }
 
   get referenceCount(): number {
-    return readUint53(this.entry.value, 4 + PLACE_BYTES);
+    return this.#fields().referenceCount;
+  }
+
+  #fields(): BlobHead {
+    if (!this.isRead) {
+      this.#head.read(this.entry.value);
+      this.isRead = true;
+    }
+    return this.#head;
   }
 }

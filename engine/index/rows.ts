@@ -1,14 +1,29 @@
 import { rowChecksum, rowChecksumWithin } from "../log/checksum.ts";
-import { DIGEST_BYTES, FLAG_WEAK, readUint32, readUint53, writeUint32, writeUint53 } from "../log/format.ts";
+import { DIGEST_BYTES, readUint32, readUint53, writeUint32, writeUint53 } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { segmentGeneration, segmentId } from "../log/segment-id.ts";
 import { indexDamage } from "./damage.ts";
+import type { RowFields } from "./row-bytes.ts";
+import {
+  BLOB_ROW_BYTES_MAX,
+  BlobHead,
+  isInlineIn,
+  isWeakIn,
+  ROW_HEAD_BYTES_MAX,
+  RowHead,
+  referenceCountIn,
+  tagIn,
+  writeBlobFields,
+  writeRowHead,
+} from "./row-bytes.ts";
+
+export { ROW_HEAD_BYTES_MAX, writeRowHead } from "./row-bytes.ts";
 
 /** The rows of the index as bytes and back. The index is made from the log, so this is no format to keep. */
 
 /** Raised when rows change their shape: an index of another version is built anew. */
-export const INDEX_VERSION = 3;
+export const INDEX_VERSION = 4;
 
 /** First bytes of keys that are the index's own; keys of applications begin with a higher byte. */
 export const META_SPACE = 0x00;
@@ -24,18 +39,9 @@ export function blobKey(digest: Uint8Array): Buffer {
 }
 
 /** What an application put under a key, and where it lies. */
-export interface Row {
-  sequence: number;
-  /** Milliseconds since 1970. */
-  time: number;
-  tag: number;
-  /** A weak row's references do not keep blobs alive. */
-  weak: boolean;
+export interface Row extends RowFields {
   /** SHA-256 digests, 32 bytes each. */
   references: Buffer[];
-  place: RecordPlace;
-  /** Where the first referenced blob was when the row was written. */
-  blob: RecordPlace | undefined;
   /** The payload behind the references, when it is small enough to be kept here. */
   inline: Buffer | undefined;
 }
@@ -53,79 +59,20 @@ export function isPlaced({ place }: BlobRow): boolean {
   return place.segment !== 0;
 }
 
-export const ROW_HEAD_BYTES = 48;
-export const PLACE_BYTES = 18;
-/** Longer is that of a condemned blob. */
-export const BLOB_ROW_BYTES = 4 + PLACE_BYTES + 8;
-/** A row takes at most so many bytes besides its references and payload. */
-export const ROW_HEAD_BYTES_MAX = ROW_HEAD_BYTES + PLACE_BYTES;
-const FLAG_INLINE = 0x80;
-
-/** The number of the segment in 4 bytes, its generation in 3, the offset in 5, the length in 6. */
-function writePlace(into: Buffer, at: number, { segment, offset, payloadLength }: RecordPlace): void {
-  writeUint32(into, segment, at);
-  // What is written beyond the bytes of a number, the next one is written over.
-  writeUint32(into, segmentGeneration(segment), at + 4);
-  writeUint53(into, offset, at + 7);
-  writeUint32(into, payloadLength >>> 0, at + 12);
-  const high = Math.floor(payloadLength / 0x1_0000_0000);
-  into[at + 16] = high;
-  into[at + 17] = high >>> 8;
-}
-
-/** Of the place at `at` only how long its payload is. */
-export function readPayloadLength(from: Uint8Array, at: number): number {
-  return readUint32(from, at + 12) + (from[at + 16]! | (from[at + 17]! << 8)) * 0x1_0000_0000;
-}
-
-/** Of the place at `at` only which segment it is in. */
-export function readSegment(from: Uint8Array, at: number): number {
-  const number = readUint32(from, at);
-  const generation = from[at + 4]! | (from[at + 5]! << 8) | (from[at + 6]! << 16);
-  return generation === 0 ? number : segmentId(number, generation);
-}
-
-function readPlace(from: Buffer, at: number): RecordPlace {
-  return {
-    segment: readSegment(from, at),
-    offset: readUint32(from, at + 7) + from[at + 11]! * 0x1_0000_0000,
-    payloadLength: readPayloadLength(from, at),
-  };
-}
-
 export function encodeRow(row: Row): Buffer {
-  const { references, inline, blob } = row;
-  const head = ROW_HEAD_BYTES + (blob ? PLACE_BYTES : 0);
-  const bytes = Buffer.allocUnsafe(head + references.length * DIGEST_BYTES + (inline?.length ?? 0));
+  const { references, inline } = row;
+  const most = ROW_HEAD_BYTES_MAX + references.length * DIGEST_BYTES + (inline?.length ?? 0);
+  const bytes = Buffer.allocUnsafe(most);
   let at = writeRowHead(bytes, 0, row, references.length, inline !== undefined);
   for (const digest of references) {
     bytes.set(digest, at);
     at += DIGEST_BYTES;
   }
-  if (inline) bytes.set(inline, at);
-  sealRow(bytes, 0, bytes.length);
-  return bytes;
-}
-
-/** Writes what stands before a row's references and payload, and gives where they go; `sealRow` makes it whole. */
-export function writeRowHead(
-  into: Buffer,
-  start: number,
-  { sequence, time, tag, weak, place, blob }: Omit<Row, "references" | "inline">,
-  referenceCount: number,
-  isInline: boolean,
-): number {
-  into[start + 4] = (weak ? FLAG_WEAK : 0) | (isInline ? FLAG_INLINE : 0);
-  into[start + 5] = tag;
-  into[start + 6] = referenceCount;
-  into[start + 7] = blob ? 1 : 0;
-  writeUint53(into, sequence, start + 8);
-  writeUint53(into, time, start + 16);
-  writePlace(into, start + 24, place);
-  for (let at = start + 42; at < start + ROW_HEAD_BYTES; at++) into[at] = 0;
-  if (!blob) return start + ROW_HEAD_BYTES;
-  writePlace(into, start + ROW_HEAD_BYTES, blob);
-  return start + ROW_HEAD_BYTES + PLACE_BYTES;
+  if (inline) {
+    bytes.set(inline, at);
+    at += inline.length;
+  }
+  return bytes.subarray(0, sealRow(bytes, 0, at));
 }
 
 /** The row from `start` to `end` is complete but for its checksum. */
@@ -134,60 +81,62 @@ export function sealRow(into: Buffer, start: number, end: number): number {
   return end;
 }
 
+const rowHead = new RowHead();
+
 /** Copies what it keeps: `bytes` may be a view that the next look-up overwrites. */
 export function decodeRow(bytes: Buffer): Row {
   checkSeal(bytes);
-  const flags = bytes[4]!;
-  let at = ROW_HEAD_BYTES;
-  let blob: RecordPlace | undefined;
-  if (bytes[7] === 1) {
-    blob = readPlace(bytes, at);
-    at += PLACE_BYTES;
-  }
+  const head = rowHead;
+  head.read(bytes, bytes.length);
+  let at = head.referencesStart;
   const references: Buffer[] = [];
-  for (let i = bytes[6]!; i > 0; i--) {
+  for (let i = referenceCountIn(bytes); i > 0; i--) {
     references.push(Buffer.from(bytes.subarray(at, at + DIGEST_BYTES)));
     at += DIGEST_BYTES;
   }
   return {
-    sequence: readUint53(bytes, 8),
-    time: readUint53(bytes, 16),
-    tag: bytes[5]!,
-    weak: (flags & FLAG_WEAK) !== 0,
+    sequence: head.sequence,
+    time: head.time,
+    tag: tagIn(bytes),
+    weak: isWeakIn(bytes),
     references,
-    place: readPlace(bytes, 24),
-    blob,
-    inline: flags & FLAG_INLINE ? Buffer.from(bytes.subarray(at)) : undefined,
+    place: { segment: head.segment, offset: head.offset, payloadLength: head.payloadLength },
+    blob: head.hasBlob
+      ? { segment: head.blobSegment, offset: head.blobOffset, payloadLength: head.blobLength }
+      : undefined,
+    inline: isInlineIn(bytes) ? Buffer.from(bytes.subarray(at)) : undefined,
   };
 }
 
-/** Behind the row of a condemned blob stands one byte more. */
-const CONDEMNED = Buffer.from([1]);
-
 export function encodeBlobRow(row: BlobRow): Buffer {
-  const bytes = new BlobRowWriter().write(row.place, row.referenceCount);
-  return row.condemned ? seal(Buffer.concat([bytes, CONDEMNED])) : bytes;
+  return new BlobRowWriter().write(row.place, row.referenceCount, row.condemned);
 }
 
 /** Encodes rows of blobs one after another into the same bytes. */
 export class BlobRowWriter {
-  readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES);
-  readonly #sealed = this.#bytes.subarray(4);
+  readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES_MAX);
+  /** By length: the whole row, and what its checksum is of. */
+  readonly #views: { row: Buffer; sealed: Buffer }[] = [];
 
   /** Valid until the next one. */
-  write(place: RecordPlace, referenceCount: number): Buffer {
-    const bytes = this.#bytes;
-    writePlace(bytes, 4, place);
-    writeUint53(bytes, referenceCount, 4 + PLACE_BYTES);
-    writeUint32(bytes, rowChecksum(this.#sealed), 0);
-    return bytes;
+  write(place: RecordPlace, referenceCount: number, condemned = false): Buffer {
+    const length = writeBlobFields(this.#bytes, place, referenceCount, condemned);
+    this.#views[length] ??= { row: this.#bytes.subarray(0, length), sealed: this.#bytes.subarray(4, length) };
+    const { row, sealed } = this.#views[length];
+    writeUint32(row, rowChecksum(sealed), 0);
+    return row;
   }
 }
 
+const blobHead = new BlobHead();
+
 export function decodeBlobRow(bytes: Buffer): BlobRow {
   checkSeal(bytes);
-  const row = { place: readPlace(bytes, 4), referenceCount: readUint53(bytes, 4 + PLACE_BYTES) };
-  return bytes.length > BLOB_ROW_BYTES ? { ...row, condemned: true } : row;
+  const head = blobHead;
+  head.read(bytes);
+  const { segment, offset, payloadLength, referenceCount, condemned } = head;
+  const row = { place: { segment, offset, payloadLength }, referenceCount };
+  return condemned ? { ...row, condemned } : row;
 }
 
 const POSITION_BYTES = 40;

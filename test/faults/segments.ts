@@ -123,9 +123,9 @@ export const segmentsFaults: Fault[] = [
   },
   {
     name: "places in rewritten segments lose their generation in the index",
-    file: "engine/index/rows.ts",
-    text: "writeUint32(into, segmentGeneration(segment), at + 4);",
-    replacement: "writeUint32(into, 0, at + 4);",
+    file: "engine/index/row-bytes.ts",
+    text: "return generation > 0 ? writeVarint(into, generation, at) : at;",
+    replacement: "return generation > 0 ? writeVarint(into, 0, at) : at;",
     tests: ["index/rows.test.ts"],
   },
   {
