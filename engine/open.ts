@@ -4,7 +4,7 @@ import type { Logger } from "./api.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { FamilyOf } from "./families.ts";
-import { patience, whenFree } from "./index/gate-wait.ts";
+import { openWhenFree, patience } from "./index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "./index/lock.ts";
 import type { LockTimes } from "./index/openers.ts";
 import type { FileSystem } from "./log/file.ts";
@@ -148,8 +148,8 @@ function warn(logger: Logger | undefined, message: string, facts: Record<string,
 async function openLive(home: Home, options: OpenOptions): Promise<LiveIndex> {
   const wait = lockWaitOf(options);
   const left = patience(wait);
-  await whenFree(lockFolder(home.folder), left());
-  const lock = new LockEnvironment(home.folder, options.times);
+  const open = () => new LockEnvironment(home.folder, options.times);
+  const lock = await openWhenFree(lockFolder(home.folder), left(), open);
   const live: Home = { ...home, closing: (close) => lock.closing(wait, close) };
   const allowed = options.allow?.includes("pid-namespaces") ?? false;
   try {

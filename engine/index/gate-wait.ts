@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { VarveError } from "../errors.ts";
+import { lookingAgain, MUTEX_AT } from "./forgotten-waiters.ts";
 
 /** lmdb-js begins a transaction when it opens an environment, and waits for the mutex of it on the calling thread. */
 
-/** Where the write mutex lies in lock.mdb: the lock word, a count, and the owner, as glibc has them. */
-const MUTEX_AT = 64;
+/** The lock word, a count, and the owner, as glibc has them. */
 const MUTEX_BYTES = 12;
 /** The other bits of the lock word tell of waiters, and of an owner that died. */
 const THREAD_BITS = 0x3fff_ffff;
@@ -20,16 +20,25 @@ export function patience(milliseconds: number): () => number {
 }
 
 /**
- * Waits, without stopping the event loop, until nobody has the gate below `parent`: who has it may be stopped, or be
- * making an index. Only a look: somebody may take it right after.
+ * Runs what opens the gate below `parent` when that is free. Others that want it too may be many: then this thread may
+ * have to wait in their queue.
  * @throws UNAVAILABLE
  */
-export async function whenFree(parent: string, milliseconds: number): Promise<void> {
+export async function openWhenFree<T>(parent: string, milliseconds: number, open: () => T): Promise<T> {
+  return (await whenFree(parent, milliseconds)) ? lookingAgain(open) : open();
+}
+
+/**
+ * Waits, without stopping the event loop, until nobody has the gate below `parent`: who has it may be stopped, or be
+ * making an index. Only a look: somebody may take it right after. Gives whether anybody had it.
+ * @throws UNAVAILABLE
+ */
+export async function whenFree(parent: string, milliseconds: number): Promise<boolean> {
   const until = performance.now() + milliseconds;
   const first = await holderBelow(parent);
   for (let holder = first; ; holder = await holderBelow(parent)) {
     // Given from hand to hand, it is had by waiting in its queue.
-    if (holder === undefined || holder !== first) return;
+    if (holder === undefined || holder !== first) return first !== undefined;
     if (performance.now() >= until) throw waitedTooLong(milliseconds, holder);
     await new Promise((resolve) => setTimeout(resolve, MILLISECONDS_BETWEEN_LOOKS));
   }

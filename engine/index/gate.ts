@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { VarveError } from "../errors.ts";
 import { bornAt } from "./boot.ts";
 import { fromLockFailure } from "./damage.ts";
+import { wakeForgotten } from "./forgotten-waiters.ts";
 import { Environment } from "./lmdb.ts";
+
+const MILLISECONDS_BETWEEN_WAKES = 1_000;
 
 /**
  * A mutex of all processes: the write lock of an LMDB environment in which nothing is ever put.
@@ -27,8 +30,13 @@ export class Gate {
   }
 
   /** Waits for the mutex on another thread; `action` runs on this one. */
-  hold<T>(action: () => T): Promise<T> {
-    return this.#environment.transact(() => this.#checked(action));
+  async hold<T>(action: () => T): Promise<T> {
+    const waking = setInterval(() => wakeForgotten(this.#inode), MILLISECONDS_BETWEEN_WAKES);
+    try {
+      return await this.#environment.transact(() => this.#checked(action));
+    } finally {
+      clearInterval(waking);
+    }
   }
 
   /** Waits for the mutex on this thread. */

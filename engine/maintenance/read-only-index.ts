@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../errors.ts";
-import { patience, whenFree } from "../index/gate-wait.ts";
+import { openWhenFree, patience } from "../index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "../index/lock.ts";
 import type { LockTimes } from "../index/openers.ts";
 import type { SharedState } from "../index/shared-state.ts";
@@ -35,7 +35,7 @@ export async function openReadOnlyIndex(
   } catch (error) {
     await leave(lock);
     // Who has the lock may be stopped: that keeps nobody from reading.
-    if (!(error instanceof VarveError) || error.code !== "UNAVAILABLE") throw error;
+    if (!isUnavailable(error)) throw error;
     return new PrivateIndex(home, identity, knownDurable(home));
   }
   // Within a boot all of the log up to its end is there, whether it is on the disk or not.
@@ -54,9 +54,11 @@ async function enter(home: Home, lock: LockEnvironment, lockWaitMax: number): Pr
     if (usedState(home, lock)) lock.register(true, "reader");
   });
   await entered.catch((error: unknown) => {
-    if (error instanceof VarveError && error.code === "UNAVAILABLE") throw error;
+    if (isUnavailable(error)) throw error;
   });
 }
+
+const isUnavailable = (error: unknown) => error instanceof VarveError && error.code === "UNAVAILABLE";
 
 /** Not waited for: the lock may still be somebody else's. */
 async function leave(lock: LockEnvironment): Promise<void> {
@@ -77,11 +79,11 @@ async function locksOf(
   const folder = lockFolder(home.folder);
   if (!areWritable(folder)) return undefined;
   try {
-    await whenFree(folder, lockWaitMax);
-  } catch {
-    return undefined;
+    return await openWhenFree(folder, lockWaitMax, () => new LockEnvironment(home.folder, times));
+  } catch (error) {
+    if (isUnavailable(error)) return undefined;
+    throw error;
   }
-  return new LockEnvironment(home.folder, times);
 }
 
 /** Under the lock: undefined when there is nothing that could be followed. */

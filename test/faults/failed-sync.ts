@@ -33,7 +33,7 @@ export const failedSyncFaults: Fault[] = [
   {
     name: "the name of an adopted segment is not synced",
     file: "engine/maintenance/catch-up.ts",
-    text: "if (position.segment !== state.tail.segment) syncNames(parts.files, parts.folder);",
+    text: "if (replayed.position.segment !== state.tail.segment) syncNames(files, folder);",
     replacement: "",
     tests: ["engine/new-segment.test.ts"],
   },

@@ -19,8 +19,8 @@ export const lockFaults: Fault[] = [
   {
     name: "nobody takes the gate",
     file: "engine/index/gate.ts",
-    text: "return this.#environment.transact(() => this.#checked(action));",
-    replacement: "return Promise.resolve().then(() => this.#checked(action));",
+    text: "return await this.#environment.transact(() => this.#checked(action));",
+    replacement: "return await Promise.resolve().then(() => this.#checked(action));",
     tests: ["crash/many.test.ts"],
   },
   {
@@ -36,6 +36,34 @@ export const lockFaults: Fault[] = [
     text: "return this.#environment.transactSync(() => this.#checked(action));",
     replacement: "return this.#checked(action);",
     tests: ["index/lock.test.ts"],
+  },
+  {
+    name: "waiters that the lock has forgotten sleep on",
+    file: "engine/index/gate.ts",
+    text: "setInterval(() => wakeForgotten(this.#inode), MILLISECONDS_BETWEEN_WAKES)",
+    replacement: "setInterval(() => {}, MILLISECONDS_BETWEEN_WAKES)",
+    tests: ["index/forgotten-waiters.test.ts"],
+  },
+  {
+    name: "threads that are to look again are not found",
+    file: "engine/index/forgotten-waiters.ts",
+    text: 'return call.split(" ")[1] === argument;',
+    replacement: 'return call.split(" ")[2] === argument;',
+    tests: ["index/forgotten-waiters.test.ts"],
+  },
+  {
+    name: "who waits on the thread that opens the lock is not made to look again",
+    file: "engine/index/forgotten-waiters.ts",
+    text: "  const watch = watchThisThread();\n",
+    replacement: "  const watch = action.length > 0 ? watchThisThread() : undefined;\n",
+    tests: ["index/forgotten-waiters.test.ts"],
+  },
+  {
+    name: "who opens the lock beside others is not made to look again",
+    file: "engine/index/gate-wait.ts",
+    text: "? lookingAgain(open) : open();",
+    replacement: "? open() : open();",
+    tests: ["index/gate-wait.test.ts"],
   },
   {
     name: "a process with a home open twice waits for itself",

@@ -103,9 +103,9 @@ export const logFaults: Fault[] = [
   {
     name: "batches of a process that died are cut off instead of adopted",
     file: "engine/maintenance/catch-up.ts",
-    text: "  return adopt(parts, catalog.applied() ?? tail, state, now);",
+    text: "  return adopt(parts, state, now);",
     replacement: "  return writer.roll(tail, now);",
-    tests: ["crash/kill.test.ts"],
+    tests: ["engine/recovery.test.ts"],
   },
   {
     name: "the folder is not synced when a segment is made",

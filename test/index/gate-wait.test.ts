@@ -3,6 +3,7 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -13,7 +14,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { whenFree } from "../../engine/index/gate-wait.ts";
+import { openWhenFree, whenFree } from "../../engine/index/gate-wait.ts";
 import { LockEnvironment, lockFolder } from "../../engine/index/lock.ts";
 import { endWithParent } from "../helpers/end-with-parent.ts";
 import { failureWithHint } from "../helpers/errors.ts";
@@ -163,6 +164,37 @@ test("does not wait on when the lock goes from one process to the next", async (
   try {
     // Two looks in a row find the same one now and then, and a hundred do not.
     await whenFree(parent, 10_000);
+  } finally {
+    clearInterval(timer);
+    close();
+  }
+});
+
+/** Commands of the children of this process. */
+function children(): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const stats = pids.map((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/stat`, "latin1");
+    } catch {
+      return "";
+    }
+  });
+  const own = stats
+    .map((stat) => /\((.*)\) \S (\d+)/.exec(stat))
+    .filter((of) => Number(of?.[2]) === process.pid);
+  return own.map((of) => of![1]!);
+}
+
+test("who opens it beside others is made to look again while that takes, and nobody else", async () => {
+  const { parent, hold, close } = fakeGate();
+  assert.not((await openWhenFree(parent, 10_000, children)).includes("sh"));
+  const holders = [other.pid!, process.pid];
+  let turn = 0;
+  hold(holders[0]!);
+  const timer = setInterval(() => hold(holders[++turn % 2]!), 20);
+  try {
+    assert.ok((await openWhenFree(parent, 10_000, children)).includes("sh"));
   } finally {
     clearInterval(timer);
     close();
