@@ -4,7 +4,7 @@ import type { SharedState } from "../index/shared-state.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogReader } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
-import { listSegments, segmentGeneration, syncNames } from "../log/segment.ts";
+import { listSegments, segmentGeneration, segmentNumber, segmentPath, syncNames } from "../log/segment.ts";
 import type { LogWriter } from "../log/writer.ts";
 import { replay } from "./replay.ts";
 
@@ -30,7 +30,23 @@ export function catchUp(parts: LogParts, state: SharedState, now: number): LogPo
     bringUp(parts, catalog.applied() ?? tail, state);
     return tail;
   }
-  return adopt(parts, catalog.applied() ?? tail, state, now);
+  return adopt(parts, state, now);
+}
+
+/**
+ * As `catchUp` where the log goes on, for who opens the store and writes nothing yet: what is whole counts from now on, all
+ * else is left to who writes next.
+ * @returns where the log ends
+ */
+export function adoptWhole(parts: LogParts, state: SharedState): LogPosition {
+  return opened(parts.writer, state.tail) ? replayBehind(parts, state).position : state.tail;
+}
+
+/** Whether the log has more than is known of it. */
+export function goesOn({ files, folder }: Pick<LogParts, "files" | "folder">, tail: LogPosition): boolean {
+  const bytes = files.sizeOf(segmentPath(folder, tail.segment));
+  const next = segmentPath(folder, segmentNumber(tail.segment) + 1);
+  return bytes > tail.offset || (bytes === tail.offset && files.exists(next));
 }
 
 /** The index may be behind: its own last transaction can be lost with the process that made it. */
@@ -38,12 +54,18 @@ function bringUp(parts: LogParts, applied: LogPosition, state: SharedState): voi
   if (applied.sequence < state.tail.sequence) replayFrom(parts, applied, state);
 }
 
-function adopt(parts: LogParts, applied: LogPosition, state: SharedState, now: number): LogPosition {
-  const { position, torn } = replayFrom(parts, applied, state);
-  // Who made the next segment may have died before its name was on the disk.
-  if (position.segment !== state.tail.segment) syncNames(parts.files, parts.folder);
+function adopt(parts: LogParts, state: SharedState, now: number): LogPosition {
+  const { position, torn } = replayBehind(parts, state);
   if (torn || !opened(parts.writer, position)) return parts.writer.roll(position, now);
   return position;
+}
+
+function replayBehind(parts: LogParts, state: SharedState) {
+  const { files, folder, catalog } = parts;
+  const replayed = replayFrom(parts, catalog.applied() ?? state.tail, state);
+  // Who made the next segment may have died before its name was on the disk.
+  if (replayed.position.segment !== state.tail.segment) syncNames(files, folder);
+  return replayed;
 }
 
 function replayFrom(parts: LogParts, from: LogPosition, { durableSequence, identity }: SharedState) {

@@ -15,6 +15,7 @@ import {
   removeUnfinishedSegments,
   segmentPath,
 } from "../log/segment.ts";
+import { adoptLeft } from "./adopt.ts";
 import { loadIndex } from "./bulk/load.ts";
 import { cleanPositions, knownDurable, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
@@ -122,7 +123,7 @@ function reopen(home: Home, lock: LockEnvironment, state: SharedState): OpenedIn
     const { identity, durableSequence, tail } = state;
     releasing(catalog, () => replayLog(home, identity, catalog, applied, durableSequence, tail));
   }
-  return { catalog, state };
+  return { catalog, state: releasing(catalog, () => adoptLeft(home, catalog, state)) };
 }
 
 /** Undefined when the disk still fails: then the store can be read, and nothing be written. */

@@ -175,6 +175,20 @@ for (const readOnly of [false, true]) {
 }
 
 for (const readOnly of [false, true]) {
+  test(`${readOnly ? "a reader" : "a process"} that was stopped goes on with its list too where the index was made anew as well`, async () => {
+    const home = await filledHome();
+    const stopped = await reader(home, { readOnly });
+    await ask(stopped, "list n*");
+    await moveUnderStopped(stopped, home);
+    await (await openSeamStore(home, { times: OFTEN })).rebuildIndex();
+    stopped.process.kill("SIGCONT");
+    // At once: its signs of life are overdue, and wait for the lock, when it reads on.
+    assert.equal(await ask(stopped, "rest"), refs(1));
+    await checkLoads(stopped);
+  });
+}
+
+for (const readOnly of [false, true]) {
   test(`${readOnly ? "a reader" : "a process"} that does nothing goes along too where the index was made anew first`, async () => {
     const home = await filledHome();
     const idle = await reader(home, { readOnly });

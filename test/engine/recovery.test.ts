@@ -11,7 +11,7 @@ import { WatchedFiles } from "../helpers/files.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
 import { newestIndex, placeOf } from "../helpers/indexes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
-import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { closeAll, closeStores, openSeamStore, openTestStore } from "../helpers/stores.ts";
 
 const test = suite("recovery and rebuilding");
 test.after.each(killPrograms);
@@ -309,6 +309,46 @@ test("a whole batch that a killed process had written, but not told of, is adopt
   await again.rebuildIndex();
   assert.equal(await answers(again), right);
   assert.ok((await again.verify({ full: true })).ok);
+});
+
+test("whoever opens the store finds what a killed process had written whole, and an index made anew has no more", async () => {
+  const home = newFolder();
+  const store = await openSeamStore(home, { segmentBytesMax: 900 });
+  await store.save("a", "first");
+  await store.close();
+  const donor = join(newFolder(), "donor");
+  cpSync(home, donor, { recursive: true });
+  const writer = await openSeamStore(donor, { segmentBytesMax: 900 });
+  // The third one goes into a segment of its own.
+  for (const value of ["second", "x".repeat(600), "third"]) await writer.save("a", value);
+  await writer.close();
+  const [first, second] = segmentsOf(home);
+  const [all, next] = segmentsOf(donor).map((path) => readFileSync(path));
+  assert.is(second, undefined);
+  const whole = sizeOf(first!);
+  for (const { bytes, versions, begun } of [
+    { bytes: whole + 20, versions: 1 },
+    { bytes: all!.length - 20, versions: 2 },
+    { bytes: all!.length, versions: 3 },
+    { bytes: all!.length, versions: 4, begun: true },
+  ]) {
+    writeFileSync(first!, all!.subarray(0, bytes));
+    if (begun) writeFileSync(join(home, "log", "0000000002.varve"), next!);
+    const again = await openTestStore(home);
+    assert.is((await again.stats()).versions, versions);
+    assert.is((await again.get("a")).version, versions - 1);
+    const found = await answers(again);
+    // And who only reads beside it, and who makes the index anew.
+    assert.equal(await answers(await openTestStore(home, { readOnly: true })), found);
+    await closeStores();
+    const later = await openTestStore(home);
+    await later.rebuildIndex();
+    assert.equal(await answers(later), found);
+    await closeStores();
+  }
+  const last = await openTestStore(home);
+  assert.is((await last.save("a", "next")).version, 4);
+  assert.ok((await last.verify({ full: true })).ok);
 });
 
 test("a segment that a killed process had begun, but not told of, is gone on in", async () => {

@@ -38,6 +38,20 @@ export const commitFaults: Fault[] = [
     tests: ["engine/recovery.test.ts"],
   },
   {
+    name: "what a killed process had written whole is not there for who opens the store",
+    file: "engine/maintenance/open.ts",
+    text: "state: releasing(catalog, () => adoptLeft(home, catalog, state)) }",
+    replacement: "state }",
+    tests: ["engine/recovery.test.ts"],
+  },
+  {
+    name: "a segment that a killed process had begun is not looked into by who opens the store",
+    file: "engine/maintenance/catch-up.ts",
+    text: "return bytes > tail.offset || (bytes === tail.offset && files.exists(next));",
+    replacement: "return bytes > tail.offset || (bytes < 0 && files.exists(next));",
+    tests: ["engine/recovery.test.ts"],
+  },
+  {
     name: "a failed batch is not undone",
     file: "engine/commit.ts",
     text: "if (item.work.undoable) this.#end.catalog.undo();",

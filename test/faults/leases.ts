@@ -150,6 +150,20 @@ export const leaseFaults: Fault[] = [
     tests: ["engine/call-guard.test.ts"],
   },
   {
+    name: "a list in the midst of which the index was made anew is told of damage",
+    file: "engine/call-guard.ts",
+    text: "    if (isIndexReplaced(error)) {\n",
+    replacement: "    if (isIndexReplaced(error) && this.#running < 0) {\n",
+    tests: ["engine/call-guard.test.ts"],
+  },
+  {
+    name: "a content that was moved is looked for in the index in use only where that can be had at once",
+    file: "engine/index-view.ts",
+    text: "    await this.goOver();\n    return this.#catalog.row(key);",
+    replacement: "    this.snapshot().close();\n    return this.#catalog.row(key);",
+    tests: ["engine/leases.test.ts"],
+  },
+  {
     name: "an index of a reader's own is not made anew",
     file: "engine/maintenance/private-index.ts",
     text: "    this.#beginAnew();\n    this.refresh();\n    return true;",
