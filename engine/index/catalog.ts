@@ -8,6 +8,7 @@ import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
 import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
+import type { PartOfBytes } from "./raw-put.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import { blobKey, decodeApplied, decodeRow, encodeApplied, encodeRow, META_SPACE } from "./rows.ts";
 
@@ -115,8 +116,7 @@ export class Catalog {
 
   /** Puts all rows as they are into an index that has none but what `begin` put. */
   putInto(empty: Catalog): void {
-    for (const { key, value } of this.#environment.entries({ start: FIRST_KEY, end: blobKey(NO_DIGEST) }))
-      empty.transact(() => empty.#environment.put(key, value));
+    this.putOwnInto(empty);
     const entries = this.#environment.entries({ start: blobKey(NO_DIGEST) });
     for (let ended = false; !ended; ) {
       empty.transact(() => {
@@ -129,6 +129,12 @@ export class Catalog {
     }
   }
 
+  /** Puts what the index says of itself, position and gaps, into another one. */
+  putOwnInto(other: Catalog): void {
+    for (const { key, value } of this.#environment.entries({ start: FIRST_KEY, end: blobKey(NO_DIGEST) }))
+      other.transact(() => other.#environment.put(key, value));
+  }
+
   /** A copy of the newest state, in a folder that exists; on another thread. */
   copyTo(folder: string): Promise<void> {
     return this.#environment.copyTo(folder);
@@ -138,8 +144,8 @@ export class Catalog {
     this.#environment.clearDeadReaders();
   }
 
-  /** Bytes of the file, and of what of it holds rows. */
-  size(): { fileBytes: number; usedBytes: number } {
+  /** Bytes of the file, of what of it holds rows, and of one page. */
+  size(): { fileBytes: number; usedBytes: number; pageBytes: number } {
     return this.#environment.size();
   }
 
@@ -194,7 +200,29 @@ export class Catalog {
     return this.#environment.append(key, value);
   }
 
-  /** Within `transact`, by who makes a whole index: a row that was counted is not there any more. */
+  /** As `append`. */
+  appendRaw(key: PartOfBytes, value: PartOfBytes | Buffer): boolean {
+    return this.#environment.appendRaw(key, value);
+  }
+
+  /** Within `transact`, by who counts references himself: puts a row as bytes, and uncounts the one that was there. */
+  putCounted(key: Uint8Array, value: Buffer): void {
+    // Most are new: those need no look-up.
+    if (this.#environment.putNew(key, value)) return;
+    const old = this.row(key);
+    if (old) this.uncount(old);
+    this.#environment.put(key, value);
+  }
+
+  /** Within `transact`: as `putCounted`, for a key that was deleted. */
+  removeCounted(key: Uint8Array): void {
+    const old = this.row(key);
+    if (!old) return;
+    this.uncount(old);
+    this.#environment.remove(key);
+  }
+
+  /** Within `transact`, by who makes a whole index or counts references himself: a row that was counted is not there any more. */
   uncount({ weak, references }: Row): void {
     for (const digest of weak ? [] : references) this.blobRows.addReferences(digest, -1);
   }

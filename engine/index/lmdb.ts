@@ -1,6 +1,8 @@
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, allDbs, open as openLmdb } from "lmdb";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
+import type { PartOfBytes } from "./raw-put.ts";
+import { writePart } from "./raw-put.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -37,6 +39,7 @@ interface TreeStats {
 }
 
 const APPEND = { append: true };
+const NEW = { noOverwrite: true };
 const NOTHING = new Uint8Array();
 
 export interface Entry {
@@ -75,6 +78,10 @@ export class RawEntry {
   key(): Buffer {
     return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));
   }
+
+  copyOfValue(): Buffer {
+    return Buffer.from(this.value.subarray(0, this.valueLength));
+  }
 }
 
 /** The database, but for how its ranges decode: lmdb-js asks the object that it is called on. */
@@ -104,12 +111,15 @@ function rawReader(
 
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
+  /** The database, but for how it takes keys. */
+  readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
 
   /** @param translate what becomes of LMDB's own errors */
   constructor(path: string, translate: (error: unknown) => unknown = (error) => error) {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
+    this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
   }
 
   #tried<T>(action: () => T): T {
@@ -149,6 +159,16 @@ export class Environment {
   append(key: Uint8Array, value: Buffer): boolean {
     // lmdb-js gives whether it was put, though its types say nothing.
     return (this.#database.putSync(key, value, APPEND) as unknown as boolean) === true;
+  }
+
+  /** As `append`. */
+  appendRaw(key: PartOfBytes, value: PartOfBytes | Buffer): boolean {
+    return (this.#rawWriter.putSync(key, value as Buffer, APPEND) as unknown as boolean) === true;
+  }
+
+  /** Only within a transaction. False, and nothing is done, when there is something under `key`. */
+  putNew(key: Uint8Array, value: Buffer): boolean {
+    return (this.#database.putSync(key, value, NEW) as unknown as boolean) === true;
   }
 
   /** Removes everything. */
@@ -212,13 +232,14 @@ export class Environment {
     makePrivate(folder);
   }
 
-  /** Bytes of the file, and of the pages that hold rows. */
-  size(): { fileBytes: number; usedBytes: number } {
+  /** Bytes of the file, of the pages that hold rows, and of one page. */
+  size(): { fileBytes: number; usedBytes: number; pageBytes: number } {
     const stats = this.#database.getStats() as TreeStats & { lastPageNumber: number; root: TreeStats };
     const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
     return {
       fileBytes: (stats.lastPageNumber + 1) * pageSize,
       usedBytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize,
+      pageBytes: pageSize,
     };
   }
 

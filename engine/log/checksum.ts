@@ -1,4 +1,5 @@
 import createXxhash from "xxhash-wasm";
+import { xxh32 } from "./xxh32.ts";
 
 const xxhash = await createXxhash();
 
@@ -32,11 +33,15 @@ export function runningChecksum(seed: bigint): RunningChecksum {
   return { update: (piece) => void state.update(piece), digest: () => state.digest() };
 }
 
+/** Up to here JavaScript alone is faster than the way into WebAssembly and back. */
+const SHORT_BYTES = 256;
+
 /** XXH32 for rows of the index: a number, where a bigint would cost more than the hash. */
 export function rowChecksum(bytes: Uint8Array): number {
-  return xxhash.h32Raw(bytes, 0);
+  return bytes.length <= SHORT_BYTES ? xxh32(bytes, 0, bytes.length) : xxhash.h32Raw(bytes, 0);
 }
 
 export function rowChecksumWithin(bytes: Uint8Array, start: number, end: number): number {
-  return rowChecksum(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start));
+  if (end - start <= SHORT_BYTES) return xxh32(bytes, start, end);
+  return xxhash.h32Raw(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), 0);
 }

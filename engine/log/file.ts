@@ -1,4 +1,5 @@
 import {
+  close,
   closeSync,
   constants,
   existsSync,
@@ -35,6 +36,8 @@ export interface LogFile {
   sync(): void;
   syncAsync(): Promise<void>;
   close(): void;
+  /** On another thread: the last one who has a removed file open waits until what it took is free. */
+  closeAsync(): Promise<void>;
 }
 
 export interface FileSystem {
@@ -119,6 +122,10 @@ class NodeFile implements LogFile {
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  closeAsync(): Promise<void> {
+    return new Promise((resolve, reject) => close(this.#fd, (error) => (error ? reject(error) : resolve())));
   }
 }
 

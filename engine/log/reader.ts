@@ -39,9 +39,9 @@ export interface OpenSegment {
 
 /** Reads records of the log by place, each checked against its checksums before it is given out. */
 export class LogReader {
-  readonly #files: FileSystem;
-  readonly #folder: string;
-  readonly #identity: LogIdentity | undefined;
+  readonly files: FileSystem;
+  readonly folder: string;
+  readonly identity: LogIdentity | undefined;
   readonly #shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
   /** In order of opening. */
   readonly #open = new Map<number, OpenSegment>();
@@ -49,27 +49,27 @@ export class LogReader {
   readonly #left = new Set<OpenSegment>();
 
   constructor(files: FileSystem, folder: string, identity?: LogIdentity) {
-    this.#files = files;
-    this.#folder = folder;
-    this.#identity = identity;
+    this.files = files;
+    this.folder = folder;
+    this.identity = identity;
   }
 
   /** @throws CORRUPTION when the segment is missing or damaged; see `isRetired` for one that was rewritten since */
   segment(id: number): OpenSegment {
     const known = this.#open.get(id);
     if (known) return known;
-    const path = segmentPath(this.#folder, id);
+    const path = segmentPath(this.folder, id);
     let file: LogFile | undefined;
     try {
-      file = this.#files.open(path, "read");
-      const opened = { id, path, file, header: readSegmentHeader(file, path, id, this.#identity), busy: 0 };
+      file = this.files.open(path, "read");
+      const opened = { id, path, file, header: readSegmentHeader(file, path, id, this.identity), busy: 0 };
       this.#evict();
       this.#open.set(id, opened);
       return opened;
     } catch (error) {
       file?.close();
       const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
-      if (isGone && isSuperseded(this.#files, this.#folder, id, this.#identity)) throw retired(id, path);
+      if (isGone && isSuperseded(this.files, this.folder, id, this.identity)) throw retired(id, path);
       throw fromSegmentFailure(error, path, id);
     }
   }
@@ -99,10 +99,10 @@ export class LogReader {
    * few are left, there is no file behind the name, or segments of this store have changed places.
    */
   unreadableBytes(id: number): number {
-    const path = segmentPath(this.#folder, id);
+    const path = segmentPath(this.folder, id);
     let file: LogFile | undefined;
     try {
-      file = this.#files.open(path, "read");
+      file = this.files.open(path, "read");
       const size = file.size();
       if (size < SEGMENT_HEADER_BYTES) return beginsSegment(file, size) ? Number.POSITIVE_INFINITY : 0;
       const header = wholeHeader(file, path);
@@ -117,7 +117,7 @@ export class LogReader {
   }
 
   #belongsElsewhere({ storeId, number, generation }: SegmentHeader): boolean {
-    if (this.#identity && storeId !== this.#identity.storeId) return true;
+    if (this.identity && storeId !== this.identity.storeId) return true;
     try {
       return this.readableSegment(segmentId(number, generation)) !== undefined;
     } catch (error) {

@@ -5,13 +5,20 @@ import type { LogReader } from "../log/reader.ts";
 import type { LogProblem, ScanEnd, ScannedBatch, ScannedRecord } from "../log/scan.ts";
 import { scanLog } from "../log/scan.ts";
 import type { LogPosition } from "../log/segment.ts";
+import { applyRun } from "./bulk/apply.ts";
+import type { RunSize } from "./bulk/run.ts";
+import { Run, runSizeFor } from "./bulk/run.ts";
 import { gapOf } from "./gap.ts";
 
 /**
  * Records in one transaction of the index. Blobs lie anywhere in it: the more come together, the fewer times a page is
- * copied for them. Each may cost a page of memory, so this bounds it to some 256 MiB.
+ * copied for them. Each may cost a page of memory, so this bounds it to some 256 MiB; a small index has not so many pages.
  */
 const RECORDS_PER_TRANSACTION = 65_536;
+const RECORDS_OF_SMALL_INDEX = 4 * RECORDS_PER_TRANSACTION;
+const SMALL_INDEX_BYTES = 192 * 1024 * 1024;
+/** Room for most of so many. */
+const RUN_SIZE: RunSize = { rowBytes: 32 * 1024 * 1024, blobs: RECORDS_OF_SMALL_INDEX };
 
 export interface Replay extends ScanEnd {
   problems: LogProblem[];
@@ -23,12 +30,8 @@ export interface ReplayOptions {
   durableSequence?: number;
   /** Where the log is known to end, though there be more bytes. */
   until?: LogPosition;
-}
-
-interface ScannedLog {
-  reader: LogReader;
-  numbers: readonly number[];
-  scan: ReturnType<typeof scanLog>;
+  /** Of what is kept in memory. */
+  runSize?: RunSize;
 }
 
 /** Brings the index up to the end of the log, from the position that is in it already. */
@@ -39,41 +42,89 @@ export function replay(
   from: LogPosition,
   options: ReplayOptions = {},
 ): Replay {
-  const scan = scanLog(reader, numbers, from, options.durableSequence, options.until, "views");
-  const result: Replay = { position: from, torn: false, problems: [], batches: 0 };
-  let ended = false;
-  while (!ended) {
-    catalog.transact(() => {
-      ended = applySome({ reader, numbers, scan }, catalog, result);
-      catalog.setApplied(result.position);
-    });
-  }
-  return result;
+  const catchingUp = new CatchingUp(reader, numbers, catalog, from, options);
+  while (!catchingUp.ended) catalog.transact(() => catchingUp.goOn());
+  return catchingUp.result;
 }
 
-function applySome({ reader, numbers, scan }: ScannedLog, catalog: Catalog, result: Replay): boolean {
-  for (let records = 0; records < RECORDS_PER_TRANSACTION; ) {
-    const next = scan.next();
-    if (next.done) {
-      Object.assign(result, next.value);
-      return true;
-    }
-    if ("problem" in next.value) {
-      result.problems.push(next.value.problem);
-      const gap = gapOf(reader, numbers, next.value.problem, result.position);
-      if (gap) catalog.gaps.note(gap);
-      continue;
-    }
-    const { batch } = next.value;
-    records += batch.records.length;
-    applyBatch(catalog, batch, result.problems);
-    result.position = batch.end;
-    result.batches++;
+/** Puts the log into the index run by run: each is sorted first, so that rows of the same page are put together. */
+class CatchingUp {
+  readonly result: Replay;
+  ended = false;
+  readonly #reader: LogReader;
+  readonly #numbers: readonly number[];
+  readonly #catalog: Catalog;
+  readonly #scan: ReturnType<typeof scanLog>;
+  readonly #run: Run;
+
+  constructor(
+    reader: LogReader,
+    numbers: readonly number[],
+    catalog: Catalog,
+    from: LogPosition,
+    { durableSequence, until, runSize }: ReplayOptions,
+  ) {
+    this.#reader = reader;
+    this.#numbers = numbers;
+    this.#catalog = catalog;
+    this.#scan = scanLog(reader, numbers, from, durableSequence, until, "views");
+    this.#run = new Run(runSize ?? runSizeFor(reader, numbers, from, RUN_SIZE));
+    this.result = { position: from, torn: false, problems: [], batches: 0 };
   }
-  return false;
+
+  /** Within a transaction. */
+  goOn(): void {
+    let most = RECORDS_PER_TRANSACTION;
+    for (let records = 0; !this.ended; ) {
+      if (records >= most) {
+        if (most === RECORDS_OF_SMALL_INDEX || !this.#isSmall()) break;
+        most = RECORDS_OF_SMALL_INDEX;
+      }
+      const next = this.#scan.next();
+      if (next.done) {
+        Object.assign(this.result, next.value);
+        this.ended = true;
+      } else if ("problem" in next.value) {
+        this.#note(next.value.problem);
+      } else {
+        this.#addBatch(next.value.batch);
+        records += next.value.batch.records.length;
+      }
+    }
+    this.#apply();
+    this.#catalog.setApplied(this.result.position);
+  }
+
+  #isSmall(): boolean {
+    return this.#catalog.size().usedBytes < SMALL_INDEX_BYTES;
+  }
+
+  #note(problem: LogProblem): void {
+    this.result.problems.push(problem);
+    const gap = gapOf(this.#reader, this.#numbers, problem, this.result.position);
+    if (gap) this.#catalog.gaps.note(gap);
+  }
+
+  #addBatch({ header, records, end }: ScannedBatch): void {
+    for (const record of records) {
+      if (!record.sound) this.result.problems.push(damagedPayload(record));
+      if (this.#run.add(record, header.sequence, header.time)) continue;
+      this.#apply();
+      this.#run.add(record, header.sequence, header.time);
+    }
+    this.result.position = end;
+    this.result.batches++;
+  }
+
+  #apply(): void {
+    if (this.#run.isEmpty) return;
+    applyRun(this.#run, this.#catalog);
+    this.#run.clear();
+  }
 }
 
-function applyBatch(catalog: Catalog, batch: ScannedBatch, problems: LogProblem[]): void {
+/** Within a transaction: what a batch means to the index, record by record. */
+export function applyBatch(catalog: Catalog, batch: ScannedBatch, problems: LogProblem[]): void {
   for (const record of batch.records) {
     if (!record.sound) problems.push(damagedPayload(record));
     // A damaged record keeps its row: what it stood for must fail to load, not give way to what was before it.

@@ -1,23 +1,17 @@
 import { readdirSync } from "node:fs";
-import { inspect } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Catalog } from "../../engine/index/catalog.ts";
 import { trustIn } from "../../engine/index/mark.ts";
 import { APPLICATION_SPACE } from "../../engine/index/rows.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
 import { RecordKind } from "../../engine/log/format.ts";
-import { LogReader } from "../../engine/log/reader.ts";
-import { LOG_START, listSegments } from "../../engine/log/segment.ts";
-import type { LoadOptions } from "../../engine/maintenance/bulk/load.ts";
 import { loadIndex } from "../../engine/maintenance/bulk/load.ts";
-import type { Replay } from "../../engine/maintenance/replay.ts";
 import { replay } from "../../engine/maintenance/replay.ts";
-import { newFolder, removeFolders } from "../helpers/folders.ts";
+import { removeFolders } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
-import { closeAll, track } from "../helpers/stores.ts";
+import { closeAll } from "../helpers/stores.ts";
 import type { HandmadeRecord } from "../log/support.ts";
-import { identity } from "../log/support.ts";
+import { checkLines, dump, inBulk, inOrder, inRuns, newIndex, readIn, SMALL_RUNS } from "./made-index.ts";
 import { digestOf, keyOf, RecordLog, randomLog } from "./record-log.ts";
 
 const test = suite("rebuild");
@@ -26,90 +20,26 @@ test.after.each(async () => {
   removeFolders();
 });
 
-/** As small as runs can be, so that a short log has several. */
-const SMALL_RUNS = { rowBytes: 0, blobs: 0 };
 /** Random logs of each kind. */
 const LOGS = Number(process.env.VARVE_TEST_REBUILDS ?? 8);
 
-/** A new index that knows whether it was begun again, in the order of the log. */
-class WatchedCatalog extends Catalog {
-  begunAgain = false;
-
-  override clear(): void {
-    this.begunAgain = true;
-    super.clear();
-  }
-}
-
-function newIndex(): { folder: string; catalog: WatchedCatalog } {
-  const folder = newFolder();
-  const catalog = new WatchedCatalog(folder);
-  track({ close: () => catalog.release() });
-  catalog.begin(identity.storeId);
-  return { folder, catalog };
-}
-
-/** Everything that an index can be asked for, a line for each row. */
-function dump(catalog: Catalog): string[] {
-  const rows = [...catalog.rows({ start: Buffer.from([APPLICATION_SPACE]), end: Buffer.from([0xff]) })];
-  const facts = [catalog.applied(), catalog.gaps.all(), catalog.storeId()];
-  return [...facts, ...rows, ...catalog.blobs()].map((each) => inspect(each, { depth: 9, compact: true }));
-}
-
-/** The first line that differs tells enough; a comparison of everything takes minutes. */
-function checkLines(found: string[], expected: string[], what: string): void {
-  const differing = expected.findIndex((line, i) => line !== found[i]);
-  if (differing >= 0) assert.is(found[differing], expected[differing], what);
-  assert.is(found.length, expected.length, what);
-}
-
-interface Made {
-  result: Replay;
-  catalog: WatchedCatalog;
-  folder: string;
-}
-
-function readIn(log: RecordLog, make: (reader: LogReader, numbers: number[]) => Replay): Replay {
-  const reader = new LogReader(nodeFileSystem, log.folder, identity);
-  try {
-    return make(reader, listSegments(nodeFileSystem, log.folder));
-  } finally {
-    reader.close();
-  }
-}
-
-function inOrder(log: RecordLog, durableSequence: number): Made {
-  const { folder, catalog } = newIndex();
-  const result = readIn(log, (reader, numbers) =>
-    replay(reader, numbers, catalog, LOG_START, { durableSequence }),
-  );
-  return { result, catalog, folder };
-}
-
-function inBulk(log: RecordLog, options: Partial<LoadOptions>): Made {
-  const { folder, catalog } = newIndex();
-  const result = readIn(log, (reader, numbers) =>
-    loadIndex(reader, numbers, catalog, { scratchFolder: folder, ...options }),
-  );
-  return { result, catalog, folder };
-}
-
-/** Both ways of making an index make the same one; gives whether the sorted way was gone to its end. */
+/** All ways of making an index make the same one; gives whether the sorted way was gone to its end. */
 function checkSame(log: RecordLog, what: string, durableSequence = log.end.sequence): boolean {
   const expected = inOrder(log, durableSequence);
   const wanted = dump(expected.catalog);
   let isSorted = true;
-  for (const runSize of [undefined, SMALL_RUNS]) {
-    const made = inBulk(log, { durableSequence, ...(runSize && { runSize }) });
-    assert.equal(made.result, expected.result, what);
-    checkLines(dump(made.catalog), wanted, what);
-    assert.equal(
-      readdirSync(made.folder).filter((name) => !name.endsWith(".mdb")),
-      [],
-      what,
-    );
-    if (made.catalog.begunAgain) isSorted = false;
-  }
+  for (const make of [inRuns, inBulk])
+    for (const runSize of [undefined, SMALL_RUNS]) {
+      const made = make(log, { durableSequence, ...(runSize && { runSize }) });
+      assert.equal(made.result, expected.result, what);
+      checkLines(dump(made.catalog), wanted, what);
+      assert.equal(
+        readdirSync(made.folder).filter((name) => !name.endsWith(".mdb")),
+        [],
+        what,
+      );
+      if (made.catalog.begunAgain) isSorted = false;
+    }
   return isSorted;
 }
 

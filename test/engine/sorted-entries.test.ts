@@ -1,14 +1,21 @@
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Merge, SortedInFile, SortedInMemory } from "../../engine/maintenance/bulk/merge.ts";
+import { Merge } from "../../engine/maintenance/bulk/merge.ts";
 import {
   compareKeys,
   ENTRY_HEAD_BYTES,
   keyLengthAt,
   sortEntries,
 } from "../../engine/maintenance/bulk/sort.ts";
+import {
+  removeWaiting,
+  SortedInFile,
+  SortedInMemory,
+  waitInFile,
+  waitInMemory,
+  waitingPath,
+} from "../../engine/maintenance/bulk/sorted.ts";
 import { newFolder, removeFolders } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -38,7 +45,7 @@ test("what waits in a file is read back entry by entry, wherever a read ends", (
   const buffer = Buffer.concat(parts);
   const entries = offsetsOf(parts);
   const folder = newFolder();
-  const file = new SortedInFile(0, join(folder, "entries.tmp"), buffer, entries);
+  const file = new SortedInFile(waitInFile(0, waitingPath(folder, "rows", 0), buffer, entries));
   for (const [i, part] of parts.entries()) {
     assert.ok(file.next());
     const found = file.buffer.subarray(file.entry, file.entry + part.length);
@@ -46,6 +53,7 @@ test("what waits in a file is read back entry by entry, wherever a read ends", (
   }
   assert.is(file.next(), false);
   file.close();
+  removeWaiting(folder);
   assert.equal(readdirSync(folder), []);
 });
 
@@ -96,7 +104,7 @@ test("several runs give each key once, in order, with the runs that have it from
         runs.set(name, [...(runs.get(name) ?? []), run]);
       }
       const { buffer, entries } = entriesOf(sorted);
-      return new SortedInMemory(run, buffer, entries);
+      return new SortedInMemory(waitInMemory(run, buffer, entries));
     });
     const merge = new Merge(sources);
     const found: [string, number[]][] = [];

@@ -24,15 +24,18 @@ export interface BlobPart {
 /** Entries of blobs by digest: a hash table with open addressing, filled to less than half. */
 export class BlobTable {
   readonly buffer: Buffer;
-  readonly #view: DataView;
+  /** Of `buffer`. */
+  readonly view: DataView;
   readonly #capacity: number;
   readonly #slots: Int32Array;
   #count = 0;
+  /** The entry that was found last. */
+  #last = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
     this.buffer = Buffer.allocUnsafeSlow(capacity * BLOB_ENTRY_BYTES);
-    this.#view = new DataView(this.buffer.buffer);
+    this.view = new DataView(this.buffer.buffer);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
   }
 
@@ -48,6 +51,7 @@ export class BlobTable {
   clear(): void {
     this.#slots.fill(0);
     this.#count = 0;
+    this.#last = 0;
   }
 
   /** A copy of the blob whose digest stands at `at` in `bytes`. */
@@ -55,26 +59,33 @@ export class BlobTable {
     const entry = this.#find(bytes, at, 0);
     const value = entry + VALUE_AT;
     this.buffer[entry + 2]! |= FLAG_PLACED;
-    this.#view.setFloat64(value, segment, true);
-    this.#view.setFloat64(value + 8, offset, true);
-    this.#view.setFloat64(value + 16, payloadLength, true);
+    this.view.setFloat64(value, segment, true);
+    this.view.setFloat64(value + 8, offset, true);
+    this.view.setFloat64(value + 16, payloadLength, true);
   }
 
   /** Something refers to the blob, which changes the count by `by`. Gives its entry. */
   refer(bytes: Uint8Array, at: number, by: number): number {
     const entry = this.#find(bytes, at, FLAG_REFERENCED_FIRST);
     const count = entry + VALUE_AT + 24;
-    if (by !== 0) this.#view.setFloat64(count, this.#view.getFloat64(count, true) + by, true);
+    if (by !== 0) this.view.setFloat64(count, this.view.getFloat64(count, true) + by, true);
     return entry;
   }
 
   placeOf(entry: number): RecordPlace | undefined {
     if ((this.buffer[entry + 2]! & FLAG_PLACED) === 0) return undefined;
-    return placeAt(this.#view, entry + VALUE_AT);
+    return placeAt(this.view, entry + VALUE_AT);
   }
 
   /** @param flags of the entry, if it is a new one */
   #find(bytes: Uint8Array, at: number, flags: number): number {
+    // A blob is mostly followed by what refers to it.
+    if (this.#count > 0 && this.#isOf(this.#last, bytes, at)) return this.#last;
+    this.#last = this.#look(bytes, at, flags);
+    return this.#last;
+  }
+
+  #look(bytes: Uint8Array, at: number, flags: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = readUint32(bytes, at) & mask; ; slot = (slot + 1) & mask) {
       const known = this.#slots[slot]!;
@@ -108,6 +119,11 @@ export class BlobTable {
     for (let i = VALUE_AT; i < BLOB_ENTRY_BYTES; i++) buffer[entry + i] = 0;
     return entry;
   }
+}
+
+/** Whether the log has the blob, and nothing referred to it before. */
+export function isPlainBlob(bytes: Uint8Array, entry: number): boolean {
+  return bytes[entry + 2] === FLAG_PLACED;
 }
 
 /** @param view of the bytes that the entry is in */

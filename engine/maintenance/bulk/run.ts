@@ -2,8 +2,10 @@ import { INLINE_BYTES_MAX } from "../../index/change.ts";
 import type { Row } from "../../index/rows.ts";
 import { decodeRow, ROW_HEAD_BYTES_MAX, sealRow, writeRowHead } from "../../index/rows.ts";
 import { DIGEST_BYTES, FLAG_WEAK, RecordKind, readUint32, writeUint32 } from "../../log/format.ts";
-import type { RecordPlace } from "../../log/reader.ts";
+import type { LogReader, RecordPlace } from "../../log/reader.ts";
 import type { ScannedRecord } from "../../log/scan.ts";
+import type { LogPosition } from "../../log/segment.ts";
+import { segmentNumber } from "../../log/segment-id.ts";
 import { BLOB_ENTRY_BYTES, BlobTable } from "./blobs.ts";
 import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./sort.ts";
 
@@ -21,6 +23,28 @@ export interface RunSize {
 /** A run takes any one record: a key, 255 references and a small payload. */
 const SIZE_MIN: RunSize = { rowBytes: 16 * 1024, blobs: 256 };
 
+/** Blobs are seldom shorter, so there is room for all of a short log. */
+const SHORT_BLOB_BYTES = 128;
+
+/** No more than the log behind `from` can fill, and no more than `most`: most logs are small, and most readings of a few batches. */
+export function runSizeFor(
+  reader: LogReader,
+  ids: readonly number[],
+  from: LogPosition,
+  most: RunSize,
+): RunSize {
+  let logBytes = from.segment === ids.findLast((id) => id <= from.segment) ? -from.offset : 0;
+  for (const id of ids) {
+    if (logBytes >= most.rowBytes) break;
+    if (segmentNumber(id) >= segmentNumber(from.segment))
+      logBytes += reader.readableSegment(id)?.file.size() ?? 0;
+  }
+  return {
+    rowBytes: Math.min(most.rowBytes, Math.max(0, logBytes * 2)),
+    blobs: Math.min(most.blobs, Math.max(0, Math.ceil(logBytes / SHORT_BLOB_BYTES))),
+  };
+}
+
 /**
  * What a part of the log means to the index, in memory of a fixed size: rows as bytes in the order of the log, and
  * blobs by digest. Sorted, a run has each key once.
@@ -34,6 +58,10 @@ export class Run {
   constructor(size: RunSize) {
     this.rows = Buffer.allocUnsafeSlow(Math.max(size.rowBytes, SIZE_MIN.rowBytes));
     this.blobs = new BlobTable(Math.max(size.blobs, SIZE_MIN.blobs));
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.blobs.count === 0;
   }
 
   clear(): void {
