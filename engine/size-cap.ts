@@ -14,6 +14,8 @@ const SEGMENT_BYTES_MIN = 64 * 1024;
 const HISTORY_PART = 8;
 /** Segments of which a smaller share is dead are left alone, unless that is not enough. */
 const DEAD_SHARE = 0.25;
+/** As long as rows come and go all the time, a packed index does not stay so. */
+const INDEX_SPARED_PART = 0.5;
 /** How often the size of the log is looked at while a segment is filled. */
 const LOOKS_PER_SEGMENT = 16;
 /** So long a save waits for room that is being made. */
@@ -151,6 +153,7 @@ export class SizeCap {
       deadShare: thoroughly ? 0 : DEAD_SHARE,
       ...(plan.forgets ? await this.#forget() : {}),
       roundBytesMax: segmentBytes,
+      indexSparedPart: INDEX_SPARED_PART,
       signal,
     });
     return { logBytes: compacted.logBytesAfter, isSpent: plan.logBytes > target };

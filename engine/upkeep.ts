@@ -140,7 +140,7 @@ export class Upkeep {
         await core.commit({ ...run, run: (transaction) => transaction.writeBlob(blob) });
       },
       acknowledge: () => epochs.look(),
-      shrinkIfGrown: () => source.shrinkIfGrown(),
+      packIndex: (how) => source.pack(how),
       suspectIndex: () => end.lock.holdWithin(lockWaitMax, () => end.suspectIndex()),
       now: () => end.now(),
     };

@@ -1,4 +1,5 @@
 import { readdirSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Closing } from "../index/catalog.ts";
 import type { FileSystem } from "../log/file.ts";
@@ -35,15 +36,39 @@ export function nextGeneration(folder: string): number {
   return Math.max(0, ...listGenerations(folder)) + 1;
 }
 
+/** A higher number than those of `kept` is that of a copy that somebody is taking: it must not be given again. */
+function generationsBut(folder: string, kept: readonly number[]): number[] {
+  return listGenerations(folder).filter(
+    (generation) => !(kept.includes(generation) || generation > Math.max(...kept)),
+  );
+}
+
 /** Only under the lock. */
 export function removeGenerationsBut(folder: string, kept: readonly number[]): void {
-  for (const generation of listGenerations(folder)) {
-    // A higher number is that of a copy that somebody is taking: it must not be given again.
-    if (kept.includes(generation) || generation > Math.max(...kept)) continue;
+  for (const generation of generationsBut(folder, kept)) {
     try {
       rmSync(indexFolder(folder, generation), { recursive: true, force: true });
     } catch {
       // Somebody is opening it at this moment; what is left goes with the next one.
     }
+  }
+}
+
+/**
+ * As `removeGenerationsBut`, where others would wait for long files to be removed: under the lock only their marks go,
+ * without which nobody opens them.
+ */
+export async function discardGenerationsBut(folder: string, kept: readonly number[]): Promise<void> {
+  const folders = generationsBut(folder, kept).map((generation) => indexFolder(folder, generation));
+  for (const each of folders) removeMark(each);
+  // What is left goes with the next one.
+  for (const each of folders) await rm(each, { recursive: true, force: true }).catch(() => {});
+}
+
+function removeMark(generation: string): void {
+  try {
+    rmSync(join(generation, "trust.json"), { force: true });
+  } catch {
+    // It says of which rewritten segments the index knows, so it is not believed later either.
   }
 }

@@ -1,6 +1,7 @@
 import type { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import type { SharedState } from "../index/shared-state.ts";
+import type { PackOptions } from "./pack.ts";
 
 /** Where the index comes from and how it keeps up with other processes. */
 export interface IndexSource {
@@ -21,8 +22,8 @@ export interface IndexSource {
   stateForWriting(): SharedState;
   /** Under the lock. */
   rebuild(): void;
-  /** Under the lock: the index takes less room where most of its file is free. */
-  shrinkIfGrown(): void;
+  /** The index takes less room, where it has much more than its rows need: see `pack.ts`. */
+  pack(options: PackOptions): Promise<void>;
   /** Goes over to the generation in use, waiting on this thread. Where that can't be, later calls tell. */
   followNow(): void;
   /** The same, waiting on another thread. */

@@ -16,7 +16,10 @@ import { markGeneration, openGeneration } from "./generation.ts";
 import type { Home } from "./home.ts";
 import { indexFolder, removeGenerationsBut } from "./home.ts";
 import type { IndexSource } from "./index-source.ts";
+import type { OpenedIndex } from "./open.ts";
 import { openIndex, rebuild, shrink } from "./open.ts";
+import type { PackOptions } from "./pack.ts";
+import { packIndex } from "./pack.ts";
 
 /** Commits between two looks at the size of the index. */
 const COMMITS_BETWEEN_LOOKS = 1024;
@@ -94,9 +97,13 @@ export class LiveIndex implements IndexSource {
     return this.#goTo(shrink(this.#home, state, this.#catalog));
   }
 
-  shrinkIfGrown(): void {
-    const state = this.stateUnderLock();
-    if (this.#looksGrown()) this.#shrink(state);
+  async pack(options: PackOptions): Promise<void> {
+    const catalog = () => this.#catalog;
+    const goTo = (opened: OpenedIndex) => void this.#goTo(opened);
+    if (await packIndex({ ...options, home: this.#home, catalog, goTo })) return;
+    await options.hold((state) => {
+      if (this.#looksGrown()) this.#shrink(state);
+    });
   }
 
   rebuild(): void {
@@ -160,7 +167,7 @@ export class LiveIndex implements IndexSource {
     return this.#goTo(rebuild(this.#home, known));
   }
 
-  #goTo({ catalog, state }: { catalog: Catalog; state: SharedState }): SharedState {
+  #goTo({ catalog, state }: OpenedIndex): SharedState {
     this.lock.setState(state);
     this.#switch(catalog);
     this.#state = state;

@@ -30,7 +30,7 @@ export abstract class ReadOnlySource implements IndexSource {
     throw readOnlyError();
   }
 
-  shrinkIfGrown(): void {}
+  async pack(): Promise<void> {}
 
   followNow(): void {}
 

@@ -10,6 +10,7 @@ import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
+import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
 import { segmentsFaults } from "./segments.ts";
 import { spaceFaults } from "./space.ts";
@@ -30,4 +31,5 @@ export const faults: Fault[] = [
   ...compactFaults,
   ...leaseFaults,
   ...segmentsFaults,
+  ...packFaults,
 ];
