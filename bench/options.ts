@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { subjects } from "../cli/bench/subjects.ts";
 import { tableLines } from "../cli/bench/text.ts";
 import { VALUE_BYTES } from "../cli/bench/values.ts";
+import { SPACE_VALUE_BYTES } from "./space/figures.ts";
 import { workloads } from "./workloads.ts";
 
 export interface Options {
@@ -68,7 +69,7 @@ export function parseOptions(args: string[]): Options | undefined {
     seconds: number("seconds", defaults.seconds),
     secondsMax: number("limit", defaults.secondsMax),
     artifacts: number("artifacts", defaults.artifacts),
-    bytes: number("bytes", VALUE_BYTES),
+    bytes: number("bytes", values.space === undefined ? VALUE_BYTES : SPACE_VALUE_BYTES),
     seed: number("seed", 1),
     dir: values.dir,
     json: values.json,
@@ -118,7 +119,7 @@ Options:
   --seconds S        of one measurement; default ${full.seconds}
   --limit S          after which a measurement is given up; default ${full.secondsMax}
   --artifacts N      in the stores that are read; default ${full.artifacts}
-  --bytes N          of a value as CBOR; default ${VALUE_BYTES}
+  --bytes N          of a value as CBOR; default ${VALUE_BYTES}; with --space ${SPACE_VALUE_BYTES}
   --seed N           of values and order; default 1
   --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
   --json FILE        write all figures to a file

@@ -1,5 +1,6 @@
-import { DigestTable } from "./digest-table.ts";
+import { DigestMerge } from "./digest-merge.ts";
 import { DIGEST_BYTES, recordBytes } from "./log/format.ts";
+import { sortedByKey } from "./radix-sort.ts";
 
 /** What becomes of a version that the cheap conditions let go. */
 export const Fate = { goes: 0, protected: 1, stays: 2 } as const;
@@ -7,47 +8,61 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 
 const NO_BLOB = 0xffff_ffff;
 const CAPACITY_MIN = 1024;
+const GROWTH = 2;
+/** Sequence numbers that are further apart are sorted another way. */
+const KEY_MAX = 0xffff_ffff;
 
-/** A list of numbers that stays in one piece of memory, whatever garbage is collected around it. */
-class Numbers<T extends Uint8Array | Uint32Array | Float64Array> {
-  values: T;
-  readonly #make: (length: number) => T;
+/** A row of numbers for each field, which stay in one piece of memory each, whatever garbage is collected around them. */
+class Columns {
+  nameNumbers = new Uint32Array(CAPACITY_MIN);
+  versions = new Uint32Array(CAPACITY_MIN);
+  sequences = new Float64Array(CAPACITY_MIN);
+  times = new Float64Array(CAPACITY_MIN);
+  records = new Uint32Array(CAPACITY_MIN);
+  fates = new Uint8Array(CAPACITY_MIN);
+  /** The numbers of the blobs that the value and, where that is one, the code are. */
+  values = new Uint32Array(CAPACITY_MIN);
+  codes = new Uint32Array(CAPACITY_MIN);
 
-  constructor(make: (length: number) => T) {
-    this.#make = make;
-    this.values = make(CAPACITY_MIN);
+  get capacity(): number {
+    return this.fates.length;
   }
 
-  set(at: number, value: number): void {
-    if (at >= this.values.length) {
-      const grown = this.#make(this.values.length * 2);
-      grown.set(this.values);
-      this.values = grown;
-    }
-    this.values[at] = value;
+  grow(): void {
+    this.nameNumbers = words(this.nameNumbers);
+    this.versions = words(this.versions);
+    this.sequences = doubles(this.sequences);
+    this.times = doubles(this.times);
+    this.records = words(this.records);
+    const fates = new Uint8Array(this.capacity * GROWTH);
+    fates.set(this.fates);
+    this.fates = fates;
+    this.values = words(this.values);
+    this.codes = words(this.codes);
   }
 }
 
-const bytes = () => new Numbers((length) => new Uint8Array(length));
-const words = () => new Numbers((length) => new Uint32Array(length));
-const doubles = () => new Numbers((length) => new Float64Array(length));
+function words(column: Uint32Array): Uint32Array<ArrayBuffer> {
+  const grown = new Uint32Array(column.length * GROWTH);
+  grown.set(column);
+  return grown;
+}
+
+function doubles(column: Float64Array): Float64Array<ArrayBuffer> {
+  const grown = new Float64Array(column.length * GROWTH);
+  grown.set(column);
+  return grown;
+}
 
 /**
  * Versions that may go, in the order of their keys, as columns: some 100 bytes each with the blobs that they need, and
  * what the index says of those.
  */
 export class Candidates {
+  /** Each with the colon that stands behind it in a ref. */
   readonly #names: string[] = [];
-  readonly #nameNumbers = words();
-  readonly #versions = words();
-  readonly #sequences = doubles();
-  readonly #times = doubles();
-  readonly #records = words();
-  readonly #fates = bytes();
-  readonly #digests = new DigestTable();
-  /** The numbers of the blobs that the value and, where that is one, the code are. */
-  readonly #values = words();
-  readonly #codes = words();
+  readonly #columns = new Columns();
+  readonly #digests = new DigestMerge();
   /** By number of a blob; 0 where the index has no row of it, so that it never goes. */
   #referenceCounts = new Float64Array();
   #lengths = new Float64Array();
@@ -59,74 +74,94 @@ export class Candidates {
 
   /** Those that are added next have this name. */
   beginName(name: string): void {
-    this.#names.push(name);
+    this.#names.push(`${name}:`);
   }
 
   /** As the row in the index says; what time and sequence it was saved at may have to be set later. Gives its number. */
   add(version: number, sequence: number, time: number, bytesOfRecord: number): number {
+    const columns = this.#columns;
     const candidate = this.#count++;
-    this.#nameNumbers.set(candidate, this.#names.length - 1);
-    this.#versions.set(candidate, version);
-    this.setSaved(candidate, sequence, time);
-    this.#records.set(candidate, bytesOfRecord);
-    this.#fates.set(candidate, Fate.goes);
-    this.#values.set(candidate, NO_BLOB);
-    this.#codes.set(candidate, NO_BLOB);
+    if (candidate === columns.capacity) columns.grow();
+    columns.nameNumbers[candidate] = this.#names.length - 1;
+    columns.versions[candidate] = version;
+    columns.sequences[candidate] = sequence;
+    columns.times[candidate] = time;
+    columns.records[candidate] = bytesOfRecord;
+    columns.fates[candidate] = Fate.goes;
+    columns.values[candidate] = NO_BLOB;
+    columns.codes[candidate] = NO_BLOB;
     return candidate;
   }
 
   setSaved(candidate: number, sequence: number, time: number): void {
-    this.#sequences.set(candidate, sequence);
-    this.#times.set(candidate, time);
+    this.#columns.sequences[candidate] = sequence;
+    this.#columns.times[candidate] = time;
   }
 
   setFate(candidate: number, fate: Fate): void {
-    this.#fates.set(candidate, fate);
+    this.#columns.fates[candidate] = fate;
   }
 
   /** `count` digests stand in `from` from `start` on. */
   setBlobs(candidate: number, from: Uint8Array, start: number, count: number): void {
-    if (count > 0) this.#values.set(candidate, this.#digests.add(from, start));
-    if (count > 1) this.#codes.set(candidate, this.#digests.add(from, start + DIGEST_BYTES));
+    const { values, codes } = this.#columns;
+    if (count > 0) values[candidate] = this.#digests.add(from, start);
+    if (count > 1) codes[candidate] = this.#codeAt(from, start + DIGEST_BYTES, codes[candidate - 1]);
   }
 
   name(candidate: number): string {
-    return this.#names[this.#nameNumbers.values[candidate]!]!;
+    return this.#nameAndColon(candidate).slice(0, -1);
   }
 
   isSameName(one: number, other: number): boolean {
-    return this.#nameNumbers.values[one] === this.#nameNumbers.values[other];
+    return this.#columns.nameNumbers[one] === this.#columns.nameNumbers[other];
   }
 
   version(candidate: number): number {
-    return this.#versions.values[candidate]!;
+    return this.#columns.versions[candidate]!;
   }
 
   ref(candidate: number): string {
-    return `${this.name(candidate)}:${this.version(candidate)}`;
+    return this.#nameAndColon(candidate) + this.version(candidate);
+  }
+
+  #nameAndColon(candidate: number): string {
+    return this.#names[this.#columns.nameNumbers[candidate]!]!;
   }
 
   /** Of the save. */
   sequence(candidate: number): number {
-    return this.#sequences.values[candidate]!;
+    return this.#columns.sequences[candidate]!;
   }
 
   /** Of the save, milliseconds since 1970. */
   time(candidate: number): number {
-    return this.#times.values[candidate]!;
+    return this.#columns.times[candidate]!;
   }
 
   /** Bytes of its record in the log. */
   recordBytes(candidate: number): number {
-    return this.#records.values[candidate]!;
+    return this.#columns.records[candidate]!;
   }
 
   fate(candidate: number): Fate {
-    return this.#fates.values[candidate] as Fate;
+    return this.#columns.fates[candidate] as Fate;
   }
 
-  /** All candidates are there: what the index says of their blobs can come. */
+  /** Which nearly always is the one of the version before. */
+  #codeAt(from: Uint8Array, start: number, last = NO_BLOB): number {
+    return last !== NO_BLOB && this.#digests.isAt(last, from, start) ? last : this.#digests.add(from, start);
+  }
+
+  /** All candidates are there: what the index says of their blobs can come, in the order of their digests. */
   beginBlobs(): void {
+    const { values, codes } = this.#columns;
+    const standing = this.#digests.sort();
+    for (const blobs of [values, codes])
+      for (let candidate = 0; candidate < this.#count; candidate++) {
+        const blob = blobs[candidate]!;
+        if (blob !== NO_BLOB) blobs[candidate] = standing[blob]!;
+      }
     this.#referenceCounts = new Float64Array(this.#digests.count);
     this.#lengths = new Float64Array(this.#digests.count);
   }
@@ -141,38 +176,34 @@ export class Candidates {
 
   /** Bytes of its value. */
   size(candidate: number): number {
-    return this.#lengths[this.#values.values[candidate]!] ?? 0;
+    const blob = this.#columns.values[candidate]!;
+    return blob === NO_BLOB ? 0 : this.#lengths[blob]!;
   }
 
   /** Begins to let candidates go, from the state in which all are there. */
   letGo(): LettingGo {
-    const { values } = this.#values;
-    return new LettingGo(values, this.#codes.values, this.#referenceCounts, this.#lengths);
+    const { values, codes } = this.#columns;
+    return new LettingGo(values, codes, this.#referenceCounts, this.#lengths);
   }
 
-  /** Numbers of those that go, the oldest first. */
+  /** Numbers of those that go, the oldest first; of one operation in the order of their keys. */
   oldestFirst(): Uint32Array {
+    const { sequences, fates } = this.#columns;
     const going = new Uint32Array(this.#count);
     let count = 0;
-    let last = 0;
+    let [first, last] = [Number.POSITIVE_INFINITY, 0];
     for (let candidate = 0; candidate < this.#count; candidate++) {
-      if (this.fate(candidate) !== Fate.goes) continue;
+      if (fates[candidate] !== Fate.goes) continue;
       going[count++] = candidate;
-      last = Math.max(last, this.sequence(candidate));
+      const sequence = sequences[candidate]!;
+      if (sequence < first) first = sequence;
+      if (sequence > last) last = sequence;
     }
-    return this.#sort(going.subarray(0, count), last);
-  }
-
-  #sort(going: Uint32Array, last: number): Uint32Array {
-    const factor = this.#count + 1;
-    if ((last + 1) * factor > Number.MAX_SAFE_INTEGER)
-      return going.sort((a, b) => this.sequence(a) - this.sequence(b) || a - b);
-    // As one number each, so that they are sorted without a call for each comparison.
-    const packed = new Float64Array(going.length);
-    for (let at = 0; at < going.length; at++) packed[at] = this.sequence(going[at]!) * factor + going[at]!;
-    packed.sort();
-    for (let at = 0; at < going.length; at++) going[at] = packed[at]! % factor;
-    return going;
+    const items = going.subarray(0, count);
+    if (last - first > KEY_MAX) return items.sort((a, b) => sequences[a]! - sequences[b]! || a - b);
+    const keys = new Uint32Array(count);
+    for (let i = 0; i < count; i++) keys[i] = sequences[items[i]!]! - first;
+    return sortedByKey(keys, items);
   }
 }
 

@@ -138,13 +138,15 @@ function overhead(deletions: number, bytes: number): number {
 }
 
 export function prunedVersions({ scan: { candidates }, victims }: PlannedVersions): PrunedVersion[] {
-  const versions: PrunedVersion[] = [];
-  for (const victim of victims)
-    versions.push({
+  const versions = new Array<PrunedVersion>(victims.length);
+  for (let at = 0; at < victims.length; at++) {
+    const victim = victims[at]!;
+    versions[at] = {
       ref: candidates.ref(victim),
       size: candidates.size(victim),
       createdAt: new Date(candidates.time(victim)),
-    });
+    };
+  }
   return versions;
 }
 

@@ -10,12 +10,21 @@ export interface Loads {
   seconds: number;
 }
 
-export interface SpaceFigures {
-  /** Bytes behind the filling: of values as CBOR, of the log, of its blobs, of the index. */
+/** What the versions were saved with. */
+export const SPACE_VALUE_BYTES = 1_024;
+
+/** Bytes of values as CBOR, of the log, of its blobs, of the index. */
+export interface Sizes {
   valueBytes: number;
   blobBytes: number;
   logBytes: number;
   indexBytes: number;
+}
+
+export interface SpaceFigures {
+  /** Behind the filling, and behind a compaction that has nothing to do but for the index. */
+  saved: Sizes;
+  compacted: Sizes;
   /** Seconds of each dry run. */
   plans: number[];
   planned: number;

@@ -7,7 +7,7 @@ import { digits, durationText, tableLines } from "../../cli/bench/text.ts";
 import { runTask } from "../child-process.ts";
 import type { Options } from "../options.ts";
 import type { RecoverySettings } from "../recovery/recovery.ts";
-import type { SpaceFigures } from "./figures.ts";
+import type { Sizes, SpaceFigures } from "./figures.ts";
 
 /** What a process may take for so many artifacts before it is given up. */
 const ARTIFACTS_PER_SECOND_MIN = 1_000;
@@ -48,21 +48,26 @@ export function spaceLines(rows: readonly Space[]): string[] {
 }
 
 function overheadLines(row: Space): string[] {
-  const { artifacts, valueBytes, blobBytes, logBytes, indexBytes, plans, planned, freedBytes } = row;
-  const each = (bytes: number) => `${Math.round(bytes / artifacts)}`;
-  const share = (bytes: number) => `${digits((100 * bytes) / valueBytes)} %`;
+  const { artifacts, saved, compacted, plans, planned, freedBytes } = row;
+  const cells = (what: string, bytesOf: (sizes: Sizes) => number) => [
+    what,
+    ...[saved, compacted].flatMap((sizes) => [
+      `${Math.round(bytesOf(sizes) / artifacts)}`,
+      `${digits((100 * bytesOf(sizes)) / sizes.valueBytes)} %`,
+    ]),
+  ];
   const { median, min, max } = spreadOf(plans);
   const time = (seconds: number) => durationText(seconds * 1_000_000);
   return [
     `${artifacts} artifacts:`,
     ...tableLines([
-      ["", "bytes an artifact", "of values"],
-      ["values", each(valueBytes), ""],
-      ["log beside blobs", each(logBytes - blobBytes), share(logBytes - blobBytes)],
-      ["index", each(indexBytes), share(indexBytes)],
-      ["together", each(logBytes - blobBytes + indexBytes), share(logBytes - blobBytes + indexBytes)],
+      ["", "bytes as saved", "of values", "compacted", "of values"],
+      cells("values", ({ valueBytes }) => valueBytes),
+      cells("log beside blobs", ({ logBytes, blobBytes }) => logBytes - blobBytes),
+      cells("index", ({ indexBytes }) => indexBytes),
+      cells("together", ({ logBytes, blobBytes, indexBytes }) => logBytes - blobBytes + indexBytes),
     ]),
-    `A plan that lets ${planned} go: ${time(median)} (${time(min)}–${time(max)}); the second compaction freed ${freedBytes} bytes.`,
+    `A plan that lets ${planned} go: ${time(median)} (${time(min)}–${time(max)}); the last compaction freed ${freedBytes} bytes.`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { Progress } from "../api.ts";
 import { throwIfAborted } from "../errors.ts";
+import { Courtesy, SLICE_MILLISECONDS } from "./courtesy.ts";
 
 export interface PaceOptions {
   signal?: AbortSignal | undefined;
@@ -14,14 +15,22 @@ const TURN_MILLISECONDS = 10;
 /** Lets a long walk give way to everything else, be followed, interrupted, and end when its time is over. */
 export class Pace {
   readonly #options: PaceOptions;
-  readonly #turnMilliseconds: number;
+  readonly #courtesy: Courtesy | undefined;
+  #turnMilliseconds: number;
   readonly #end: number;
-  #turnAt = performance.now();
+  #turnAt: number;
 
-  constructor(options: PaceOptions, turnMilliseconds = TURN_MILLISECONDS) {
+  constructor(options: PaceOptions, turnMilliseconds = TURN_MILLISECONDS, courtesy?: Courtesy) {
     this.#options = options;
+    this.#courtesy = courtesy;
     this.#turnMilliseconds = turnMilliseconds;
-    this.#end = performance.now() + (options.timeBudget ?? Number.POSITIVE_INFINITY);
+    this.#turnAt = this.#now();
+    this.#end = this.#turnAt + (options.timeBudget ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Of work that goes on for long beside others, who are to see little of it. */
+  static courteous(options: PaceOptions, courtesy = new Courtesy()): Pace {
+    return new Pace(options, SLICE_MILLISECONDS, courtesy);
   }
 
   /** Whether somebody follows, for whom a total is worth some work. */
@@ -30,11 +39,11 @@ export class Pace {
   }
 
   isOver(): boolean {
-    return performance.now() >= this.#end;
+    return this.#now() >= this.#end;
   }
 
   isDue(): boolean {
-    return performance.now() - this.#turnAt >= this.#turnMilliseconds;
+    return this.#now() - this.#turnAt >= this.#turnMilliseconds;
   }
 
   tell(progress: Progress): void {
@@ -43,8 +52,18 @@ export class Pace {
 
   /** @throws ABORTED */
   async turn(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#courtesy) this.#turnMilliseconds = await this.#courtesy.giveWay(this.#now() - this.#turnAt);
+    else await new Promise<void>((resolve) => setImmediate(resolve));
     throwIfAborted(this.#options.signal);
-    this.#turnAt = performance.now();
+    this.#turnAt = this.#now();
+  }
+
+  /** The walk waited for something, and left the event loop alone meanwhile. */
+  waited(): void {
+    this.#turnAt = this.#now();
+  }
+
+  #now(): number {
+    return this.#courtesy?.now() ?? performance.now();
   }
 }

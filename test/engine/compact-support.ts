@@ -158,6 +158,7 @@ export class MomentFiles implements FileSystem {
         await file.syncAsync();
       },
       close: () => file.close(),
+      closeAsync: () => file.closeAsync(),
     };
   }
 

@@ -3,6 +3,7 @@ import type { Fault } from "./fault.ts";
 const PRUNE = "store/prune.test.ts";
 const RANDOM = "store/prune-random.test.ts";
 const CAP = "store/size-cap.test.ts";
+const TABLES = "store/prune-tables.test.ts";
 const LINE = "cli/space.test.ts";
 
 /** Pruning, the cap of a store's size, and what deleted versions need. */
@@ -52,9 +53,30 @@ export const pruneFaults: Fault[] = [
   {
     name: "a plan forgets the code among the blobs",
     file: "engine/prune-candidates.ts",
-    text: "if (count > 1) this.#codes",
-    replacement: "if (count > 2) this.#codes",
+    text: "if (count > 1) codes",
+    replacement: "if (count > 2) codes",
     tests: [RANDOM],
+  },
+  {
+    name: "a plan takes digests with the same beginning for one",
+    file: "engine/digest-merge.ts",
+    text: "      while (place < count && !isEqual(sorted, place, words, number)) place++;\n",
+    replacement: "      if (isEqual(sorted, 0, words, 0)) place = begin;\n",
+    tests: [TABLES],
+  },
+  {
+    name: "a plan finds only the first of several digests with the same beginning",
+    file: "engine/digest-merge.ts",
+    text: "for (; place < length && words[place * WORDS] === first; place++)",
+    replacement: "if (place < length && words[place * WORDS] === first)",
+    tests: [TABLES],
+  },
+  {
+    name: "the highest bits of sequence numbers are not sorted by",
+    file: "engine/radix-sort.ts",
+    text: "shift < 32 && ",
+    replacement: "shift < 22 && ",
+    tests: [TABLES],
   },
   {
     name: "a walk over the index loses a row at each turn of the event loop",

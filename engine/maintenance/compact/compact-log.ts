@@ -2,6 +2,7 @@ import { VarveError } from "../../errors.ts";
 import { LogReader } from "../../log/reader.ts";
 import { listSegments, listSuperseded } from "../../log/segment.ts";
 import { Pace } from "../pace.ts";
+import type { Hold } from "../pack.ts";
 import { bytesOf } from "../space.ts";
 import type { Run, SegmentSpace } from "./choose.ts";
 import { isWorth, planRuns, without } from "./choose.ts";
@@ -14,7 +15,7 @@ import type { History } from "./history.ts";
 import { withCatalog } from "./pages.ts";
 import type { CompactCoreOptions, CompactParts, CoreCompact } from "./parts.ts";
 import { CompactorLock, isStartOver, startOver } from "./parts.ts";
-import { foresee, newReport, planFor, TURN_MILLISECONDS } from "./plan.ts";
+import { foresee, newReport, planFor } from "./plan.ts";
 import { publishRewritten } from "./publish.ts";
 import { findStranded, repoint } from "./repoint.ts";
 import { Retirement } from "./retire.ts";
@@ -56,7 +57,7 @@ class Compaction {
     this.#parts = parts;
     this.#lock = lock;
     this.#options = options;
-    this.#pace = new Pace(options, TURN_MILLISECONDS);
+    this.#pace = Pace.courteous(options);
     this.#retirement = new Retirement(parts, lock);
     this.#report = newReport(parts, false);
   }
@@ -73,11 +74,18 @@ class Compaction {
     }
     await this.#retirement.removeAll(this.#options.readersWaitMax, this.#pace);
     if (this.#isIndexWrong) await this.#parts.suspectIndex();
-    else await this.#lock.hold(() => this.#parts.shrinkIfGrown());
+    else await this.#packIndex();
     const { files, folder, identity } = this.#parts;
     this.#report.waitingBytes = bytesOf(files, folder, listSuperseded(files, folder, identity));
     this.#report.logBytesAfter = bytesOf(files, folder, this.#listSegments());
     return this.#report;
+  }
+
+  /** While nobody else moves records. */
+  #packIndex(): Promise<void> {
+    const hold: Hold = (action) => this.#lock.hold(action);
+    const { indexSparedPart: sparedPart } = this.#options;
+    return this.#parts.packIndex({ hold, pace: this.#pace, sparedPart });
   }
 
   #listSegments(): number[] {
@@ -93,6 +101,7 @@ class Compaction {
     try {
       await this.#parts.settle();
       await finishLeft(this.#with(reader, this.#listSegments()), this.#retirement);
+      reader.forget();
       await this.#retirement.removeSome();
       const { spaces, history } = await planFor(
         this.#parts,
@@ -150,7 +159,8 @@ class Compaction {
     const ids = new Set(round.flat().map(({ id }) => id));
     const old = new Set<number>();
     try {
-      const needed = await findNeeded(this.#parts, ids, this.#pace);
+      const deadBlobs = round.flat().reduce((sum, space) => sum + space.deadBlobs, 0);
+      const needed = await findNeeded(this.#parts, ids, deadBlobs, this.#pace);
       if (needed.size > 0) this.#tellNeeded(needed);
       const ground = await condemn(this.#parts, this.#lock, ids, needed, this.#pace);
       await withCatalog(this.#parts, async (catalog) => {
@@ -221,12 +231,14 @@ class Compaction {
     const kept = await findStranded(this.#with(reader, this.#listSegments()), old);
     for (const id of kept) old.delete(id);
     await this.#retirement.add(old);
+    // Who has them open last frees what they took: not here.
+    reader.forget();
     await this.#retirement.removeSome();
   }
 
   /** What was not rewritten is as it was before; what was is done. @param ids of the round @param old as `#rewrite` gave */
   async #undo(ids: ReadonlySet<number>, old: Set<number>, reader: LogReader): Promise<void> {
-    const calm = new Pace({}, TURN_MILLISECONDS);
+    const calm = Pace.courteous({});
     try {
       // Where a new file has its name nobody may go back to what that lacks, whatever failed behind it.
       const inEffect = this.#listSegments().filter((id) => ids.has(id));

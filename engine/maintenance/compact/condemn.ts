@@ -9,11 +9,10 @@ import type { HealedBlob } from "./decide.ts";
 import { eachBlob, eachRow } from "./pages.ts";
 import type { CompactorLock, CompactParts } from "./parts.ts";
 import { startOver } from "./parts.ts";
+import { PrefixSet } from "./prefix-set.ts";
 
 /** Rows that are changed while the lock is held once: about a millisecond. */
 export const ROWS_PER_HOLD = 128;
-/** Of a digest, so many bytes tell nearly all apart, and fit into a number. */
-const PREFIX_BYTES = 6;
 
 /** Which index and which log a decision was made for. */
 export interface Ground {
@@ -29,19 +28,20 @@ interface Candidate {
 /**
  * Blobs that the index calls dead, and that a row refers to all the same: they must not go.
  * @param ids the segments that are to be rewritten
+ * @param deadBlobs about how many they are
  */
 export async function findNeeded(
   parts: CompactParts,
   ids: ReadonlySet<number>,
+  deadBlobs: number,
   pace: Pace,
 ): Promise<Set<string>> {
-  const dead = new Set<number>();
+  const dead = new PrefixSet(deadBlobs);
   await eachBlob(parts, pace, (row) => {
-    if (row.referenceCount === 0 && ids.has(row.segment))
-      dead.add(prefixOf(row.digestBytes, row.digestStart));
+    if (row.referenceCount === 0 && ids.has(row.segment)) dead.add(row.digestBytes, row.digestStart);
   });
   const needed = new Set<string>();
-  if (dead.size === 0) return needed;
+  if (dead.isEmpty) return needed;
   let suspects: Buffer[] = [];
   await eachRow(
     parts,
@@ -49,7 +49,7 @@ export async function findNeeded(
     (row) => {
       if (row.weak) return;
       for (let i = 0, at = row.referencesStart; i < row.referenceCount; i++, at += DIGEST_BYTES)
-        if (dead.has(prefixOf(row.valueBytes, at)))
+        if (dead.has(row.valueBytes, at))
           suspects.push(Buffer.from(row.valueBytes.subarray(at, at + DIGEST_BYTES)));
     },
     (catalog) => {
@@ -60,12 +60,6 @@ export async function findNeeded(
     },
   );
   return needed;
-}
-
-function prefixOf(bytes: Uint8Array, at: number): number {
-  let prefix = 0;
-  for (let i = 0; i < PREFIX_BYTES; i++) prefix = prefix * 256 + bytes[at + i]!;
-  return prefix;
 }
 
 /**
@@ -134,6 +128,7 @@ async function setCondemned(
         if (ground && !isGround(state, ground)) throw startOver();
         changeSome(parts.catalog(), some, changed);
       });
+      if (pace.isDue()) await pace.turn();
       parts.catalog().refresh();
     }
   };

@@ -117,8 +117,11 @@ class Decider {
 
   async add({ header, records }: ScannedBatch): Promise<void> {
     const { decision } = this;
+    const { pace } = this.#parts;
     let keptBytes = 0;
     for (const record of records) {
+      // A batch may have thousands.
+      if (pace.isDue()) await pace.turn();
       if (!record.sound) throw new DamagedSource(damagedPayload(record));
       const bytes = recordBytes(record.keyLength, record.payloadLength);
       const isKept =

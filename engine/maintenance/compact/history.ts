@@ -129,6 +129,7 @@ async function eachRecord(
       for (let batch = await scan.next(); batch; batch = await scan.next()) {
         if (isDone(batch.header.sequence)) return;
         for (const record of batch.records) {
+          if (pace.isDue()) await pace.turn();
           if (!record.sound) throw new DamagedSource(damagedPayload(record));
           visit(record, batch.header.sequence);
         }

@@ -8,6 +8,7 @@ import type { FileSystem } from "../../log/file.ts";
 import type { LogProblem } from "../../log/scan.ts";
 import type { LogIdentity } from "../../log/segment.ts";
 import type { PaceOptions } from "../pace.ts";
+import type { PackOptions } from "../pack.ts";
 
 export interface CompactCoreOptions extends Omit<PaceOptions, "timeBudget"> {
   /** Only say what would go. */
@@ -22,6 +23,8 @@ export interface CompactCoreOptions extends Omit<PaceOptions, "timeBudget"> {
   roundBytesMax?: number | undefined;
   /** For so long, in milliseconds, other readers of old files are waited for. */
   readersWaitMax?: number | undefined;
+  /** The index is packed where at least this part of its file comes free by it; default: a fifth. */
+  indexSparedPart?: number | undefined;
 }
 
 export interface CoreCompact extends Omit<CompactReport, "skipped"> {
@@ -53,8 +56,8 @@ export interface CompactParts {
   writeBlob(bytes: Buffer): Promise<void>;
   /** This process says that it reads with nothing from before the epoch in use, as far as that is so. */
   acknowledge(): Promise<void>;
-  /** Under the lock: the index is made smaller where most of its file is free. */
-  shrinkIfGrown(): void;
+  /** The index is made smaller, where it takes much more than its rows need. */
+  packIndex(options: PackOptions): Promise<void>;
   /** The index is wrong: whoever has the lock next makes it anew. */
   suspectIndex(): Promise<void>;
   /** Something that is no failure of the call went wrong. */

@@ -8,9 +8,6 @@ import type { History } from "./history.ts";
 import { findHistory } from "./history.ts";
 import type { CompactCoreOptions, CompactParts, CoreCompact } from "./parts.ts";
 
-/** For so long at a time everything else waits. */
-export const TURN_MILLISECONDS = 1.5;
-
 /** The report of a compaction that has done nothing yet. */
 export function newReport({ files, folder, identity }: CompactParts, dryRun: boolean): CoreCompact {
   const logBytes = bytesOf(files, folder, listSegments(files, folder, identity));
@@ -50,7 +47,7 @@ export async function planFor(
 
 /** What a compaction would do now. */
 export async function foresee(parts: CompactParts, options: CompactCoreOptions): Promise<CoreCompact> {
-  const pace = new Pace(options, TURN_MILLISECONDS);
+  const pace = Pace.courteous(options);
   const { files, folder, identity } = parts;
   const reader = new LogReader(files, folder, identity);
   try {

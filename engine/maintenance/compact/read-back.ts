@@ -40,11 +40,12 @@ async function isWhole(segment: OpenSegment, pace: Pace): Promise<boolean> {
   while (offset < size) {
     const batch = readBatch(window, segment, offset, "views", false);
     if (!batch?.sound || batch.header.previousChain !== chain) return false;
-    for (const record of batch.records)
+    for (const record of batch.records) {
       if (record.kind === RecordKind.blob) await pieces.checksum(segment, record, header.salt);
+      if (pace.isDue()) await pace.turn();
+    }
     chain = batch.header.chain;
     offset = batch.end.offset;
-    if (pace.isDue()) await pace.turn();
   }
   return true;
 }

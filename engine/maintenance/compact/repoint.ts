@@ -50,9 +50,10 @@ export async function repoint(
     for (let batch = await from.next(); batch; batch = await from.next()) {
       while (next && next.header.sequence < batch.header.sequence) next = await to.next();
       const twin = next?.header.sequence === batch.header.sequence ? next : undefined;
-      const catalog = parts.catalog();
       for (const [record, moved] of pairs(batch, twin)) {
-        if (!isAt(catalog, record)) continue;
+        // A batch may have thousands.
+        if (pace.isDue()) await pace.turn();
+        if (!isAt(parts.catalog(), record)) continue;
         moves.push(moveOf(record, moved));
         if (moves.length >= ROWS_PER_HOLD) await flush();
       }
@@ -134,11 +135,13 @@ export async function findStranded(
 ): Promise<Set<number>> {
   const kept = new Set<number>();
   await mendBlobs(parts, lock, reader, ids, pace, kept);
-  let keys: Buffer[] = [];
-  const mend = async () => {
-    const some = keys;
-    keys = [];
-    await lock.hold(() => mendRows(parts.catalog(), some, ids));
+  const keys: Buffer[] = [];
+  const mend = async (atLeast: number) => {
+    while (keys.length >= atLeast) {
+      const some = keys.splice(0, ROWS_PER_HOLD);
+      await lock.hold(() => mendRows(parts.catalog(), some, ids));
+      if (pace.isDue()) await pace.turn();
+    }
   };
   await eachRow(
     parts,
@@ -147,9 +150,9 @@ export async function findStranded(
       if (ids.has(row.segment)) kept.add(row.segment);
       else if (row.blobSegment !== undefined && ids.has(row.blobSegment)) keys.push(row.key());
     },
-    () => (keys.length >= ROWS_PER_HOLD ? mend() : undefined),
+    () => (keys.length >= ROWS_PER_HOLD ? mend(ROWS_PER_HOLD) : undefined),
   );
-  if (keys.length > 0) await mend();
+  await mend(1);
   return kept;
 }
 
@@ -176,6 +179,7 @@ async function mendBlobs(
     if (ids.has(row.segment)) stranded.push({ digest: row.digest(), place: row.decoded().place });
   });
   for (const { digest, place } of stranded) {
+    if (pace.isDue()) await pace.turn();
     const isDead = await lock.hold(() => {
       const catalog = parts.catalog();
       return catalog.transact(() => {

@@ -15,11 +15,13 @@ import {
 import type { OpenSegment } from "../../log/reader.ts";
 import type { ScannedBatch, ScannedRecord } from "../../log/scan.ts";
 import { segmentGeneration, segmentNumber } from "../../log/segment.ts";
+import type { Pace } from "../pace.ts";
 import type { Run } from "./choose.ts";
 import type { Decision, SourceParts } from "./decide.ts";
 import { openSource, PayloadPieces, SourceScan } from "./source.ts";
 
-const BUFFER_BYTES = 1024 * 1024;
+/** To write so much takes a fraction of a millisecond. */
+const BUFFER_BYTES = 256 * 1024;
 /** So much is given to the disk at a time: a sync of much more takes long, and other writes wait for it. */
 const SYNC_BYTES = 32 * 1024 * 1024;
 const PADDING = Buffer.alloc(8);
@@ -62,7 +64,7 @@ export async function writeRewritten(
   const { reader, ids, pace } = parts;
   const last = run.at(-1)!.id;
   const scan = new SourceScan(reader, ids.slice(ids.indexOf(run[0]!.id)), last, pace);
-  const out = new PacedFile(files.open(path, "create"));
+  const out = new PacedFile(files.open(path, "create"), pace);
   try {
     await out.append(encodeSegmentHeader(header));
     const writer = new BatchWriter(parts, out, header);
@@ -90,13 +92,15 @@ function notAsDecided(path: string, bytes: number, expected: number): VarveError
 /** A file that is appended to in pieces of some size, and put on the disk as it grows. */
 class PacedFile {
   readonly #file: LogFile;
+  readonly #pace: Pace;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
   #unsynced = 0;
   bytes = 0;
 
-  constructor(file: LogFile) {
+  constructor(file: LogFile, pace: Pace) {
     this.#file = file;
+    this.#pace = pace;
   }
 
   /** Takes them at once where there is room, which there nearly always is. */
@@ -133,6 +137,7 @@ class PacedFile {
     if (this.#unsynced < SYNC_BYTES) return;
     this.#unsynced = 0;
     await this.#file.syncAsync();
+    this.#pace.waited();
   }
 }
 
@@ -153,11 +158,13 @@ class BatchWriter {
   }
 
   async write({ header }: ScannedBatch, kept: readonly ScannedRecord[]): Promise<void> {
-    const segment = openSource(this.#parts.reader, kept[0]!.segment);
+    const { reader, pace } = this.#parts;
+    const segment = openSource(reader, kept[0]!.segment);
     const heads: Buffer[] = [];
     const sums = Buffer.allocUnsafe(kept.length * 8);
     let length = 0;
     for (const [i, record] of kept.entries()) {
+      if (pace.isDue()) await pace.turn();
       const head = await this.#head(segment, record);
       head.copy(sums, i * 8, 0, 8);
       heads.push(head);
@@ -169,7 +176,10 @@ class BatchWriter {
     const facts = { sequence, time, durableSequence, recordsChecksum, length, count: kept.length };
     this.#chain = writeBatchHeader(bytes, 0, { ...facts, previousChain: this.#chain }, this.#salt);
     await this.#out.append(bytes);
-    for (const [i, record] of kept.entries()) await this.#append(segment, record, heads[i]!);
+    for (const [i, record] of kept.entries()) {
+      if (pace.isDue()) await pace.turn();
+      await this.#append(segment, record, heads[i]!);
+    }
   }
 
   /** The header and the key, as they were but for the checksums. @throws DamagedSource */

@@ -17,7 +17,7 @@ export async function sequenceAt(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const reader = new LogReader(files, folder, identity);
-  const pace = new Pace({ signal });
+  const pace = Pace.courteous({ signal });
   const ids = listSegments(files, folder, identity);
   try {
     for (let i = ids.length - 1; i >= 0; i--) {

@@ -52,7 +52,10 @@ export class SourceScan {
 
   /** Undefined behind the last segment. @throws DamagedSource */
   async next(): Promise<ScannedBatch | undefined> {
-    if (this.#ahead.isDue) await this.#ahead.read();
+    if (this.#ahead.isDue) {
+      await this.#ahead.read();
+      this.#pace.waited();
+    }
     for (;;) {
       if (this.#pace.isDue()) await this.#pace.turn();
       const found = this.#scan.next();
