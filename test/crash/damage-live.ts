@@ -87,7 +87,7 @@ async function tryLive(
   random: Random,
 ): Promise<LiveFound> {
   const home = trials.put("clean index", (_, bytes) => bytes);
-  const holder = new PlainProcess("damage-holder-program.ts", { home });
+  const holder = new PlainProcess("damage-holder-program", { home });
   try {
     for (let i = 0; i < 5; i++) await holder.expect();
     damage.apply(pathOf(home, file, random), random);

@@ -34,6 +34,7 @@ export class MemoryFiles implements FileSystem {
       sync: () => {},
       syncAsync: async () => {},
       close: () => {},
+      closeAsync: async () => {},
     };
   }
 

@@ -20,7 +20,7 @@ async function makePair(folder: string, filling: Filling, segmentBytesMax?: numb
   const homes = { closed: join(folder, "closed"), killed: join(folder, "killed") };
   for (const [how, home] of Object.entries(homes)) {
     const options = { home, ...filling, segmentBytesMax, close: how === "closed" };
-    const builder = new PlainProcess("damage-builder-program.ts", options);
+    const builder = new PlainProcess("damage-builder-program", options);
     await builder.expect();
     await builder.kill();
   }

@@ -23,7 +23,7 @@ export class ExamineProcess {
   }
 
   async examine(home: string, options: ExamineOptions): Promise<Found> {
-    this.#program ??= new PlainProcess("damage-examine-program.ts", {});
+    this.#program ??= new PlainProcess("damage-examine-program", {});
     const program = this.#program;
     program.tell(JSON.stringify({ home, expected: this.#expected, options }));
     let call = "start";

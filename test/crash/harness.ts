@@ -4,6 +4,8 @@ export interface HarnessOptions {
   seed: number;
   /** When to come to an end, as `Date.now()` gives it. What is under way then is finished and checked first. */
   until: number;
+  /** So many of what `counted` names are enough: it may end then. */
+  enough?: number;
 }
 
 /** What came out of it. */
@@ -21,8 +23,10 @@ export interface HarnessResult {
 export interface Harness {
   /** Short, in lower case with hyphens: `--only` takes it, and it stands in the table of figures. */
   name: string;
+  /** What `enough` counts, where it heeds that. */
+  counted?: string;
   /**
-   * Runs until the time is up, at least one round. A broken promise is a violation and not an error: it throws only
+   * Runs until the time is up or it is enough, at least one round. A broken promise is a violation and not an error: it throws only
    * when the harness itself can't work. What the machine refuses (namespaces, tracing) is a count named `skipped: …`.
    */
   run(options: HarnessOptions): Promise<HarnessResult>;

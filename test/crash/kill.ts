@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
-import type { Harness, HarnessResult } from "./harness.ts";
+import type { Harness, HarnessOptions, HarnessResult } from "./harness.ts";
 import type { CheckAnswer, CheckRequest } from "./kill-checker-program.ts";
 import type { KillProgramOptions } from "./kill-program.ts";
 import { PlainProcess } from "./plain-programs.ts";
@@ -171,12 +171,13 @@ function drawPoints(random: Random, count: number): Point[] {
 /** Homes side by side keep two cores busy. */
 const LANES = 2;
 
-async function run({ seed, until }: { seed: number; until: number }): Promise<HarnessResult> {
+async function run(options: HarnessOptions): Promise<HarnessResult> {
+  const { seed, until, enough = Number.POSITIVE_INFINITY } = options;
   const tally = new KillTally();
   let rounds = 0;
   const lane = async () => {
     const checker = new PlainProcess("kill-checker-program", {});
-    while (rounds < LANES || Date.now() < until) {
+    while (rounds < LANES || (Date.now() < until && tally.counts.kills < enough)) {
       const round = seed + rounds++;
       const random = new Random("points", round);
       // Each point in turn, so that a long run has them all; and as many at random.
@@ -193,4 +194,4 @@ async function run({ seed, until }: { seed: number; until: number }): Promise<Ha
   };
 }
 
-export const kill: Harness = { name: "kill", run };
+export const kill: Harness = { name: "kill", counted: "kills", run };

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { endWithParent } from "../helpers/end-with-parent.ts";
-import { plainCode } from "../helpers/plain-code.ts";
+import { bundleOf, compileCache, withSourcePlaces } from "./bundles.ts";
 
 /** No answer takes this long, however busy the machine is. */
 const ANSWER_MILLISECONDS_MAX = 300_000;
@@ -29,18 +28,20 @@ export class PlainProcess {
 
   /** @param under a command that it is started under, such as `["unshare", "-m"]` */
   constructor(name: string, options: object, under: string[] = []) {
-    const program = plainCode(join(import.meta.dirname, name));
-    const command = [...under, process.execPath, program, JSON.stringify(options)];
+    const command = [...under, process.execPath, bundleOf(name), JSON.stringify(options)];
     const [first, ...words] = endWithParent(command);
-    this.process = spawn(first, words, { stdio: ["pipe", "pipe", "pipe"] });
+    this.process = spawn(first, words, {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache() },
+    });
     running.add(this);
     this.process.stdin!.on("error", () => {});
     this.process.stderr!.on("data", (bytes) => {
-      this.errors += bytes;
+      this.errors += withSourcePlaces(String(bytes));
     });
     const input = createInterface({ input: this.process.stdout! });
     input.on("line", (line) => {
-      this.lines.push(line);
+      this.lines.push(withSourcePlaces(line));
       this.#onLine();
     });
     this.ended = new Promise((resolve, reject) => {

@@ -80,6 +80,7 @@ function withPoints(file: LogFile, mode: "read" | "append" | "create"): LogFile 
     readAsync: (into, position) => file.readAsync(into, position),
     size: () => file.size(),
     close: () => file.close(),
+    closeAsync: () => file.closeAsync(),
     append: (pieces) => (mode === "create" ? appendHeader(file, pieces) : appendBatches(file, pieces)),
     sync() {
       if (mode === "create") at("sync header: before");

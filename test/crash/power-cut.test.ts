@@ -5,6 +5,7 @@ import type { ArtifactStore } from "../../engine/api.ts";
 import { newFolder, removeFolders } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
+import { killPlainProcesses } from "./plain-programs.ts";
 import { runPowerCuts } from "./power-cut.ts";
 import { diskOf, observe } from "./power-cut-check.ts";
 import { forgetOpeners, killedCopy } from "./power-cut-kill.ts";
@@ -15,6 +16,7 @@ import { SimulatedDisk } from "./simulated-disk.ts";
 import { SimulatedFile } from "./simulated-file.ts";
 
 const test = suite("power cuts");
+test.after.each(killPlainProcesses);
 test.after.each(removeFolders);
 
 /** How many states, at least. */

@@ -1,25 +1,23 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { fastFolder, newFolder } from "../helpers/folders.ts";
-import { Random } from "../helpers/random.ts";
 import type { Harness, HarnessResult } from "./harness.ts";
-import { checkState } from "./power-cut-check.ts";
-import { Workload } from "./power-cut-workload.ts";
+import { PlainProcess } from "./plain-programs.ts";
+import { PROBLEMS_MAX } from "./power-cut-one.ts";
+import type { PowerCutAnswer, PowerCutProgramOptions } from "./power-cut-program.ts";
 
 export interface PowerCutOptions {
   seed: number;
-  /** When to end, as `Date.now()` gives it: the workload under way is checked first. */
+  /** When to end, as `Date.now()` gives it: the workloads under way are checked first. */
   until?: number;
   /** How many states to check, at least; default: as many as the time allows. */
   states?: number;
+  /** How many workloads run side by side, each in a process of its own. */
+  lanes?: number;
 }
 
-const VIOLATIONS_MAX = 20;
-/** Of so many states one is taken as the start of another power cut, during its recovery. */
-const DEEP_ONE_IN = 40;
-/** Most of a check is spent waiting for other threads. */
-const AT_ONCE = 3;
-const SEGMENT_BYTES = [300, 1_000, 4_000, 20_000, 2 ** 28];
+/** A process grows by some 6 kB with each state, outside of the heap: hundreds of megabytes in a long run. */
+const WORKLOADS_PER_PROCESS = 40;
 
 /**
  * Power cuts. A random workload runs over a simulated disk, and around each of its calls to the disk the states are
@@ -27,69 +25,67 @@ const SEGMENT_BYTES = [300, 1_000, 4_000, 20_000, 2 ** 28];
  * and must be a state that everything which was acknowledged durable, or given to a reader, allows.
  */
 export async function runPowerCuts(options: PowerCutOptions): Promise<HarnessResult> {
-  const folder = newFolder(fastFolder());
-  const counts: Record<string, number> = { workloads: 0, "states taken": 0, states: 0 };
-  const violations: string[] = [];
-  const until = options.until ?? Number.POSITIVE_INFINITY;
-  const checked = () => counts.states! + (counts["states of a recovery"] ?? 0);
-  const goOn = () => checked() < (options.states ?? Number.POSITIVE_INFINITY) && Date.now() < until;
+  const run = new PowerCutRun(options);
+  const lanes = options.lanes ?? Math.min(2, availableParallelism());
   try {
-    do {
-      const seed = options.seed + counts.workloads!;
-      counts.workloads!++;
-      for (const problem of await runWorkload(seed, folder, counts))
-        violations.push(`seed ${seed}: ${problem}`);
-    } while (goOn() && violations.length < VIOLATIONS_MAX);
+    await Promise.all(Array.from({ length: lanes }, () => run.lane()));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(run.folder, { recursive: true, force: true });
   }
-  return { counts, violations };
+  return { counts: run.counts, violations: run.violations };
 }
 
-/** One workload and all states that were taken in it. */
-async function runWorkload(seed: number, folder: string, counts: Record<string, number>): Promise<string[]> {
-  const random = new Random("power cuts", seed);
-  const count = (what: string, by = 1) => {
-    counts[what] = (counts[what] ?? 0) + by;
-  };
-  const segmentBytesMax = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
-  const home = join(folder, `seed-${seed}`, ...(random.below(2) === 0 ? ["deep", "home"] : []));
-  const workload = new Workload({
-    home,
-    random,
-    steps: 10 + random.below(30),
-    draws: 1 + random.below(5),
-    segmentBytesMax,
-    faults: random.below(2) === 0,
-  });
-  const problems: string[] = [];
-  try {
-    await workload.run();
-  } catch (error) {
-    problems.push(`the workload failed: ${(error as Error).stack}`);
+class PowerCutRun implements HarnessResult {
+  readonly counts: Record<string, number> = { workloads: 0, "states taken": 0, states: 0 };
+  readonly violations: string[] = [];
+  readonly folder = newFolder(fastFolder());
+  readonly #options: PowerCutOptions;
+  #begun = 0;
+
+  constructor(options: PowerCutOptions) {
+    this.#options = options;
   }
-  problems.push(...workload.history.violations);
-  for (const [what, by] of Object.entries(workload.counts)) count(what, by);
-  count("states taken", workload.taken.count);
-  rmSync(join(folder, `seed-${seed}`), { recursive: true, force: true });
-  const states = workload.taken.distinct();
-  let next = 0;
-  const checkSome = async () => {
-    while (next < states.length && problems.length < VIOLATIONS_MAX) {
-      const i = next++;
-      // Its own, so that nothing depends on how long others take.
-      const own = new Random("power cut", seed * 1_000_003 + i);
-      const deep = own.below(DEEP_ONE_IN) === 0;
-      count("states");
-      const settings = { folder, random: own, segmentBytesMax, deep, count };
-      problems.push(...(await checkState(states[i]!, settings)));
+
+  /** Workloads one after another, the first one always. */
+  async lane(): Promise<void> {
+    let isFirst = true;
+    while (isFirst || this.#goesOn()) {
+      const settings: PowerCutProgramOptions = { folder: this.folder };
+      const program = new PlainProcess("power-cut-program", settings);
+      for (let i = 0; i < WORKLOADS_PER_PROCESS && (isFirst || this.#goesOn()); i++) {
+        isFirst = false;
+        if (!(await this.#workload(program))) break;
+      }
+      program.process.stdin!.end();
+      await program.ended;
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, checkSome));
-  return problems;
+  }
+
+  #goesOn(): boolean {
+    const { states = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY } = this.#options;
+    const checked = this.counts.states! + (this.counts["states of a recovery"] ?? 0);
+    return checked < states && Date.now() < until && this.violations.length < PROBLEMS_MAX;
+  }
+
+  /** False when the process did not live through it. */
+  async #workload(program: PlainProcess): Promise<boolean> {
+    const seed = this.#options.seed + this.#begun++;
+    program.tell(String(seed));
+    try {
+      const { counts, problems } = await program.expect<PowerCutAnswer>();
+      for (const [what, by] of Object.entries(counts)) this.counts[what] = (this.counts[what] ?? 0) + by;
+      for (const problem of problems) this.violations.push(`seed ${seed}: ${problem}`);
+      return true;
+    } catch (error) {
+      this.violations.push(`seed ${seed}: ${(error as Error).message}`);
+      return false;
+    }
+  }
 }
 
 export const powerCuts: Harness = {
   name: "power-cut",
-  run: ({ seed, until }) => runPowerCuts({ seed, until }),
+  counted: "states",
+  run: ({ seed, until, enough }) =>
+    runPowerCuts({ seed, until, ...(enough !== undefined && { states: enough }) }),
 };

@@ -87,5 +87,6 @@ function watched(disk: SimulatedDisk, path: string, file: LogFile): LogFile {
       return file.syncAsync();
     },
     close: () => file.close(),
+    closeAsync: () => file.closeAsync(),
   };
 }

@@ -77,6 +77,10 @@ export class SimulatedHandle implements LogFile {
     this.#disk.openFiles--;
   }
 
+  async closeAsync(): Promise<void> {
+    this.close();
+  }
+
   /** Of all pieces in a row, the bytes from `from` up to `to`; each piece is a write of its own. */
   #writePart(pieces: readonly Uint8Array[], from: number, to: number): void {
     let at = 0;

@@ -3,41 +3,28 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fastFolder, newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
-import type { Harness, HarnessResult } from "./harness.ts";
+import type { Harness, HarnessOptions, HarnessResult } from "./harness.ts";
 import { PlainProcess } from "./plain-programs.ts";
 import type { Point } from "./points-list.ts";
-import { leadsTo, POINTS } from "./points-list.ts";
 import type { SpaceCheckRequest } from "./space-checker-program.ts";
 import type { Findings, Operation } from "./space-events.ts";
 import { operationsOf } from "./space-events.ts";
 import { checkSpaceHistory } from "./space-history.ts";
 import type { SpaceTask } from "./space-program.ts";
-
-/** What is done to the processes of a history. */
-export type Treatment = "none" | "kills" | "kills at points" | "stops" | "long stops";
+import type { Treatment } from "./space-tasks.ts";
+import { drawTasks, SPACE_POINTS } from "./space-tasks.ts";
 
 const TREATMENTS: Treatment[] = ["none", "kills", "kills", "kills at points", "kills at points", "stops"];
 /** One in so many has stops so long that the stopped one is taken for gone. */
 const LONG_STOPS_ONE_IN = 40;
-/** One in so many is of a store that keeps its size by itself. */
-const CAPPED_ONE_IN = 8;
-const SEGMENT_BYTES = [1_500, 4_000, 12_000, 60_000];
 const HANG_MILLISECONDS = 120_000;
 const SHOWN_MAX = 6;
 const VIOLATIONS_MAX = 30;
-const CALLS_MAX = 40;
 const KILL_MILLISECONDS_MAX = 120;
 /** Histories side by side: most of one is waiting for the processes of another. */
 const LANES = 3;
 
-const TIMES = { beat: 5_000, look: 15, silenceMax: 60_000 };
-const SHORT_TIMES = { beat: 60, look: 15, silenceMax: 300 };
 const LONG_STOP_MILLISECONDS = 500;
-
-/** Points that only who moves records, or backs up, comes by. */
-export const SPACE_POINTS: readonly Point[] = POINTS.filter((point) =>
-  ["compact", "backup"].includes(leadsTo(point)),
-);
 
 export class SpaceTally implements HarnessResult {
   readonly counts = {
@@ -96,7 +83,7 @@ export class SpaceLane {
     mkdirSync(folder);
     const long = random.below(LONG_STOPS_ONE_IN) === 0;
     const treatment = long ? "long stops" : TREATMENTS[random.below(TREATMENTS.length)]!;
-    const tasks = this.#tasks(folder, treatment, points);
+    const tasks = drawTasks(random, folder, treatment, points);
     await new Promise<void>((resolve, reject) => {
       const first = this.#serve(0, tasks[0]!, treatment, () => {
         const others = tasks.slice(1).map((task, i) => this.#serve(i + 1, task, treatment, () => {}));
@@ -107,34 +94,6 @@ export class SpaceLane {
     await this.#check(seed, treatment, tasks, folder);
     this.#tally.counts.histories++;
     rmSync(folder, { recursive: true, force: true });
-  }
-
-  #tasks(folder: string, treatment: Treatment, points: readonly Point[]): SpaceTask[] {
-    const random = this.#random;
-    const count = 2 + random.below(3);
-    const segmentBytesMax = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
-    const maxSize = 4 * segmentBytesMax + random.below(20_000);
-    const capped = random.below(CAPPED_ONE_IN) === 0 && { maxSize };
-    const times = treatment === "long stops" ? SHORT_TIMES : TIMES;
-    return Array.from({ length: count }, (_, i) => {
-      const point = points[random.below(points.length)];
-      const aims = treatment === "kills at points" && point && random.below(3) > 0;
-      return {
-        home: join(folder, "home"),
-        history: join(folder, `calls-${i}`),
-        backups: join(folder, "backups"),
-        who: `p${i}`,
-        seed: random.below(2 ** 31),
-        calls: 5 + random.below(CALLS_MAX),
-        durability: random.below(2) === 0 ? "buffered" : "durable",
-        readOnly: i > 0 && random.below(5) === 0,
-        first: i === 0,
-        segmentBytesMax,
-        times,
-        ...capped,
-        ...(aims && { aim: { point, count: 1 + random.below(2), signal: "SIGKILL" as const } }),
-      };
-    });
   }
 
   /** One process through one history. `onReady` is called when others may come, also where it died before. */
@@ -280,9 +239,11 @@ export async function runSpace({ seed, until, histories }: SpaceRun): Promise<Sp
   return tally;
 }
 
-async function run({ seed, until }: { seed: number; until: number }): Promise<HarnessResult> {
-  const { counts, violations, reached } = await runSpace({ seed, until });
-  return { counts: { ...counts, "points reached": reached.size, points: SPACE_POINTS.length }, violations };
+async function run({ seed, until, enough }: HarnessOptions): Promise<HarnessResult> {
+  const wanted = enough === undefined ? {} : { histories: enough };
+  const { counts, violations, reached } = await runSpace({ seed, until, ...wanted });
+  const own = SPACE_POINTS.filter((point) => reached.has(point)).length;
+  return { counts: { ...counts, "points reached": own, points: SPACE_POINTS.length }, violations };
 }
 
-export const space: Harness = { name: "space", run };
+export const space: Harness = { name: "space", counted: "histories", run };

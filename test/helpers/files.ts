@@ -141,6 +141,10 @@ class WatchedFile implements LogFile {
   close(): void {
     this.#file.close();
   }
+
+  closeAsync(): Promise<void> {
+    return this.#file.closeAsync();
+  }
 }
 
 function nameOf(path: string): string {
