@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+import { types } from "node:util";
+import { contentDigest } from "../blob/digest.ts";
+import { throwIfAborted, VarveError } from "../errors.ts";
+import { nextCut } from "./cutter.ts";
+import { type ByteSource, type FileSource, type Pieces, piecesOf } from "./source.ts";
+
+/** A value of at most this size is one chunk, however it came: it is kept whole. Part of the format, as the cuts are. */
+export const WHOLE_BYTES_MAX = 1024 * 1024;
+/** Pieces are gathered in memory of this size: more than a whole value, so it tells one from the beginning of a longer one. */
+export const SLAB_BYTES = 2 * 1024 * 1024;
+/** For so long the event loop waits for cuts and hashes. */
+const TURN_MILLISECONDS = 3;
+
+/** What is taken of a chunk together with its digest: see `ChunkOptions`. */
+export interface Seal {
+  salt: bigint;
+  checksum: bigint;
+}
+
+export interface Chunk {
+  /**
+   * Nothing writes to them any more, unless the value was given as bytes in memory: then they are a view of that memory,
+   * and whoever keeps them makes sure that they are still those of the digest.
+   */
+  bytes: Uint8Array;
+  /** Their SHA-256. */
+  digest: Buffer;
+  /** Where in the value they begin. */
+  offset: number;
+  seal?: Seal | undefined;
+}
+
+/** What is known when all has been read. */
+export interface Whole {
+  /** SHA-256 of all bytes. */
+  digest: Buffer;
+  size: number;
+  chunks: number;
+}
+
+export interface ChunkOptions {
+  signal?: AbortSignal | undefined;
+  /** Called with the number of bytes that were cut and hashed so far, behind each chunk. */
+  onBytes?: ((done: number) => void) | undefined;
+  /**
+   * Called with the bytes of each chunk without a pause behind their digest: what it takes of them is of the same bytes,
+   * whatever somebody does to their memory later.
+   */
+  seal?: ((bytes: Uint8Array) => Seal) | undefined;
+}
+
+/**
+ * A value as chunks, in order, with their digests. The same bytes give the same chunks, whether they come as a stream, in whatever
+ * pieces, or lie in memory. A value of up to 1 MiB is one chunk, also an empty one.
+ *
+ * A source is read no faster than chunks are taken. Held are one slab of 2 MiB and those whose chunks somebody still
+ * holds. Iterate once; leaving early, or `close` without iterating at all, closes the source.
+ *
+ * @throws as `piecesOf`
+ */
+export function chunksOf(source: Uint8Array | ByteSource | FileSource, options: ChunkOptions = {}): Chunks {
+  return new Chunks(types.isUint8Array(source) ? viewOf(source) : piecesOf(source, options), options);
+}
+
+export class Chunks implements AsyncIterable<Chunk> {
+  readonly #from: Uint8Array | Pieces;
+  /** Of memory, when it was given. */
+  readonly #length: number;
+  readonly #options: ChunkOptions;
+  readonly #whole = createHash("sha256");
+  #size = 0;
+  #count = 0;
+  #digest: Buffer | undefined;
+  #isTaken = false;
+  #turnAt = 0;
+
+  constructor(from: Uint8Array | Pieces, options: ChunkOptions) {
+    this.#from = from;
+    this.#length = types.isUint8Array(from) ? from.length : 0;
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Chunk, void> {
+    if (this.#isTaken) {
+      throw new VarveError("INVALID_ARGUMENT", "the chunks were iterated before", {
+        hint: "make others, from a source that was not read yet",
+      });
+    }
+    this.#isTaken = true;
+    return types.isUint8Array(this.#from) ? this.#ofMemory(this.#from) : this.#ofPieces(this.#from);
+  }
+
+  /** Digest and size of the whole value, known when the last chunk was taken. */
+  get whole(): Whole {
+    if (this.#digest === undefined) {
+      throw new VarveError("INVALID_ARGUMENT", "the value was not read to its end", {
+        hint: "take all chunks first",
+      });
+    }
+    return { digest: this.#digest, size: this.#size, chunks: this.#count };
+  }
+
+  /** For who gives up before the first chunk, or while one is waited for: that ends with ABORTED, or an error of the source. */
+  async close(): Promise<void> {
+    if (!types.isUint8Array(this.#from)) await this.#from.return();
+  }
+
+  async *#ofMemory(bytes: Uint8Array): AsyncGenerator<Chunk, void> {
+    const length = this.#length;
+    throwIfAborted(this.#options.signal);
+    if (bytes.length !== length) throw takenAway();
+    if (length <= WHOLE_BYTES_MAX) return yield this.#takeWhole(bytes);
+    for (let from = 0; from < length; ) {
+      if (bytes.length !== length) throw takenAway();
+      const end = nextCut(bytes, from, length, true)!;
+      yield this.#take(bytes, from, end);
+      from = end;
+      await this.#breathe();
+    }
+    this.#digest = this.#whole.digest();
+  }
+
+  /** Leaving the loop early closes the source. */
+  async *#ofPieces(pieces: Pieces): AsyncGenerator<Chunk, void> {
+    let slab = newSlab();
+    let filled = 0;
+    for await (const piece of pieces) {
+      for (let at = 0; at < piece.length; ) {
+        const part = piece.subarray(at, at + SLAB_BYTES - filled);
+        slab.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < SLAB_BYTES) continue;
+        const from = yield* this.#cut(slab, filled, false);
+        slab = movedToNew(slab, from);
+        filled -= from;
+      }
+    }
+    if (!pieces.hasEnded) throw closed();
+    if (this.#count === 0 && filled <= WHOLE_BYTES_MAX) return yield this.#takeWhole(slab.slice(0, filled));
+    yield* this.#cut(slab, filled, true);
+    this.#digest = this.#whole.digest();
+  }
+
+  /** Gives where the chunk begins that has no end yet. */
+  async *#cut(slab: Uint8Array, end: number, isLast: boolean): AsyncGenerator<Chunk, number> {
+    let from = 0;
+    while (from < end) {
+      const cut = nextCut(slab, from, end, isLast);
+      if (cut === undefined) break;
+      yield this.#take(slab, from, cut);
+      from = cut;
+      await this.#breathe();
+    }
+    return from;
+  }
+
+  /** Chunk and whole are hashed without a pause between them: whatever happens to the bytes, the one is made of the others. */
+  #take(from: Uint8Array, start: number, end: number): Chunk {
+    const bytes = from.subarray(start, end);
+    const chunk = {
+      bytes,
+      digest: contentDigest(bytes),
+      offset: this.#size,
+      seal: this.#options.seal?.(bytes),
+    };
+    this.#whole.update(bytes);
+    this.#count += 1;
+    this.#size += bytes.length;
+    this.#options.onBytes?.(this.#size);
+    return chunk;
+  }
+
+  #takeWhole(bytes: Uint8Array): Chunk {
+    const digest = contentDigest(bytes);
+    this.#digest = digest;
+    this.#count = 1;
+    this.#size = bytes.length;
+    this.#options.onBytes?.(this.#size);
+    return { bytes, digest, offset: 0 };
+  }
+
+  /** A source that has its bytes at hand would else keep everybody waiting to its end. */
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#turnAt < TURN_MILLISECONDS) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    throwIfAborted(this.#options.signal);
+    this.#turnAt = performance.now();
+  }
+}
+
+/** Of one class, whatever was given: the loops over them are made for it. */
+function viewOf(bytes: Uint8Array): Uint8Array {
+  try {
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch {
+    throw takenAway();
+  }
+}
+
+function newSlab(): Uint8Array {
+  const { buffer } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  return new Uint8Array(buffer);
+}
+
+/** The old slab belongs to the chunks that were cut from it. What has no end yet is less than the longest chunk. */
+function movedToNew(slab: Uint8Array, from: number): Uint8Array {
+  const next = newSlab();
+  next.set(slab.subarray(from));
+  return next;
+}
+
+/** What was read of it so far must not pass for all of it. */
+function closed(): VarveError {
+  return new VarveError("ABORTED", "the source was closed before its end", {
+    hint: "nothing of it was saved; give a new one to try again",
+  });
+}
+
+function takenAway(): VarveError {
+  return new VarveError("INVALID_ARGUMENT", "the memory of the value was transferred away", {
+    hint: "leave the bytes as they are until the promise settles",
+  });
+}
