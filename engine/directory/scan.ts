@@ -1,0 +1,209 @@
+import type { Dirent } from "node:fs";
+import { lstatSync, opendirSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { VarveError } from "../errors.ts";
+import { Pace } from "../maintenance/pace.ts";
+import type { FolderEntry, LinkEntry, Stamp } from "./entry.ts";
+import { compareBytes, isTooLong, keyOf, quoted } from "./entry.ts";
+import type { IgnoreRules } from "./ignore.ts";
+import { cannotBeKept, cannotBeRead, isChanging, isGone, tooLong } from "./refusal.ts";
+import { isStoreFolder } from "./store-folder.ts";
+
+/** A file as it was found, not read yet. */
+export interface FoundFile {
+  kind: "file";
+  path: string;
+  size: number;
+  executable: boolean;
+  stamp: Stamp;
+}
+
+export type Found = FoundFile | LinkEntry | FolderEntry;
+
+/** Milliseconds for which the event loop waits at most. */
+export const TURN_MILLISECONDS = 5;
+const BATCH_ENTRIES = 512;
+/** What is removed between the listing of its folder and the look at it makes the folder be listed again. */
+const LISTINGS_MAX = 4;
+const OWNER_MAY_RUN = 0o100n;
+/** What takes the place of bytes that are no UTF-8, and may also be a name's own. */
+const REPLACEMENT = "\ufffd";
+const SURROGATE = /[\ud800-\udfff]/;
+
+/**
+ * All files, links and empty folders below `root`, sorted by their keys. Links are not followed, homes of stores are left
+ * out. The event loop goes on, and memory is that of the folders on the way down.
+ */
+export async function* scanTree(
+  root: string,
+  ignore: IgnoreRules,
+  signal?: AbortSignal,
+): AsyncGenerator<Found[]> {
+  const full = checkedRoot(root);
+  const walk = new Walk(full, ignore, new Pace({ signal }, TURN_MILLISECONDS));
+  const way = [(await walk.list("")).values()];
+  let batch: Found[] = [];
+  while (way.length > 0) {
+    const { value: found, done } = way.at(-1)!.next();
+    if (done) {
+      way.pop();
+      continue;
+    }
+    // A folder counts for what is in it.
+    const below = found.kind === "directory" ? await walk.list(found.path) : [];
+    if (below.length > 0) way.push(below.values());
+    else batch.push(found);
+    if (batch.length < BATCH_ENTRIES) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+class Walk {
+  readonly #root: string;
+  readonly #ignore: IgnoreRules;
+  readonly #pace: Pace;
+
+  constructor(root: string, ignore: IgnoreRules, pace: Pace) {
+    this.#root = root;
+    this.#ignore = ignore;
+    this.#pace = pace;
+  }
+
+  /** What is right in a folder, sorted; folders whether they are empty or not. */
+  async list(folder: string): Promise<Found[]> {
+    for (let listing = 1; listing <= LISTINGS_MAX; listing++) {
+      const found = await this.#listOnce(folder);
+      if (found) return inOrder(found);
+    }
+    throw isChanging(folder || this.#root);
+  }
+
+  async #listOnce(folder: string): Promise<Found[] | undefined> {
+    const found: Found[] = [];
+    for (const entry of await this.#entriesOf(folder)) {
+      if (this.#pace.isDue()) await this.#pace.turn();
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (this.#ignore.matches(path, entry.name, entry.isDirectory())) continue;
+      if (isTooLong(path)) throw tooLong(path);
+      try {
+        const one = lookAt(`${this.#root}/${path}`, path);
+        if (one) found.push(one);
+      } catch (error) {
+        if (isGone(error)) return undefined;
+        throw cannotBeRead(path, error);
+      }
+    }
+    return found;
+  }
+
+  async #entriesOf(folder: string): Promise<Dirent[]> {
+    const full = join(this.#root, folder);
+    const entries: Dirent[] = [];
+    try {
+      const handle = opendirSync(full, { bufferSize: BATCH_ENTRIES });
+      try {
+        for (let entry = handle.readSync(); entry; entry = handle.readSync()) {
+          entries.push(entry);
+          if (this.#pace.isDue()) await this.#pace.turn();
+        }
+      } finally {
+        handle.closeSync();
+      }
+      if (entries.some(({ name }) => name.includes(REPLACEMENT))) checkNamesIn(full, folder);
+      return entries;
+    } catch (error) {
+      throw cannotBeRead(folder || this.#root, error);
+    }
+  }
+}
+
+/** Undefined for the home of a store. */
+function lookAt(full: string, path: string): Found | undefined {
+  const found = lstatSync(full, { bigint: true });
+  if (found.isFile()) return foundFile(path, found);
+  if (found.isDirectory()) return isStoreFolder(full) ? undefined : { kind: "directory", path };
+  if (found.isSymbolicLink()) return { kind: "link", path, target: targetOf(full, path) };
+  throw cannotBeKept(path, `is ${kindOf(found)}, which has no contents to keep`, "remove it");
+}
+
+type Status = ReturnType<typeof lstatSync> & object;
+type BigStatus = Extract<Status, { mtimeNs: bigint }>;
+
+export function foundFile(path: string, found: BigStatus): FoundFile {
+  const { mtimeNs, ctimeNs, ino } = found;
+  return {
+    kind: "file",
+    path,
+    size: Number(found.size),
+    executable: (found.mode & OWNER_MAY_RUN) !== 0n,
+    stamp: { mtimeNs, ctimeNs, inode: ino },
+  };
+}
+
+function targetOf(full: string, path: string): string {
+  const bytes = readlinkSync(full, { encoding: "buffer" });
+  const target = bytes.toString("utf8");
+  if (Buffer.from(target).equals(bytes)) return target;
+  throw cannotBeKept(path, `leads to ${escaped(bytes)}, which is not UTF-8`, "make it lead elsewhere");
+}
+
+function kindOf(found: BigStatus): string {
+  if (found.isSocket()) return "a socket";
+  if (found.isFIFO()) return "a named pipe";
+  return "a device";
+}
+
+/** @throws UNSUPPORTED_VALUE that names the first whose bytes are no text */
+function checkNamesIn(full: string, folder: string): void {
+  for (const bytes of readdirSync(full, { encoding: "buffer" })) {
+    const name = bytes.toString("utf8");
+    if (Buffer.from(name).equals(bytes)) continue;
+    const path = folder === "" ? escaped(bytes) : `${folder}/${escaped(bytes)}`;
+    throw cannotBeKept(path, "has a name that is not UTF-8", "rename it");
+  }
+}
+
+/** With `\xff` for what is no printable ASCII. */
+function escaped(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`,
+  ).join("");
+}
+
+function inOrder(found: Found[]): Found[] {
+  const keyed = found.map((entry) => ({ key: keyOf(entry), entry }));
+  const isPlain = !keyed.some(({ key }) => SURROGATE.test(key));
+  // JavaScript's own comparison is the fastest, and right where there are no surrogates.
+  keyed.sort(isPlain ? (a, b) => (a.key < b.key ? -1 : 1) : (a, b) => compareBytes(a.key, b.key));
+  return keyed.map(({ entry }) => entry);
+}
+
+function checkedRoot(given: string): string {
+  if (typeof given !== "string" || given === "") throw noFolder(String(given));
+  const root = resolve(given);
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(root).isDirectory();
+  } catch (error) {
+    if (!isGone(error)) throw cannotBeRead(root, error);
+    throw noFolder(root, error);
+  }
+  if (!isFolder) {
+    throw new VarveError("INVALID_ARGUMENT", `${quoted(root)} is no folder`, {
+      hint: "saveFile keeps one file",
+    });
+  }
+  if (!isStoreFolder(root) && !isStoreFolder(dirname(root))) return root;
+  throw new VarveError("INVALID_ARGUMENT", `${quoted(root)} belongs to a store`, {
+    hint: "`backup` copies a store",
+  });
+}
+
+function noFolder(root: string, cause?: unknown): VarveError {
+  return new VarveError("INVALID_ARGUMENT", `there is no folder ${quoted(root)}`, {
+    hint: "give the path of a folder",
+    ...(cause !== undefined && { cause }),
+  });
+}
