@@ -121,7 +121,7 @@ export interface Progress {
   phase: string;
   done: number;
   total?: number;
-  unit: "bytes" | "artifacts" | "records" | "segments";
+  unit: "bytes" | "artifacts" | "records" | "segments" | "files";
 }
 
 export interface CallOptions {
@@ -159,10 +159,16 @@ export interface Artifact {
   readonly aliases: string[];
   /** True for a version that was deleted: `undelete` brings it back until its bytes are compacted away. */
   readonly deleted: boolean;
+  /** The value, decoded: up to 1 GiB of bytes. */
   value<T = unknown>(options?: CallOptions): Promise<T>;
+  /** Up to 1 GiB; only the wanted part of a large value is read. */
   bytes(range?: ByteRange, options?: CallOptions): Promise<Uint8Array>;
+  /** Of any length, in pieces, read as they are taken. They stay readable although the version is deleted meanwhile. */
   stream(range?: ByteRange, options?: CallOptions): ReadableStream<Uint8Array>;
-  /** Writes the value's bytes to `path`: a temporary file beside it, synced, then renamed over it. */
+  /**
+   * Writes the value's bytes to `path`: a temporary file beside it, synced, then renamed over it. A directory: as
+   * `Directory.writeTo`.
+   */
   writeTo(path: string, options?: CallOptions): Promise<void>;
 }
 
@@ -185,6 +191,56 @@ export interface SaveOptions extends CallOptions {
   backend?: Backend;
   /** Save only if the latest version is this one (`"absent"`: if there is none); else `CONFLICT`. */
   ifVersion?: number | "absent";
+}
+
+/** How `saveDirectory` reads a folder. */
+export interface SaveDirectoryOptions extends Omit<SaveOptions, "codec" | "mediaType"> {
+  /**
+   * What to leave out, by path from the folder: `*` stands for any characters of a name, `**` for any across levels. A
+   * pattern without a slash (`*.log`) is meant at every level, one with a slash (`data/*.csv`, `/build`) from the folder on;
+   * with a slash at its end (`node_modules/`) it means folders alone. What is in a folder that is left out is left out too.
+   */
+  ignore?: readonly string[];
+  /**
+   * Read every file. By default one whose size, times and inode are those of the last save is taken to be the same: what
+   * changes a file without its times, such as a write through a memory map that the system has not seen yet, is missed.
+   */
+  checkContents?: boolean;
+}
+
+/** One thing in a saved directory. Folders are listed where they are empty: others are seen by what is in them. */
+export interface DirectoryEntry {
+  /** From the directory on, with `/` between the levels, whatever the system. */
+  path: string;
+  kind: "file" | "link" | "directory";
+  /** Bytes of a file; 0 for everything else. */
+  size: number;
+  /** Whether the owner of the file may run it. */
+  executable: boolean;
+  /** Where a symbolic link leads, as it was written. */
+  target?: string;
+  /** `sha256:<64 hex>` of a file's bytes. */
+  digest?: string;
+}
+
+/** A saved tree of files. */
+export interface Directory {
+  /** Files, links and empty folders. */
+  readonly entryCount: number;
+  /** Bytes of all files together. */
+  readonly size: number;
+  /** In the order of the paths' bytes. @param path only it, or what is below it; NOT_FOUND where that is nothing */
+  list(path?: string, options?: CallOptions): AsyncIterable<DirectoryEntry>;
+  /** The bytes of one file, up to 1 GiB. NOT_FOUND, INVALID_ARGUMENT for what is no file. */
+  read(path: string, range?: ByteRange, options?: CallOptions): Promise<Uint8Array>;
+  /** As `read`, in pieces and of any size. */
+  stream(path: string, range?: ByteRange, options?: CallOptions): ReadableStream<Uint8Array>;
+  /**
+   * Makes the tree as it was saved, all or nothing: it grows beside `target`, and gets its name when it is on the disk.
+   * `target` must not exist, or be an empty folder (CONFLICT). Names, contents, the executable bit, links and empty folders
+   * are restored; owners, other permissions and times are those of any new file.
+   */
+  writeTo(target: string, options?: CallOptions): Promise<void>;
 }
 
 /** Operators on a metadata value; several must all hold. But for `exists`, each holds only for a value of its operand's type. */
@@ -572,9 +628,20 @@ export interface ArtifactStore extends StoreView {
   readonly home: string;
   readonly id: string;
   readonly readOnly: boolean;
+  /**
+   * Keeps a value, taken at the call; of bytes above 1 MiB that is the caller's duty: changing them before the promise
+   * settles rejects it with `CONFLICT`. Of a Node stream, a web `ReadableStream`, an `AsyncIterable<Uint8Array>` or a `Blob`
+   * the bytes are kept, read to the end while they are written, in memory of a fixed size.
+   */
   save<T>(name: string, value: T, options?: SaveOptions): Promise<Artifact>;
-  /** Keeps the bytes of a file as they are: the digest is that of `sha256sum path`. */
+  /** Keeps the bytes of a file of any length as they are: the digest is that of `sha256sum path`. */
   saveFile(name: string, path: string, options?: SaveOptions): Promise<Artifact>;
+  /**
+   * Keeps a folder as one artifact: names, contents, the executable bit, symbolic links, empty folders. Files that did not
+   * change since the last version are neither read nor stored again. What can't be kept (sockets, devices, links that lead
+   * out, names that are no UTF-8) rejects it with an error that names it. Folders of stores are left out.
+   */
+  saveDirectory(name: string, path: string, options?: SaveDirectoryOptions): Promise<Artifact>;
   /** Deletes `name:3`, `name@alias`, `name:latest` or `name:all`. */
   delete(ref: Ref, options?: DeleteOptions): Promise<DeleteReport>;
   undelete(ref: Ref, options?: CallOptions): Promise<Artifact>;

@@ -9,11 +9,15 @@ const VERSION_SPACE = 0x61; // "a"
 const ALIAS_SPACE = 0x6c; // "l"
 const EDGE_SPACE = 0x64; // "d"
 const ENVIRONMENT_SPACE = 0x65; // "e"
+const NODE_SPACE = 0x63; // "c"
+const PIN_SPACE = 0x70; // "p"
 
 const TAG_CBOR = 1;
 const TAG_BYTES = 2;
 const TAG_OTHER = 3;
 const TAG_CODEC = 0x0f;
+/** The first reference is no blob of the value, but the root of a tree of nodes: of lists of its chunks, or of a manifest. */
+const TAG_CHUNKED = 0x10;
 /** The content has `created`. */
 const TAG_REWRITTEN = 0x40;
 const TAG_DELETED = 0x80;
@@ -35,8 +39,12 @@ export interface VersionContent {
   created?: { time: number; sequence: number };
   /** Aliases that were removed when the version was deleted. */
   removedAliases?: string[];
-  /** Bytes of the value of a deleted version: they may be compacted away, and with them what tells their number. */
+  /** Bytes of a value in chunks, or of that of a deleted version: it may be compacted away, and with it what tells their number. */
   size?: number;
+  /** SHA-256 of a value in chunks, or of the root of a directory's manifest. */
+  digest?: Uint8Array;
+  /** The last reference tells which files of a directory are as they were. */
+  hasStamps?: true;
 }
 
 function nameKey(space: number, name: string, tail: number): Buffer {
@@ -135,6 +143,40 @@ export function environmentKey(digest: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([ENVIRONMENT_SPACE]), digest]);
 }
 
+/** That the blobs which a node names are needed: as many rows as the references take, numbered from 0 on. */
+export function nodeKey(digest: Uint8Array, part = 0): Buffer {
+  const key = Buffer.allocUnsafe(1 + digest.length + 4);
+  key[0] = NODE_SPACE;
+  key.set(digest, 1);
+  key.writeUInt32BE(part, 1 + digest.length);
+  return key;
+}
+
+/** The node whose row it is, or undefined for any but its first. */
+export function parseNodeKey(key: Buffer): Buffer | undefined {
+  const at = key.length - 4;
+  return key.readUInt32BE(at) === 0 ? key.subarray(1, at) : undefined;
+}
+
+export function nodesRange(): KeyRange {
+  return { start: Buffer.from([NODE_SPACE]), end: Buffer.from([NODE_SPACE + 1]) };
+}
+
+const PIN_ID_BYTES = 8;
+
+/** That a save which is under way needs some blobs. @param id 8 bytes, of the save */
+export function pinKey(id: Uint8Array, number: number): Buffer {
+  const key = Buffer.allocUnsafe(1 + PIN_ID_BYTES + 4);
+  key[0] = PIN_SPACE;
+  key.set(id, 1);
+  key.writeUInt32BE(number, 1 + PIN_ID_BYTES);
+  return key;
+}
+
+export function pinsRange(): KeyRange {
+  return { start: Buffer.from([PIN_SPACE]), end: Buffer.from([PIN_SPACE + 1]) };
+}
+
 /** The first key behind all that begin with `prefix`, which does not end in 0xff. */
 function after(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
@@ -177,12 +219,17 @@ export interface VersionState {
   deleted: boolean;
   /** The row was written again after the save. */
   rewritten: boolean;
+  chunked: boolean;
 }
 
-export function versionTag(mediaType: string, { deleted, rewritten }: VersionState): number {
+export function versionTag(mediaType: string, { deleted, rewritten, chunked }: VersionState): number {
   const codec =
     mediaType === MEDIA_TYPE_CBOR ? TAG_CBOR : mediaType === MEDIA_TYPE_BYTES ? TAG_BYTES : TAG_OTHER;
-  return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0);
+  return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0) | (chunked ? TAG_CHUNKED : 0);
+}
+
+export function isChunked(row: Pick<Row, "tag">): boolean {
+  return (row.tag & TAG_CHUNKED) !== 0;
 }
 
 export function isDeleted(row: Pick<Row, "tag">): boolean {

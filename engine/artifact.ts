@@ -1,16 +1,31 @@
-import { randomBytes } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
 import type { Artifact, Backend, ByteRange, CallOptions, Code, Environment, JsonObject } from "./api.ts";
 import type { VersionContent } from "./artifact-record.ts";
-import { isDeleted, tagMediaType } from "./artifact-record.ts";
+import { isChunked, isDeleted, tagMediaType } from "./artifact-record.ts";
 import { digestText } from "./blob/digest.ts";
-import { fromSystemError, VarveError } from "./errors.ts";
+import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
+
+/** A value as it is stored. */
+export interface StoredValue {
+  row: Row;
+  mediaType: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** Bytes from `start` up to, not including, `end`, both within the value. */
+export interface Span {
+  start: number;
+  end: number;
+}
 
 /** Where an artifact gets its value from. */
 export interface ValueSource {
-  value(row: Row, mediaType: string, options?: CallOptions): Promise<unknown>;
-  bytes(row: Row, options?: CallOptions): Promise<Uint8Array>;
+  value(stored: StoredValue, options?: CallOptions): Promise<unknown>;
+  bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array>;
+  /** The same in pieces, of which few are in memory at a time. */
+  pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array>;
+  writeTo(stored: StoredValue, path: string, options?: CallOptions): Promise<void>;
 }
 
 /** What an artifact is made of. */
@@ -23,8 +38,6 @@ export interface ArtifactParts {
   code: Code | undefined;
   environment: Environment;
 }
-
-const STREAM_PIECE_BYTES = 64 * 1024;
 
 /** A snapshot of one version, over the store that its value is in. */
 export class StoredArtifact implements Artifact {
@@ -54,7 +67,7 @@ export class StoredArtifact implements Artifact {
     this.name = parts.name;
     this.version = parts.version;
     this.ref = `${parts.name}:${parts.version}`;
-    this.digest = digestText(row.references[0]!);
+    this.digest = digestOf(row, content);
     this.mediaType = mediaTypeOf(row, content);
     this.size = sizeOf(row, content);
     this.createdAt = new Date(created.time);
@@ -72,49 +85,42 @@ export class StoredArtifact implements Artifact {
   }
 
   value<T = unknown>(options?: CallOptions): Promise<T> {
-    return this.#source.value(this.#row, this.mediaType, options) as Promise<T>;
+    return this.#source.value(this.#stored, options) as Promise<T>;
   }
 
   async bytes(range?: ByteRange, options?: CallOptions): Promise<Uint8Array> {
-    const { start, end } = checkedRange(range, this.size);
-    const bytes = await this.#source.bytes(this.#row, options);
-    return start === 0 && end === bytes.length ? bytes : bytes.slice(start, end);
+    return this.#source.bytes(this.#stored, checkedRange(range, this.size), options);
   }
 
   stream(range?: ByteRange, options?: CallOptions): ReadableStream<Uint8Array> {
-    checkedRange(range, this.size);
-    let bytes: Uint8Array | undefined;
-    let at = 0;
+    const pieces = this.#source.pieces(this.#stored, checkedRange(range, this.size), options);
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          bytes ??= await this.bytes(range, options);
-          if (at >= bytes.length) return controller.close();
-          controller.enqueue(bytes.slice(at, at + STREAM_PIECE_BYTES));
-          at += STREAM_PIECE_BYTES;
+          const { done, value } = await pieces.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: async () => {
+          await pieces.return(undefined);
         },
       },
       { highWaterMark: 0 },
     );
   }
 
-  async writeTo(path: string, options?: CallOptions): Promise<void> {
-    const bytes = await this.#source.bytes(this.#row, options);
-    const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-    try {
-      const file = await open(temporary, "wx");
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {});
-      throw fromSystemError(error, `writing ${path}`);
-    }
+  writeTo(path: string, options?: CallOptions): Promise<void> {
+    return this.#source.writeTo(this.#stored, path, options);
   }
+
+  get #stored(): StoredValue {
+    return { row: this.#row, mediaType: this.mediaType, size: this.size };
+  }
+}
+
+/** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks */
+export function digestOf(row: Row, content: VersionContent | undefined): string {
+  return digestText(isChunked(row) ? Buffer.from(content!.digest!) : row.references[0]!);
 }
 
 /** Bytes of a value, also where they are gone. */
@@ -126,7 +132,8 @@ export function mediaTypeOf(row: Row, content: VersionContent): string {
   return tagMediaType(row) ?? content.mediaType ?? "application/octet-stream";
 }
 
-function checkedRange(range: ByteRange | undefined, size: number): { start: number; end: number } {
+/** The bytes of a value of `size` that a range means. @throws INVALID_ARGUMENT */
+export function checkedRange(range: ByteRange | undefined, size: number): Span {
   const start = range?.start ?? 0;
   const end = range?.end ?? Math.max(start, size);
   const sound = Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end;

@@ -1,15 +1,21 @@
 import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pending, Ref } from "./api.ts";
 import { versionKey } from "./artifact-record.ts";
+import { chunksOf, WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
+import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import type { PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
+import type { Part, PreparedPart } from "./large/part.ts";
+import { preparePart, putPart, sealWith } from "./large/part.ts";
+import { storeChunks } from "./large/store-chunks.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { FoundVersion } from "./operations.ts";
 import { annotateVersion, deleteAlias, deleteVersions, saveVersion, setAlias } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { checkAlias, checkName, checkVersion, parseRefToDelete } from "./ref.ts";
+import type { PlannedValue, TakenValue } from "./save.ts";
 import { planSave, refNow, takeOptions, takeValue } from "./save.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -25,6 +31,12 @@ class PendingSave implements Pending {
     this.name = name;
     this.batch = batch;
   }
+}
+
+/** A value made ready: what it consists of, and what its version refers to. */
+interface BatchValue {
+  parts: readonly PreparedPart[];
+  planned: PlannedValue;
 }
 
 type Operation = (transaction: Transaction, saved: FoundVersion[]) => void;
@@ -65,22 +77,46 @@ export class QueuedBatch implements Batch {
   save(name: string, value: unknown, options: BatchSaveOptions = {}): Pending {
     this.#checkOpen();
     const taken = takeOptions(name, options, (input: Ref | Pending) => this.#refOf(input));
+    if (isByteSource(value)) throw isSource(name);
     const encoded = takeValue(this.#codecs, value, options);
-    this.bytes += encoded.bytes.length;
+    this.bytes += encoded.from.length;
     const pending = new PendingSave(name, this);
     const environment = this.#environment?.prepared();
     if (environment) this.environments.add(environment);
     const code = taken.code;
-    const operation = (resolved: Awaited<typeof code>): Operation => {
-      const plan = planSave(this.#core, name, encoded, taken, resolved, environment);
+    const operation = (resolved: Awaited<typeof code>, value: BatchValue): Operation => {
+      const plan = planSave(this.#core, name, value.planned, taken, resolved, environment);
       return (transaction, saved) => {
+        for (const part of value.parts) putPart(transaction, part);
         const found = saveVersion(transaction, plan);
         pending.version = found.version;
         saved.push(found);
       };
     };
-    this.#queue(code instanceof Promise ? code.then(operation) : operation(code));
+    const prepared = this.#prepared(encoded);
+    const isWaiting = code instanceof Promise || prepared instanceof Promise;
+    this.#queue(
+      isWaiting
+        ? Promise.all([code, prepared]).then(([resolved, value]) => operation(resolved, value))
+        : operation(code, prepared),
+    );
     return pending;
+  }
+
+  #prepared(value: TakenValue<Uint8Array>): BatchValue | Promise<BatchValue> {
+    if (value.from.length > WHOLE_BYTES_MAX) return this.#cut(value);
+    const part = this.#core.prepareBlob(value.from);
+    return { parts: [], planned: { part, mediaType: value.mediaType } };
+  }
+
+  /** What is to be there together must be in memory together. */
+  async #cut({ from, mediaType, isForeign }: TakenValue<Uint8Array>): Promise<BatchValue> {
+    const parts: PreparedPart[] = [];
+    const put = (part: Part) => void parts.push(preparePart(this.#core, part));
+    const chunks = chunksOf(from, { seal: isForeign ? sealWith(this.#core) : undefined });
+    const { blob, digest, size } = await storeChunks(chunks, put);
+    const part = preparePart(this.#core, blob);
+    return { parts, planned: { part, mediaType, chunked: { digest, size } } };
   }
 
   setAlias(name: string, alias: string, version: number | Pending): void {
@@ -154,6 +190,16 @@ export class QueuedBatch implements Batch {
       hint: "queue everything before the function given to `batch` returns, or its promise resolves",
     });
   }
+}
+
+function isSource(name: string): VarveError {
+  return new VarveError(
+    "INVALID_ARGUMENT",
+    `${name} is to be read from a source, which a batch can't wait for`,
+    {
+      hint: "save it with `store.save`, or read its bytes first",
+    },
+  );
 }
 
 function otherName(name: string, pending: Pending): VarveError {

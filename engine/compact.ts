@@ -2,6 +2,9 @@ import type { CallOptions, CompactOptions, CompactReport } from "./api.ts";
 import { checkNames, flag, invalid, printed } from "./argument.ts";
 import type { EngineCore } from "./engine.ts";
 import { forgetVersions } from "./forget.ts";
+import { Release, releaseDead } from "./large/release.ts";
+import { sweepNodes } from "./large/sweep.ts";
+import type { CompactCoreOptions } from "./maintenance/compact/parts.ts";
 import { mergePlaces } from "./verify.ts";
 
 interface TakenCompactOptions extends CallOptions {
@@ -12,8 +15,11 @@ interface TakenCompactOptions extends CallOptions {
 
 const OPTIONS = ["dryRun", "deadShare", "historyBefore", "signal", "onProgress"];
 
-/** Takes what is history up to an operation out of the store, and gives the keys that went. */
-type Forget = (before: number, how: TakenCompactOptions) => Promise<Buffer[]>;
+/** What is done before a compaction, so that what nothing needs is dead by then. */
+type Before = (
+  taken: TakenCompactOptions,
+  historyBefore: number | undefined,
+) => Promise<Pick<CompactCoreOptions, "forgotten" | "alsoDead">>;
 
 /** Forgets history, where that is asked for, and gives the space of what nothing needs any more back. */
 export function compactStore(
@@ -21,21 +27,40 @@ export function compactStore(
   options: CompactOptions,
   durable: boolean,
 ): Promise<CompactReport> {
-  return compactWith(core, options, (before, { dryRun, signal }) =>
-    forgetVersions(core, before, { dryRun, durable, signal }),
-  );
+  return compactWith(core, options, async ({ dryRun, signal }, historyBefore) => {
+    const forgotten =
+      historyBefore === undefined
+        ? []
+        : await forgetVersions(core, historyBefore, { dryRun, durable, signal });
+    if (dryRun) return { forgotten, alsoDead: await deadWithNodes(core, signal) };
+    await sweepNodes(core, signal);
+    return { forgotten };
+  });
 }
 
-/** @param forget in an engine nothing has to be forgotten before */
+async function deadWithNodes(
+  core: EngineCore,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlySet<string>> {
+  const snapshot = await core.reading(() => core.snapshot());
+  try {
+    const release = new Release(snapshot);
+    await releaseDead(core, snapshot, release, signal);
+    return release.gone;
+  } finally {
+    snapshot.close();
+  }
+}
+
+/** @param before in an engine nothing has to be done before */
 export async function compactWith(
   core: EngineCore,
   options: CompactOptions,
-  forget?: Forget,
+  before?: Before,
 ): Promise<CompactReport> {
   const taken = takeCompactOptions(options);
   const historyBefore = await operationOf(core, taken);
-  const forgotten = historyBefore === undefined ? undefined : await forget?.(historyBefore, taken);
-  const done = await core.compact({ ...taken, historyBefore, forgotten });
+  const done = await core.compact({ ...taken, historyBefore, ...(await before?.(taken, historyBefore)) });
   return { ...done, skipped: mergePlaces(done.skipped) };
 }
 

@@ -80,7 +80,27 @@ export class DigestMerge {
     let place = this.#next;
     while (place < length && words[place * WORDS]! < first) place++;
     this.#next = place;
-    for (; place < length && words[place * WORDS] === first; place++)
+    return this.#from(place, bytes, start);
+  }
+
+  /** As `find`, of digests in any order. */
+  search(digest: Uint8Array): number {
+    const first = wordAt(digest, 0);
+    let low = 0;
+    let high = this.#numbers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#words[middle * WORDS]! < first) low = middle + 1;
+      else high = middle;
+    }
+    return this.#from(low, digest, 0);
+  }
+
+  /** @param first the first place that begins with the same word, or with a higher one */
+  #from(first: number, bytes: Uint8Array, start: number): number {
+    const words = this.#words;
+    const word = wordAt(bytes, start);
+    for (let place = first; place < this.#numbers.length && words[place * WORDS] === word; place++)
       if (isAt(words, place, bytes, start)) return this.#numbers[place]!;
     return -1;
   }

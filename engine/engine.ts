@@ -9,7 +9,8 @@ import { fromSystemError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { isIndexReplaced } from "./index/damage.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
-import type { Row } from "./index/rows.ts";
+import type { LockEnvironment } from "./index/lock.ts";
+import type { BlobRow, Row } from "./index/rows.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import { IndexView } from "./index-view.ts";
 import { checksum } from "./log/checksum.ts";
@@ -139,6 +140,21 @@ export class EngineCore {
   /** @throws CORRUPTION when there is no such blob; see `BlobReader` */
   blobByDigest(digest: Buffer, before?: RecordPlace): Buffer | Promise<Buffer> {
     return this.#blobs.byDigest(digest, before);
+  }
+
+  /** A blob of the log that nobody is about to drop. */
+  blobRow(digest: Buffer): BlobRow | undefined {
+    return this.catalog.blob(digest);
+  }
+
+  /** How many rows need a blob, whether the log has it or not. */
+  referencesTo(digest: Buffer): number {
+    return this.catalog.blobRows.known(digest)?.referenceCount ?? 0;
+  }
+
+  /** Who else has the store open; absent for a store that nothing may be written to. */
+  get lock(): LockEnvironment | undefined {
+    return this.#source.lock;
   }
 
   get catalog(): Catalog {

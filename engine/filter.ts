@@ -106,7 +106,7 @@ function rowConditions(filter: ListFilter, digest: string | undefined): Conditio
   if (maxSize !== undefined) conditions.push({ needs: Needs.size, holds: ({ size }) => size <= maxSize });
   if (digest !== undefined) {
     const start = `sha256:${digest}`;
-    conditions.push({ needs: Needs.row, holds: (candidate) => candidate.digest.startsWith(start) });
+    conditions.push({ needs: Needs.digest, holds: (candidate) => candidate.digest.startsWith(start) });
   }
   return conditions;
 }

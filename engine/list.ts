@@ -4,6 +4,7 @@ import {
   allAliasesRange,
   isDeleted,
   namesRange,
+  nodesRange,
   parseVersionKey,
   versionKey,
   versionsRange,
@@ -66,7 +67,7 @@ class Listing {
     if (limit === 0) return;
     const snapshot = this.#snapshot();
     // A deleted version may have outlived its bytes.
-    if (digest !== undefined && mode !== "deleted" && !hasBlob(this.#core.catalog, digest)) return;
+    if (digest !== undefined && mode !== "deleted" && !mayBe(this.#core, digest)) return;
     if (sort === "name") yield* this.#byName();
     else yield* this.#sorted(snapshot);
   }
@@ -200,7 +201,14 @@ class Listing {
   }
 }
 
-/** Whether there is a blob whose digest begins with these digits: if not, no version needs to be looked at. */
+/**
+ * Whether there may be a value whose digest begins with these digits: if not, no version needs to be looked at. That of a
+ * value in chunks stands in no row of its own.
+ */
+function mayBe(core: EngineCore, digits: string): boolean {
+  return hasBlob(core.catalog, digits) || core.first(nodesRange()) !== undefined;
+}
+
 function hasBlob(catalog: Catalog, digits: string): boolean {
   const from = Buffer.from(digits.padEnd(digits.length + (digits.length % 2), "0"), "hex");
   for (const { digest } of catalog.blobs(from)) return digest.toString("hex").startsWith(digits);

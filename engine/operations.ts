@@ -7,6 +7,7 @@ import {
   decodeVersionContent,
   encodeAliasContent,
   encodeVersionContent,
+  isChunked,
   isDeleted,
   isRewritten,
   parseAliasKey,
@@ -20,8 +21,10 @@ import type { PreparedEnvironment } from "./environment/stored.ts";
 import { putEnvironment } from "./environment/stored.ts";
 import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
+import type { PreparedPart } from "./large/part.ts";
+import { putPart } from "./large/part.ts";
 import { putEdges } from "./lineage/edges.ts";
-import { compactedAway, notFound } from "./not-found.ts";
+import { compactedAway, isWhole, notFound } from "./not-found.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText, VERSION_MAX } from "./ref.ts";
 import type { PreparedBlob, Transaction } from "./transaction.ts";
@@ -32,10 +35,14 @@ import { preparePayload } from "./transaction.ts";
 /** A save made ready: only the version is open. */
 export interface SavePlan {
   name: string;
-  value: PreparedBlob;
+  /** The value, or the root of the lists that name its chunks, which are written before. */
+  value: PreparedPart;
+  isChunked: boolean;
   mediaType: string;
   /** Code too long to stand in the row. */
   code: PreparedBlob | undefined;
+  /** Of a directory: see `VersionContent.hasStamps`. */
+  stamps: Buffer | undefined;
   content: VersionContent;
   /** The environment that the content names. */
   environment: PreparedEnvironment | undefined;
@@ -64,11 +71,12 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
   if (plan.environment) putEnvironment(transaction, plan.environment);
   putEdges(transaction, inputs, { name, version });
-  transaction.putBlob(value);
+  putPart(transaction, value);
   if (plan.code) transaction.putBlob(plan.code);
-  const references = plan.code ? [value.digest, plan.code.digest] : [value.digest];
+  const references = [value.digest, plan.code?.digest, plan.stamps].filter((digest) => digest !== undefined);
   const payload = preparePayload(references, encodeVersionContent(content), plan.salt);
-  const options = { tag: versionTag(plan.mediaType, { deleted: false, rewritten: false }), isNew: true };
+  const state = { deleted: false, rewritten: false, chunked: plan.isChunked };
+  const options = { tag: versionTag(plan.mediaType, state), isNew: true };
   const row = transaction.put(versionKey(name, version), payload, options);
   return { name, version, row, content };
 }
@@ -126,8 +134,7 @@ export function findVersion(transaction: Transaction, ref: ParsedRef): FoundVers
   const version = versionOf(transaction, ref);
   const key = version === undefined ? undefined : versionKey(ref.name, version);
   const row = key && transaction.row(key);
-  if (version === undefined || !key || !row || isDeleted(row))
-    throw notFound(ref, row, (digest) => transaction.hasBlob(digest));
+  if (version === undefined || !key || !row || isDeleted(row)) throw notFound(ref, row, transaction);
   return { name: ref.name, version, row, content: decodeVersionContent(transaction.content(key, row)) };
 }
 
@@ -161,7 +168,8 @@ function rewrite(
   const full = { ...content, created };
   const mediaType = tagMediaType(row) ?? content.mediaType ?? "";
   const payload = preparePayload(row.references, encodeVersionContent(full), 0n);
-  const options = { tag: versionTag(mediaType, { deleted, rewritten: true }), weak: deleted };
+  const state = { deleted, rewritten: true, chunked: isChunked(row) };
+  const options = { tag: versionTag(mediaType, state), weak: deleted };
   return { name, version, row: transaction.put(versionKey(name, version), payload, options), content: full };
 }
 
@@ -227,7 +235,7 @@ export function deleteVersion(transaction: Transaction, victim: FoundVersion, al
   const content = {
     ...victim.content,
     ...(aliases.length > 0 && { removedAliases: aliases }),
-    ...(blob && { size: blob.payloadLength }),
+    ...(blob && !isChunked(victim.row) && { size: blob.payloadLength }),
   };
   rewrite(transaction, victim, content, true);
 }
@@ -270,8 +278,10 @@ export function undeleteVersion(transaction: Transaction, ref: ParsedRef): Found
   const content = decodeVersionContent(transaction.content(key, row));
   const found = { name: ref.name, version: ref.version, row, content };
   if (!isDeleted(row)) return found;
-  if (!row.references.every((digest) => transaction.hasBlob(digest))) throw compactedAway(ref);
-  const { removedAliases = [], size: _, ...rest } = content;
+  if (!isWhole(row, transaction)) throw compactedAway(ref);
+  const { removedAliases = [], ...rest } = content;
+  // Of a value that is kept whole the blob tells it again.
+  if (!isChunked(row)) delete rest.size;
   const revived = rewrite(transaction, found, rest, false);
   for (const alias of removedAliases) {
     const free = !transaction.row(aliasKey(ref.name, alias));

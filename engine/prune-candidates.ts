@@ -1,4 +1,6 @@
 import { DigestMerge } from "./digest-merge.ts";
+import type { RowsAndBlobs } from "./index/rows.ts";
+import type { Release, SharedCounts } from "./large/release.ts";
 import { DIGEST_BYTES, recordBytes } from "./log/format.ts";
 import { sortedByKey } from "./radix-sort.ts";
 
@@ -54,6 +56,12 @@ function doubles(column: Float64Array): Float64Array<ArrayBuffer> {
   return grown;
 }
 
+/** A value in chunks, or a directory. */
+export interface ChunkedValue {
+  root: Buffer;
+  size: number;
+}
+
 /**
  * Versions that may go, in the order of their keys, as columns: some 100 bytes each with the blobs that they need, and
  * what the index says of those.
@@ -66,6 +74,8 @@ export class Candidates {
   /** By number of a blob; 0 where the index has no row of it, so that it never goes. */
   #referenceCounts = new Float64Array();
   #lengths = new Float64Array();
+  /** Candidates whose values are in chunks. */
+  readonly #chunked = new Map<number, ChunkedValue>();
   #count = 0;
 
   get count(): number {
@@ -107,6 +117,10 @@ export class Candidates {
     const { values, codes } = this.#columns;
     if (count > 0) values[candidate] = this.#digests.add(from, start);
     if (count > 1) codes[candidate] = this.#codeAt(from, start + DIGEST_BYTES, codes[candidate - 1]);
+  }
+
+  setChunked(candidate: number, value: ChunkedValue): void {
+    this.#chunked.set(candidate, value);
   }
 
   name(candidate: number): string {
@@ -177,13 +191,23 @@ export class Candidates {
   /** Bytes of its value. */
   size(candidate: number): number {
     const blob = this.#columns.values[candidate]!;
-    return blob === NO_BLOB ? 0 : this.#lengths[blob]!;
+    return this.#chunked.get(candidate)?.size ?? (blob === NO_BLOB ? 0 : this.#lengths[blob]!);
   }
 
-  /** Begins to let candidates go, from the state in which all are there. */
-  letGo(): LettingGo {
+  /** As of `SharedCounts`, before any candidate goes. */
+  lower(digest: Buffer): number | undefined {
+    const blob = this.#digests.search(digest);
+    return blob < 0 ? undefined : --this.#referenceCounts[blob]!;
+  }
+
+  /**
+   * Begins to let candidates go, from the state in which all are there.
+   * @param release what goes already
+   */
+  letGo(release: Release, rows: RowsAndBlobs): LettingGo {
     const { values, codes } = this.#columns;
-    return new LettingGo(values, codes, this.#referenceCounts, this.#lengths);
+    const blobs = { digests: this.#digests, counts: this.#referenceCounts.slice(), lengths: this.#lengths };
+    return new LettingGo({ values, codes, chunked: this.#chunked, ...blobs }, release, rows);
   }
 
   /** Numbers of those that go, the oldest first; of one operation in the order of their keys. */
@@ -207,29 +231,51 @@ export class Candidates {
   }
 }
 
-/** What the log is rid of when versions go: the blobs of which all references are gone. */
-export class LettingGo {
-  readonly #values: Uint32Array;
-  readonly #codes: Uint32Array;
-  readonly #left: Float64Array;
-  readonly #lengths: Float64Array;
+interface LettingGoParts {
+  /** Numbers of blobs, by candidate. */
+  values: Uint32Array;
+  codes: Uint32Array;
+  chunked: ReadonlyMap<number, ChunkedValue>;
+  digests: DigestMerge;
+  /** By number of a blob: references that are left, which are written to. */
+  counts: Float64Array;
+  lengths: Float64Array;
+}
+
+/** What the log is rid of when versions go: the blobs of which all references are gone, and what goes with these. */
+export class LettingGo implements SharedCounts {
+  readonly #parts: LettingGoParts;
+  readonly #release: Release;
   /** Bytes of the blobs that nothing needs any more, with their headers. */
   bytes = 0;
 
-  constructor(values: Uint32Array, codes: Uint32Array, referenceCounts: Float64Array, lengths: Float64Array) {
-    this.#values = values;
-    this.#codes = codes;
-    this.#left = referenceCounts.slice();
-    this.#lengths = lengths;
+  constructor(parts: LettingGoParts, release: Release, rows: RowsAndBlobs) {
+    this.#parts = parts;
+    this.#release = release.copy(rows, this);
   }
 
   add(candidate: number): void {
-    this.#release(this.#values[candidate]!);
-    this.#release(this.#codes[candidate]!);
+    const { values, codes, chunked } = this.#parts;
+    const isGone = this.#drop(values[candidate]!);
+    this.#drop(codes[candidate]!);
+    if (isGone && chunked.size > 0) this.#dropChunks(chunked.get(candidate));
   }
 
-  #release(blob: number): void {
-    if (blob !== NO_BLOB && --this.#left[blob]! === 0)
-      this.bytes += recordBytes(DIGEST_BYTES, this.#lengths[blob]!);
+  /** What the Release meets may be the value of a candidate too. */
+  lower(digest: Buffer): number | undefined {
+    const blob = this.#parts.digests.search(digest);
+    return blob < 0 ? undefined : --this.#parts.counts[blob]!;
+  }
+
+  #dropChunks(value: ChunkedValue | undefined): void {
+    if (value) this.bytes += this.#release.letGo(value.root);
+  }
+
+  /** Whether nothing needs the blob any more. */
+  #drop(blob: number): boolean {
+    const { counts, lengths } = this.#parts;
+    if (blob === NO_BLOB || --counts[blob]! !== 0) return false;
+    this.bytes += recordBytes(DIGEST_BYTES, lengths[blob]!);
+    return true;
   }
 }

@@ -5,6 +5,7 @@ import { BATCH_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./log/format.ts";
 import { Fate } from "./prune-candidates.ts";
 import type { TakenPolicy } from "./prune-policy.ts";
 import { PruneScan } from "./prune-scan.ts";
+import type { EngineSnapshot } from "./snapshot.ts";
 
 export interface PlanOptions extends CallOptions {
   /** Go on although nothing would be left, or the clock can't be right. */
@@ -54,7 +55,7 @@ export async function planPrune(
     await scan.run(snapshot);
     // Others may have saved since the call began, which is no fault of the clock.
     if (policy.byClock && !options.force) checkClock(Math.max(now, core.now()), scan.oldest, snapshot.time);
-    const plan = new Planning(scan, policy, core.fileSpace().logBytes).plan(options);
+    const plan = new Planning(scan, policy, core.fileSpace().logBytes, snapshot).plan(options);
     if (scan.liveVersions > 0 && plan.victims.length === scan.liveVersions && !options.force)
       throw nothingLeft(scan.liveVersions);
     return { ...plan, scan, sequence };
@@ -65,12 +66,14 @@ export async function planPrune(
 
 class Planning {
   readonly #scan: PruneScan;
+  readonly #snapshot: EngineSnapshot;
   readonly #policy: TakenPolicy;
   /** What the log takes without what is dead already. */
   readonly #bytes: number;
 
-  constructor(scan: PruneScan, policy: TakenPolicy, logBytes: number) {
+  constructor(scan: PruneScan, policy: TakenPolicy, logBytes: number, snapshot: EngineSnapshot) {
     this.#scan = scan;
+    this.#snapshot = snapshot;
     this.#policy = policy;
     this.#bytes = logBytes - scan.deadBytes;
   }
@@ -80,7 +83,7 @@ class Planning {
     const { maxSize } = this.#policy;
     if (this.#policy.onlyMaxSize) this.#keepNewest();
     const all = candidates.oldestFirst();
-    const going = candidates.letGo();
+    const going = candidates.letGo(this.#scan.release, this.#snapshot);
     const forgets = historyBytesMax !== undefined && this.#bytes - this.#scan.liveBytes > historyBytesMax;
     let cost = 0;
     let count = 0;

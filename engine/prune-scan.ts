@@ -5,6 +5,7 @@ import {
   allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
+  isChunked,
   isDeleted,
   isRewritten,
   namesRange,
@@ -15,6 +16,7 @@ import { isCorruption } from "./errors.ts";
 import { isIndexDamage } from "./index/damage.ts";
 import type { RawBlobRow, RawRow } from "./index/raw-rows.ts";
 import type { Row } from "./index/rows.ts";
+import { Release, releaseDead } from "./large/release.ts";
 import { DIGEST_BYTES, recordBytes } from "./log/format.ts";
 import { Candidates, Fate } from "./prune-candidates.ts";
 import type { TakenPolicy } from "./prune-policy.ts";
@@ -33,6 +35,8 @@ interface Unclear {
 /** One pass over all versions, and one over all blobs: what a policy would let go, and what that would free. */
 export class PruneScan {
   readonly candidates = new Candidates();
+  /** What goes already with nodes that nothing needs, behind `run`. */
+  release!: Release;
   liveVersions = 0;
   /** When the oldest version's row was written; infinite without versions. */
   oldest = Number.POSITIVE_INFINITY;
@@ -71,6 +75,14 @@ export class PruneScan {
     this.candidates.beginBlobs();
     for await (const count of visitBlobs(snapshot, (row) => this.#blob(row), walk))
       this.#options.onProgress?.({ phase: "looking at values", done: count, unit: "records" });
+    await this.#releaseDead(snapshot);
+  }
+
+  async #releaseDead(snapshot: EngineSnapshot): Promise<void> {
+    this.release = new Release(snapshot, this.candidates);
+    const bytes = await releaseDead(this.#core, snapshot, this.release, this.#options.signal);
+    this.deadBytes += bytes;
+    this.liveBytes -= bytes;
   }
 
   /** Called for every version, the newest of each name first: it makes nothing of those that stay. */
@@ -93,7 +105,7 @@ export class PruneScan {
     const version = 0xffff_ffff - versionBits(keyBytes, keyEnd);
     const bytes = recordBytes(keyEnd - row.keyStart, row.payloadLength);
     const candidate = this.candidates.add(version, row.sequence, row.time, bytes);
-    if (isUnclear) this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
+    if (isUnclear || isChunked(row)) this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
     else this.candidates.setBlobs(candidate, row.valueBytes, row.referencesStart, row.referenceCount);
   }
 
@@ -136,7 +148,10 @@ export class PruneScan {
     if (!content) candidates.setFate(candidate, Fate.protected);
     else if (time >= this.#policy.before || !goes) candidates.setFate(candidate, Fate.stays);
     else if (protects) candidates.setFate(candidate, Fate.protected);
-    if (content) candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length);
+    if (!content) return;
+    candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length);
+    if (isChunked(row))
+      candidates.setChunked(candidate, { root: row.references[0]!, size: content.size ?? 0 });
   }
 
   #protectAliased(first: number, aliases: SparseRows): void {

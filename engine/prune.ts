@@ -32,7 +32,7 @@ export async function pruneStore(
   if (options.confirm && !(await options.confirm(planned))) return { ...planned, dryRun: true };
   const apply = new PruneApply(core, taken, plan);
   await apply.run(durable, options);
-  const report = { ...planned, ...withoutLeft(plan, planned, apply.left) };
+  const report = { ...planned, ...withoutLeft(core, plan, planned, apply.left) };
   if (options.compact === false) return { ...report, logBytes: core.fileSpace().logBytes };
   const { freedBytes, logBytesAfter } = await compactAfter(core, options, durable);
   return { ...report, freedBytes, logBytes: logBytesAfter };
@@ -40,13 +40,15 @@ export async function pruneStore(
 
 /** What of the plan was done, where others changed something in between. */
 function withoutLeft(
+  core: EngineCore,
   plan: PrunePlan,
   planned: PruneReport,
   left: ReadonlySet<number>,
 ): Pick<PruneReport, "versions" | "protected" | "plannedBytes"> {
   if (left.size === 0) return planned;
   const victims = plan.victims.filter((victim) => !left.has(victim));
-  const going = plan.scan.candidates.letGo();
+  // What nodes name is as it was: nothing was compacted yet.
+  const going = plan.scan.candidates.letGo(plan.scan.release, core);
   for (const victim of victims) going.add(victim);
   return {
     versions: prunedVersions({ ...plan, victims }),

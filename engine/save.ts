@@ -1,40 +1,46 @@
-import { readFile, stat } from "node:fs/promises";
 import type { BatchSaveOptions, Code, Codec, JsonObject, SaveOptions } from "./api.ts";
 import type { VersionContent } from "./artifact-record.ts";
+import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
+import type { ByteSource, FileSource } from "./chunk/source.ts";
 import { captureCode } from "./code.ts";
+import { bytesCodec, isByteValue, viewOfBytes } from "./codec/bytes.ts";
 import { encodeValue } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { MEDIA_TYPE_BYTES, MEDIA_TYPE_CBOR } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
 import type { PreparedEnvironment } from "./environment/stored.ts";
-import { fromSystemError, VarveError } from "./errors.ts";
+import { VarveError } from "./errors.ts";
+import { MEDIA_TYPE_DIRECTORY } from "./large/directory-source.ts";
+import type { PreparedPart } from "./large/part.ts";
 import { copyMetadata, copyTags } from "./metadata.ts";
 import type { SavePlan } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { checkName, checkVersion, parseRef } from "./ref.ts";
 
-/** Values above this size are refused for now: a value is held in memory as a whole. */
-export const VALUE_BYTES_MAX = 1024 * 1024 * 1024;
 /** Longer code is a blob of its own, so that versions that share it keep it once. */
 const INLINE_CODE_CHARACTERS_MAX = 512;
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;.*)?$/;
 
-/** The bytes of a value, taken at the call. */
-export interface EncodedValue {
-  bytes: Uint8Array;
+/** A value, taken at the call. */
+export interface TakenValue<From = Uint8Array | ByteSource | FileSource> {
+  /** Its bytes, or what gives them. */
+  from: From;
   mediaType: string;
+  /** The bytes are in the caller's memory, and must stay as they are until all is done. */
+  isForeign: boolean;
 }
 
-/** Encodes or copies a value now, so that what the caller does to it later changes nothing. */
+/** Encodes or copies a value now, so that what the caller does to it later changes nothing: up to 1 MiB of bytes. */
 export function takeValue(
   codecs: CodecRegistry,
   value: unknown,
   options: SaveOptions | BatchSaveOptions,
-): EncodedValue {
+): TakenValue<Uint8Array> {
   const codec: Codec = codecs.forValue(value, options.codec);
-  const bytes = codec.encode(value);
-  checkSize(bytes.length);
-  if (options.mediaType === undefined) return { bytes, mediaType: codec.mediaType };
+  if (codec.mediaType === MEDIA_TYPE_DIRECTORY) throw isOfDirectories();
+  const isForeign = codec === bytesCodec && isByteValue(value) && value.length > WHOLE_BYTES_MAX;
+  const from = isForeign ? viewOfBytes(value) : codec.encode(value);
+  if (options.mediaType === undefined) return { from, mediaType: codec.mediaType, isForeign };
   checkMediaType(options.mediaType);
   if (codec.mediaType === MEDIA_TYPE_CBOR && options.mediaType !== MEDIA_TYPE_CBOR) {
     throw new VarveError(
@@ -45,50 +51,32 @@ export function takeValue(
       },
     );
   }
-  return { bytes, mediaType: options.mediaType };
+  return { from, mediaType: options.mediaType, isForeign };
 }
 
-/** The bytes of a file as they are now. */
-export async function takeFile(path: string, options: SaveOptions): Promise<EncodedValue> {
+/** A source of bytes, to be read by and by. @throws INVALID_ARGUMENT */
+export function takeSource(source: ByteSource | FileSource, options: SaveOptions): TakenValue {
   if (options.mediaType !== undefined) checkMediaType(options.mediaType);
-  try {
-    const found = await stat(path);
-    if (found.isDirectory()) throw isDirectory(path);
-    checkSize(found.size);
-    const bytes = await readFile(path);
-    return { bytes, mediaType: options.mediaType ?? MEDIA_TYPE_BYTES };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new VarveError("INVALID_ARGUMENT", `there is no file ${path}`, {
-        hint: "give the path of a file",
-        cause: error,
-      });
-    }
-    throw fromSystemError(error, `reading ${path}`);
+  if (options.codec !== undefined) {
+    throw new VarveError("INVALID_ARGUMENT", "a codec takes a value, and this is a source of bytes", {
+      hint: "leave `codec` out, and give the `mediaType`; or read the bytes first, and save what they are",
+    });
   }
-}
-
-function isDirectory(path: string): VarveError {
-  return new VarveError("INVALID_ARGUMENT", `${path} is a directory`, {
-    hint: "saveFile keeps one file; save the files one by one, or an archive of them",
-  });
-}
-
-function checkSize(bytes: number): void {
-  if (bytes <= VALUE_BYTES_MAX) return;
-  throw new VarveError(
-    "NOT_SUPPORTED",
-    `the value has ${bytes} bytes; at most ${VALUE_BYTES_MAX} can be saved`,
-    {
-      hint: "split the value into several artifacts",
-    },
-  );
+  return { from: source, mediaType: options.mediaType ?? MEDIA_TYPE_BYTES, isForeign: false };
 }
 
 function checkMediaType(mediaType: unknown): void {
+  if (mediaType === MEDIA_TYPE_DIRECTORY) throw isOfDirectories();
   if (typeof mediaType === "string" && mediaType.length <= 255 && MEDIA_TYPE.test(mediaType)) return;
   throw new VarveError("INVALID_ARGUMENT", `not a media type: ${JSON.stringify(mediaType)}`, {
     hint: "a media type is like `text/csv` or `application/onnx`",
+  });
+}
+
+/** Bytes under it would be taken for the manifest of a directory. */
+function isOfDirectories(): VarveError {
+  return new VarveError("INVALID_ARGUMENT", `${MEDIA_TYPE_DIRECTORY} is the media type of directories`, {
+    hint: "saveDirectory keeps a directory; for other values give another media type",
   });
 }
 
@@ -141,25 +129,36 @@ export function refNow(input: unknown): () => ParsedRef {
   return () => ref;
 }
 
-/** Does what takes time and needs no lock: digest, checksum, the code as a blob. */
+/** What a version refers to as its value. */
+export interface PlannedValue {
+  part: PreparedPart;
+  mediaType: string;
+  /** Of a value in chunks. */
+  chunked?: { digest: Buffer; size: number };
+  /** Of a directory: what tells which of its files are as they were. */
+  stamps?: Buffer;
+}
+
+/** Does what takes time and needs no lock: the code as a blob, and all that the version's row says. */
 export function planSave(
   core: EngineCore,
   name: string,
-  value: EncodedValue,
+  { part, mediaType, chunked, stamps }: PlannedValue,
   taken: TakenOptions,
   code: Code | undefined,
   environment: PreparedEnvironment | undefined,
 ): SavePlan {
-  const content = { ...taken.content };
+  const content: VersionContent = { ...taken.content, ...chunked, ...(stamps && { hasStamps: true }) };
   if (environment) content.environment = environment.blob.digest;
-  if (value.mediaType !== MEDIA_TYPE_CBOR && value.mediaType !== MEDIA_TYPE_BYTES)
-    content.mediaType = value.mediaType;
+  if (mediaType !== MEDIA_TYPE_CBOR && mediaType !== MEDIA_TYPE_BYTES) content.mediaType = mediaType;
   const codeBlob = code && placeCode(core, code, content);
   return {
     name,
-    value: core.prepareBlob(value.bytes),
-    mediaType: value.mediaType,
+    value: part,
+    isChunked: chunked !== undefined,
+    mediaType,
     code: codeBlob,
+    stamps,
     content,
     environment,
     inputs: taken.inputs,

@@ -3,6 +3,7 @@ import type { Logger } from "./api.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import { forgetVersions } from "./forget.ts";
+import { sweepNodes } from "./large/sweep.ts";
 import { PruneApply } from "./prune-apply.ts";
 import { planPrune } from "./prune-plan.ts";
 import { takePolicy } from "./prune-policy.ts";
@@ -148,6 +149,7 @@ export class SizeCap {
     const historyBytesMax = thoroughly ? 0 : maxSize / HISTORY_PART;
     const plan = await planPrune(core, policy, now, { asFarAsPossible: true, historyBytesMax, signal });
     await new PruneApply(core, policy, plan).run(false, { signal });
+    await sweepNodes(core, signal);
     const compacted = await core.compact({
       dryRun: false,
       deadShare: thoroughly ? 0 : DEAD_SHARE,

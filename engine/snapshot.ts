@@ -1,6 +1,6 @@
 import type { Catalog } from "./index/catalog.ts";
 import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./index/lmdb.ts";
-import type { Row } from "./index/rows.ts";
+import type { BlobRow, Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
 
 /** Rows read from the index at a time. */
@@ -42,7 +42,17 @@ export class EngineSnapshot {
 
   /** Where a blob lay. */
   placeOfBlob(digest: Buffer): RecordPlace | undefined {
-    return this.#catalog.blobRows.at(digest, this.#snapshot)?.place;
+    return this.blobRow(digest)?.place;
+  }
+
+  /** How many rows needed a blob, whether the log had it or not. */
+  referencesTo(digest: Buffer): number {
+    return this.#catalog.blobRows.referencesAt(digest, this.#snapshot);
+  }
+
+  /** A blob that the log had. */
+  blobRow(digest: Buffer): BlobRow | undefined {
+    return this.#catalog.blobRows.at(digest, this.#snapshot);
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {

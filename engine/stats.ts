@@ -1,12 +1,23 @@
 import type { NameStats, StatsOptions, StoreStats } from "./api.ts";
-import { allAliasesRange, isDeleted, namesRange, parseVersionKey } from "./artifact-record.ts";
+import {
+  allAliasesRange,
+  decodeVersionContent,
+  isChunked,
+  isDeleted,
+  namesRange,
+  parseVersionKey,
+} from "./artifact-record.ts";
 import { countBlobs } from "./blob-stats.ts";
 import { DigestTable } from "./digest-table.ts";
 import type { EngineCore } from "./engine.ts";
 import { throwIfAborted } from "./errors.ts";
 import type { RawRow } from "./index/raw-rows.ts";
+import type { Row } from "./index/rows.ts";
+import { Release, releaseDead } from "./large/release.ts";
 import { DIGEST_BYTES, recordBytes } from "./log/format.ts";
+import { isWhole } from "./not-found.ts";
 import { visitRows } from "./raw-walk.ts";
+import type { EngineSnapshot } from "./snapshot.ts";
 
 /** Look-ups of blobs between two turns of the event loop. */
 const LOOKUPS_PER_TURN = 1024;
@@ -15,7 +26,7 @@ const LOOKUPS_PER_TURN = 1024;
 export async function storeStats(core: EngineCore, options: StatsOptions = {}): Promise<StoreStats> {
   const snapshot = core.snapshot();
   try {
-    const counting = new Counting(core, options);
+    const counting = new Counting(core, snapshot, options);
     const visit = (row: RawRow) => counting.version(row);
     for await (const count of visitRows(snapshot, namesRange(""), visit, options)) {
       await counting.lookUp();
@@ -25,11 +36,16 @@ export async function storeStats(core: EngineCore, options: StatsOptions = {}): 
     let aliases = 0;
     for await (const count of visitRows(snapshot, allAliasesRange(), () => {}, options)) aliases = count;
     const blobs = await countBlobs(snapshot, options);
+    const release = new Release(snapshot);
+    const deadBytes = await releaseDead(core, snapshot, release, options.signal);
     const files = core.fileSpace();
     return {
       ...counting.counts,
       aliases,
       ...blobs,
+      liveBlobBytes: blobs.liveBlobBytes - release.payloadBytes,
+      deadBlobBytes: blobs.deadBlobBytes + deadBytes,
+      deduplicatedBytes: blobs.deduplicatedBytes + counting.sharedBytes,
       ...files,
       logOverheadBytes: files.logBytes - blobs.blobBytes,
       sequence: snapshot.sequence,
@@ -47,9 +63,10 @@ interface CountedName {
   references: number[];
 }
 
-/** It counts where all its blobs are there. */
-interface DeletedVersion {
-  references: Buffer[];
+/** A version of which more has to be looked up. */
+interface WaitingVersion {
+  key: Buffer;
+  row: Row;
   /** Of its name, where names are counted. */
   stats: NameStats | undefined;
 }
@@ -58,17 +75,26 @@ class Counting {
   readonly counts = { names: 0, versions: 0, deletedVersions: 0, valueBytes: 0 };
   readonly byName: NameStats[] = [];
   readonly #core: EngineCore;
+  readonly #snapshot: EngineSnapshot;
   readonly #options: StatsOptions;
   #nameKey: Buffer | undefined;
   #liveInName = 0;
   #current: CountedName | undefined;
   /** What waits for look-ups: the index is not asked while it is gone over. */
   #finished: CountedName[] = [];
-  #deleted: DeletedVersion[] = [];
+  /** Those count whose bytes are all there. */
+  #deleted: WaitingVersion[] = [];
+  /** Of live ones in chunks the content tells how long they are. */
+  #chunked: WaitingVersion[] = [];
+  /** Values in chunks that were met, by the digest of their root. */
+  readonly #roots = new Set<string>();
+  /** Of values in chunks that others are equal to. */
+  sharedBytes = 0;
   #lookups = 0;
 
-  constructor(core: EngineCore, options: StatsOptions) {
+  constructor(core: EngineCore, snapshot: EngineSnapshot, options: StatsOptions) {
     this.#core = core;
+    this.#snapshot = snapshot;
     this.#options = options;
   }
 
@@ -76,16 +102,21 @@ class Counting {
     if (!this.#nameKey || !row.keyBeginsWith(this.#nameKey, 4)) this.#beginName(row);
     const { stats } = this.#current ?? {};
     if (isDeleted(row)) {
-      this.#deleted.push({ references: row.decoded().references, stats });
+      this.#deleted.push({ key: row.key(), row: row.decoded(), stats });
       return;
     }
     if (this.#liveInName++ === 0) this.counts.names++;
     this.counts.versions++;
-    this.counts.valueBytes += row.blobLength;
+    if (isChunked(row)) this.#chunked.push({ key: row.key(), row: row.decoded(), stats });
+    else this.#countBytes(row.blobLength, stats);
     if (!stats) return;
     stats.versions++;
-    stats.valueBytes += row.blobLength;
     this.#countReferences(row);
+  }
+
+  #countBytes(bytes: number, stats: NameStats | undefined): void {
+    this.counts.valueBytes += bytes;
+    if (stats) stats.valueBytes += bytes;
   }
 
   #countReferences({ valueBytes, referencesStart, referenceCount }: RawRow): void {
@@ -119,18 +150,28 @@ class Counting {
 
   /** What the visited rows need to know of blobs. */
   async lookUp(): Promise<void> {
-    for (const { references, stats } of this.#deleted.splice(0)) {
+    for (const { row, stats } of this.#deleted.splice(0)) {
       await this.#pace();
-      if (!references.every((digest) => this.#core.catalog.blob(digest))) continue;
+      if (!isWhole(row, this.#core)) continue;
       this.counts.deletedVersions++;
       if (stats) stats.deletedVersions++;
     }
+    for (const { key, row, stats } of this.#chunked.splice(0)) {
+      await this.#pace();
+      const { size = 0 } = decodeVersionContent(await this.#core.content(key, row));
+      this.#countBytes(size, stats);
+      const root = row.references[0]!.toString("latin1");
+      if (this.#roots.has(root)) this.sharedBytes += size;
+      this.#roots.add(root);
+    }
     for (const { stats, blobs, references } of this.#finished.splice(0)) {
+      const release = new Release(this.#snapshot);
       for (let blob = 0; blob < blobs.count; blob++) {
         await this.#pace();
-        const row = this.#core.catalog.blob(Buffer.from(blobs.digest(blob)));
-        if (row && row.referenceCount === references[blob])
-          stats.ownBytes += recordBytes(DIGEST_BYTES, row.place.payloadLength);
+        const digest = Buffer.from(blobs.digest(blob));
+        const row = this.#core.catalog.blob(digest);
+        if (row?.referenceCount !== references[blob]) continue;
+        stats.ownBytes += recordBytes(DIGEST_BYTES, row!.place.payloadLength) + release.letGo(digest);
       }
       this.byName.push(stats);
     }

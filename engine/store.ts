@@ -10,16 +10,23 @@ import type {
   LineageOptions,
   ListFilter,
   Ref,
+  SaveDirectoryOptions,
   SaveOptions,
 } from "./api.ts";
 import { QueuedBatch } from "./batch.ts";
+import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
+import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { SavedEnvironment } from "./environment/stored.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
+import { MEDIA_TYPE_DIRECTORY } from "./large/directory-source.ts";
+import { saveDirectory } from "./large/save-directory.ts";
+import { saveLarge } from "./large/save-large.ts";
 import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
+import type { FoundVersion } from "./operations.ts";
 import {
   annotateVersion,
   deleteAlias,
@@ -29,12 +36,13 @@ import {
   undeleteVersion,
 } from "./operations.ts";
 import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
-import type { EncodedValue, TakenOptions } from "./save.ts";
-import { planSave, refNow, takeFile, takeOptions, takeValue } from "./save.ts";
+import type { PlannedValue, TakenOptions, TakenValue } from "./save.ts";
+import { planSave, refNow, takeOptions, takeSource, takeValue } from "./save.ts";
 import type { SizeCapSettings } from "./size-cap.ts";
 import { SizeCap } from "./size-cap.ts";
 import { MaintainedStore } from "./store-maintenance.ts";
 import type { Transaction } from "./transaction.ts";
+import { Values } from "./values.ts";
 import { Versions } from "./versions.ts";
 
 export interface StoreSettings {
@@ -63,9 +71,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     this.#handle = handle;
     this.#codecs = settings.codecs;
     this.#cap = settings.cap && new SizeCap(this.core, settings.cap);
-    this.#versions = new Versions(this.core, this.#codecs, (options, action) =>
-      this.calls.read(options, action),
-    );
+    this.#versions = new Versions(this.core, new Values(this.core, this.#codecs, this.calls));
     this.#environment =
       settings.environment &&
       new SavedEnvironment(settings.environment, this.core, (digest, environment) =>
@@ -80,26 +86,68 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
       const taken = takeOptions(name, options, refNow);
+      if (isByteSource(value)) return this.#saveLarge(name, takeSource(value, options), taken, options);
       const encoded = takeValue(this.#codecs, value, options);
-      return this.#commitSave(name, encoded, taken);
+      if (encoded.from.length > WHOLE_BYTES_MAX) return this.#saveLarge(name, encoded, taken, options);
+      return this.#saveSmall(name, encoded, taken);
     });
   }
 
   saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
       const taken = takeOptions(name, options, refNow);
-      return this.#commitSave(name, await takeFile(path, options), taken);
+      return this.#saveLarge(name, takeSource({ file: path }, options), taken, options);
+    });
+  }
+
+  saveDirectory(name: string, path: string, options: SaveDirectoryOptions = {}): Promise<Artifact> {
+    return this.calls.run(options, async () => {
+      const taken = takeOptions(name, options, refNow);
+      this.checkWritable();
+      const { plan, settings, done } = await this.#largePlan(name, taken);
+      const earlier = () => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY);
+      return done(await saveDirectory({ core: this.core, settings, path, earlier, plan }, options));
     });
   }
 
   /** The write path behind the codec: digest and checksum here, the rest in one batch under the lock. */
-  async #commitSave(name: string, encoded: EncodedValue, taken: TakenOptions): Promise<Artifact> {
+  async #saveSmall(
+    name: string,
+    { from, mediaType }: TakenValue<Uint8Array>,
+    taken: TakenOptions,
+  ): Promise<Artifact> {
     const code = taken.code instanceof Promise ? await taken.code : taken.code;
     const environment = this.#environment?.prepared();
-    const plan = planSave(this.core, name, encoded, taken, code, environment);
-    const saved = await this.#write(encoded.bytes.length, (transaction) => saveVersion(transaction, plan));
+    const value = { part: this.core.prepareBlob(from), mediaType };
+    const plan = planSave(this.core, name, value, taken, code, environment);
+    const saved = await this.#write(from.length, (transaction) => saveVersion(transaction, plan));
     if (environment) environment.stored = true;
     return this.#versions.saved(saved, code);
+  }
+
+  /** The same in many batches, while the value is still read. */
+  async #saveLarge(
+    name: string,
+    value: TakenValue,
+    taken: TakenOptions,
+    options: CallOptions,
+  ): Promise<Artifact> {
+    this.checkWritable();
+    const { plan, settings, done } = await this.#largePlan(name, taken);
+    return done(await saveLarge({ core: this.core, settings, value, plan }, options));
+  }
+
+  async #largePlan(name: string, taken: TakenOptions) {
+    const code = await taken.code;
+    const environment = this.#environment?.prepared();
+    return {
+      plan: (planned: PlannedValue) => planSave(this.core, name, planned, taken, code, environment),
+      settings: { durable: this.durable, room: (bytes: number) => this.#cap?.room(bytes) },
+      done: (saved: FoundVersion) => {
+        if (environment) environment.stored = true;
+        return this.#versions.saved(saved, code);
+      },
+    };
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {

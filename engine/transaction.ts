@@ -2,7 +2,7 @@ import type { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { Gap } from "./index/gap.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
-import type { Row } from "./index/rows.ts";
+import type { BlobRow, Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
 import type { RecordToWrite } from "./log/format.ts";
 import { DIGEST_BYTES, FLAG_WEAK, RecordKind } from "./log/format.ts";
@@ -36,7 +36,7 @@ export interface PutOptions {
 }
 
 /** Blobs found already stored are read and checked up to this size before a save relies on them. */
-const CHECKED_BLOB_BYTES_MAX = 64 * 1024;
+export const CHECKED_BLOB_BYTES_MAX = 64 * 1024;
 const NOTHING = new Uint8Array();
 
 export function preparePayload(references: Buffer[], content: Uint8Array, salt: bigint): PreparedPayload {
@@ -126,8 +126,14 @@ export class Transaction {
       .subarray(row.references.length * DIGEST_BYTES);
   }
 
-  hasBlob(digest: Buffer): boolean {
-    return this.#catalog.blob(digest) !== undefined;
+  /** A blob of the log that nobody is about to drop. */
+  blobRow(digest: Buffer): BlobRow | undefined {
+    return this.#catalog.blob(digest);
+  }
+
+  /** How many rows need a blob, whether the log has it or not. */
+  referencesTo(digest: Buffer): number {
+    return this.#catalog.blobRows.known(digest)?.referenceCount ?? 0;
   }
 
   /** Writes a blob, unless it is there already and sound. */

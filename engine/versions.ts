@@ -1,6 +1,5 @@
-import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
-import type { ValueSource } from "./artifact.ts";
-import { mediaTypeOf, StoredArtifact } from "./artifact.ts";
+import type { Artifact, Code, Environment } from "./api.ts";
+import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
@@ -8,6 +7,7 @@ import {
   allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
+  isChunked,
   isDeleted,
   parseAliasKey,
   parseVersionKey,
@@ -15,18 +15,18 @@ import {
   versionKey,
   versionsRange,
 } from "./artifact-record.ts";
-import { cborCodec, decodeValue } from "./codec/cbor.ts";
-import type { CodecRegistry } from "./codec/codec.ts";
+import { decodeValue } from "./codec/cbor.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
-import { notFound } from "./not-found.ts";
+import { goneSince, notFound } from "./not-found.ts";
 import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 import { SparseRows } from "./sparse-rows.ts";
+import type { Values } from "./values.ts";
 
 /** Sources and environments repeat from version to version, so the last few are kept decoded. */
 const DECODED_BLOBS_MAX = 64;
@@ -49,20 +49,14 @@ export interface RowReader {
 }
 
 /** Finds versions in the index and makes artifacts of them. */
-export class Versions implements ValueSource {
+export class Versions {
   readonly #core: EngineCore;
-  readonly #codecs: CodecRegistry;
-  readonly #guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>;
+  readonly #values: Values;
   readonly #decoded = new Map<string, unknown>();
 
-  constructor(
-    core: EngineCore,
-    codecs: CodecRegistry,
-    guard: <T>(options: CallOptions | undefined, action: () => Promise<T>) => Promise<T>,
-  ) {
+  constructor(core: EngineCore, values: Values) {
     this.#core = core;
-    this.#codecs = codecs;
-    this.#guard = guard;
+    this.#values = values;
   }
 
   /** The row that a ref points at, deleted ones left out: one look-up for a version, and mostly for the latest too. */
@@ -89,7 +83,7 @@ export class Versions implements ValueSource {
     const found = this.find(ref);
     if (found) return found;
     const deleted = ref.kind === "version" ? this.#core.row(versionKey(ref.name, ref.version)) : undefined;
-    throw notFound(ref, deleted, (digest) => this.#core.catalog.blob(digest) !== undefined);
+    throw notFound(ref, deleted, this.#core);
   }
 
   #live(name: string, version: number): VersionRow | undefined {
@@ -106,6 +100,13 @@ export class Versions implements ValueSource {
     return found && { name, version: parseVersionKey(found.key).version, ...found };
   }
 
+  /** The latest version of a name, if it is of that media type. */
+  async newest(name: string, mediaType: string): Promise<{ row: Row; content: VersionContent } | undefined> {
+    const found = this.#latest(name);
+    const content = found && (await this.contentOf(found));
+    return content && mediaTypeOf(found.row, content) === mediaType ? { row: found.row, content } : undefined;
+  }
+
   /** Undefined when a power cut can take nothing of what was found back, else a promise for that. */
   settle({ row, alias }: VersionRow): Promise<void> | undefined {
     return this.#core.settle(alias && alias.sequence > row.sequence ? alias : row);
@@ -115,19 +116,11 @@ export class Versions implements ValueSource {
   async load(found: VersionRow): Promise<unknown> {
     const unsettled = this.settle(found);
     if (unsettled) await unsettled;
-    const mediaType = tagMediaType(found.row) ?? (await this.#mediaType(found));
-    return this.#decode(found.row, mediaType);
-  }
-
-  async #decode(row: Row, mediaType: string): Promise<unknown> {
-    const codec = this.#codecs.forStored(mediaType);
-    // The codec of structured values keeps no view of what it decodes, so it may read from a buffer that is used again.
-    const blob = codec === cborCodec ? this.#core.blobToDecode(row) : this.#core.blob(row);
-    return codec.decode(blob instanceof Promise ? await blob : blob);
-  }
-
-  async #mediaType({ key, row }: VersionRow): Promise<string> {
-    return mediaTypeOf(row, decodeVersionContent(await this.#core.content(key, row)));
+    const { row } = found;
+    const mediaType = isChunked(row) ? undefined : tagMediaType(row);
+    if (mediaType !== undefined) return this.#values.decode({ row, mediaType, size: 0 });
+    const content = await this.contentOf(found);
+    return this.#values.decode({ row, mediaType: mediaTypeOf(row, content), size: sizeOf(row, content) });
   }
 
   /** The artifact of a row, with the aliases that `reader` sees. */
@@ -158,7 +151,7 @@ export class Versions implements ValueSource {
           : content.code && { sources: content.code },
         environment: await this.environmentOf(content),
       },
-      this,
+      this.#values,
     );
   }
 
@@ -208,7 +201,7 @@ export class Versions implements ValueSource {
       code: code && structuredClone(code),
       environment,
     };
-    return new StoredArtifact(parts, this);
+    return new StoredArtifact(parts, this.#values);
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */
@@ -237,15 +230,6 @@ export class Versions implements ValueSource {
     return aliasVersions(reader.rows(aliasesRange(name)));
   }
 
-  value(row: Row, mediaType: string, options?: CallOptions): Promise<unknown> {
-    return this.#guard(options, () => this.#decode(row, mediaType));
-  }
-
-  bytes(row: Row, options?: CallOptions): Promise<Uint8Array> {
-    // A copy, since the bytes of a large blob may be shared by all who read it.
-    return this.#guard(options, async () => new Uint8Array(await this.#core.blob(row)));
-  }
-
   /** An environment that is known without being read; frozen. */
   remember(digest: Buffer, environment: Environment): void {
     this.#decoded.set(digest.toString("latin1"), environment);
@@ -263,15 +247,6 @@ export class Versions implements ValueSource {
     this.#decoded.set(digest.toString("latin1"), value);
     return value as T;
   }
-}
-
-/** As for a segment that is gone: see `isRetired`. */
-function goneSince(cause: unknown): VarveError {
-  return new VarveError("CORRUPTION", "the version was deleted, and compacted away, since it was looked up", {
-    hint: "try again: nothing is lost",
-    details: { retired: true },
-    cause,
-  });
 }
 
 function deepFreeze(value: unknown): unknown {

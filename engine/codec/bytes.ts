@@ -17,6 +17,11 @@ export function isByteValue(value: unknown): value is Uint8Array {
 
 /** A copy of the bytes in memory of its own, taken now. */
 export function encodeBytes(value: unknown): Uint8Array {
+  return copyOf(viewOfBytes(value));
+}
+
+/** The bytes themselves. @throws UNSUPPORTED_VALUE */
+export function viewOfBytes(value: unknown): Uint8Array {
   if (!isByteValue(value)) {
     throw new VarveError("UNSUPPORTED_VALUE", "value is no Uint8Array or Buffer, so it has no raw bytes", {
       hint: `leave out the codec "${MEDIA_TYPE_BYTES}"`,
@@ -25,7 +30,7 @@ export function encodeBytes(value: unknown): Uint8Array {
   }
   checkBuffer(memoryOf(value).buffer, "value");
   const { buffer, offset, length } = memoryOf(value);
-  return copyOf(new Uint8Array(buffer, offset, length));
+  return new Uint8Array(buffer, offset, length);
 }
 
 /** The bytes as a `Uint8Array` that shares no memory with anything, and whose `buffer` holds nothing else. */

@@ -56,6 +56,12 @@ export class BlobRows {
     return this.#pending ? this.#pending.get(digest).row : this.#stored(digest);
   }
 
+  /** How many rows needed it in a snapshot, whether the log had it or not. */
+  referencesAt(digest: Buffer, snapshot: EnvironmentSnapshot): number {
+    const bytes = this.#environment.get(blobKey(digest), snapshot);
+    return bytes ? decodeBlobRow(bytes).referenceCount : 0;
+  }
+
   /** As it was in a snapshot, those that were about to be dropped included: who reads in it is waited for. */
   at(digest: Buffer, snapshot: EnvironmentSnapshot): BlobRow | undefined {
     const bytes = this.#environment.get(blobKey(digest), snapshot);

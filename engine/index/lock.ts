@@ -147,6 +147,17 @@ export class LockEnvironment {
     if (!allowed) this.#openers.checkNamespaces();
   }
 
+  /** Names this one among those that have the store open. */
+  get openerId(): string {
+    return this.#openers.id;
+  }
+
+  /** Whether the one of that name may write to the store, and is still there. */
+  isOpenBy(openerId: string): boolean {
+    this.refresh();
+    return this.#openers.has(openerId);
+  }
+
   /** How many others may write to the store, those that died without a word included until somebody registers. */
   others(): number {
     return this.#openers.others(WRITERS);

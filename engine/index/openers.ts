@@ -47,6 +47,10 @@ export const WRITERS: EnvironmentRange = { start: Buffer.from("opener/"), end: B
 /** Those that only read too: no other key comes between the two kinds. */
 export const EVERYBODY: EnvironmentRange = { start: WRITERS.start, end: Buffer.from("reader0") };
 
+function openerKey(kind: OpenerKind, id: string): Buffer {
+  return Buffer.from(`${kind}/${id}`);
+}
+
 export function ownSign(): Sign {
   return {
     pid: process.pid,
@@ -87,7 +91,7 @@ export class Openers {
   }
 
   enter(kind: OpenerKind, epoch: number): void {
-    this.#own = { key: Buffer.from(`${kind}/${this.id}`), epoch };
+    this.#own = { key: openerKey(kind, this.id), epoch };
     this.beat();
   }
 
@@ -138,6 +142,12 @@ export class Openers {
     // Each commit asks this, so nothing is decoded.
     for (const { key } of this.#rows().entries(range)) if (!this.#isOwn(key)) count++;
     return count;
+  }
+
+  /** Whether the one of that name may write, and is not gone. */
+  has(id: string): boolean {
+    const value = this.#rows().get(openerKey("opener", id));
+    return value !== undefined && !isGone(signOf<Opener>(value), this.#times);
   }
 
   removeGone(): void {

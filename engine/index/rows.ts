@@ -54,6 +54,12 @@ export interface BlobRow {
   condemned?: boolean;
 }
 
+/** What a state of the index says, by key and by digest. */
+export interface RowsAndBlobs {
+  row(key: Uint8Array): Row | undefined;
+  blobRow(digest: Buffer): BlobRow | undefined;
+}
+
 /** Whether the log has the blob, as far as the index knows. */
 export function isPlaced({ place }: BlobRow): boolean {
   return place.segment !== 0;

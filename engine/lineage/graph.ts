@@ -1,7 +1,7 @@
 import type { LineageEdge, LineageGraph, LineageNode, LineageOptions } from "../api.ts";
+import { digestOf } from "../artifact.ts";
 import type { VersionName } from "../artifact-record.ts";
-import { isDeleted, versionKey } from "../artifact-record.ts";
-import { digestText } from "../blob/digest.ts";
+import { isChunked, isDeleted, versionKey } from "../artifact-record.ts";
 import type { EngineCore } from "../engine.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
 import { parseRef } from "../ref.ts";
@@ -119,9 +119,12 @@ class LineageWalk {
       this.#complete = false;
       return false;
     }
-    const row = this.#snapshot.row(versionKey(name, version));
+    const key = versionKey(name, version);
+    const row = this.#snapshot.row(key);
     await (row && this.#core.settle(row));
-    const digest = row && digestText(row.references[0]!);
+    const content =
+      row && isChunked(row) ? await this.#versions.contentOf({ name, version, key, row }) : undefined;
+    const digest = row && digestOf(row, content);
     const deleted = row === undefined || isDeleted(row);
     this.#nodes.set(ref, { ref, name, version, level, deleted, ...(digest !== undefined && { digest }) });
     return true;

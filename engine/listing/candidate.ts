@@ -1,8 +1,7 @@
 import type { Environment, JsonObject } from "../api.ts";
-import { mediaTypeOf, sizeOf } from "../artifact.ts";
+import { digestOf, mediaTypeOf, sizeOf } from "../artifact.ts";
 import type { VersionContent } from "../artifact-record.ts";
-import { isRewritten, tagMediaType } from "../artifact-record.ts";
-import { digestText } from "../blob/digest.ts";
+import { isChunked, isRewritten, tagMediaType } from "../artifact-record.ts";
 import type { VersionRow } from "../versions.ts";
 import type { Facts } from "../where/evaluate.ts";
 import type { FieldName } from "../where/expression.ts";
@@ -11,7 +10,7 @@ import type { FieldName } from "../where/expression.ts";
 export const Needs = {
   /** The row in the index. */
   row: 0,
-  /** The row, unless the bytes of the value are gone. */
+  /** The row, unless the value is in chunks, or its bytes are gone. */
   size: 1,
   /** The row, unless the version was written again after its save. */
   created: 2,
@@ -20,6 +19,8 @@ export const Needs = {
   /** The content: inline in the row up to 256 bytes, else in the log. */
   content: 8,
   environment: 16,
+  /** The row, unless the value is in chunks. */
+  digest: 32,
 } as const;
 export type Needs = number;
 
@@ -27,7 +28,7 @@ export const FIELD_NEEDS: Record<FieldName, Needs> = {
   name: Needs.row,
   version: Needs.row,
   size: Needs.size,
-  digest: Needs.row,
+  digest: Needs.digest,
   createdAt: Needs.created,
   sequence: Needs.created,
   mediaType: Needs.mediaType,
@@ -65,10 +66,11 @@ export class Candidate implements Facts {
     if (needs === Needs.row || this.#content) return false;
     if (needs & (Needs.content | Needs.environment)) return true;
     const { row } = this.found;
-    const lacksSize = needs & Needs.size && !row.blob;
+    const lacksSize = needs & Needs.size && (!row.blob || isChunked(row));
+    const lacksDigest = needs & Needs.digest && isChunked(row);
     const lacksTime = needs & Needs.created && isRewritten(row);
     const lacksType = needs & Needs.mediaType && tagMediaType(row) === undefined;
-    return Boolean(lacksSize || lacksTime || lacksType);
+    return Boolean(lacksSize || lacksDigest || lacksTime || lacksType);
   }
 
   async #read(needs: Needs): Promise<void> {
@@ -89,7 +91,7 @@ export class Candidate implements Facts {
   }
 
   get digest(): string {
-    return digestText(this.found.row.references[0]!);
+    return digestOf(this.found.row, this.#content);
   }
 
   get createdAt(): number {

@@ -16,6 +16,8 @@ import type {
   Codec,
   CompactReport,
   DeleteReport,
+  Directory,
+  DirectoryEntry,
   Environment,
   Json,
   JsonObject,
@@ -28,6 +30,7 @@ import type {
   PruneReport,
   Ref,
   RepairReport,
+  SaveDirectoryOptions,
   SaveOptions,
   StoreOptions,
   StoreStats,
@@ -124,6 +127,16 @@ async function writing(store: ArtifactStore): Promise<void> {
   };
   await store.save("iris/model", json, options);
   await store.saveFile("iris/raw", "iris.csv", { mediaType: "text/csv" });
+  const how: SaveDirectoryOptions = { ignore: ["*.log"], checkContents: true, tags: { stage: "dev" } };
+  await store.saveDirectory("iris/folder", "folder", how);
+  const directory: Directory = await store.load<Directory>("iris/folder");
+  for await (const entry of directory.list()) {
+    const { path, kind, size, executable, target, digest }: DirectoryEntry = entry;
+    void [path, kind, size, executable, target, digest];
+  }
+  await directory.read("data.csv", { start: 0, end: 10 });
+  await directory.stream("data.csv").cancel();
+  await directory.writeTo("elsewhere");
   const report: DeleteReport = await store.delete("iris/model:all", { aliases: true, purge: false });
   await store.undelete("iris/model:0");
   await store.setAlias("iris/model", "production", 0);
@@ -182,8 +195,6 @@ async function artifacts(artifact: Artifact): Promise<void> {
 
 /** Names that are still to come. */
 async function later(store: ArtifactStore): Promise<void> {
-  // @ts-expect-error later
-  await store.saveDirectory("iris/folder", "folder");
   // @ts-expect-error later
   await store.trace(() => 1);
   // @ts-expect-error later

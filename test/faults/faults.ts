@@ -1,10 +1,13 @@
 import { backupFaults } from "./backup.ts";
+import { chunkFaults } from "./chunk.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
+import { directoryFaults } from "./directory.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
 import { indexFaults } from "./index.ts";
+import { largeFaults } from "./large.ts";
 import { leaseFaults } from "./leases.ts";
 import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
@@ -31,5 +34,8 @@ export const faults: Fault[] = [
   ...compactFaults,
   ...leaseFaults,
   ...segmentsFaults,
+  ...largeFaults,
+  ...chunkFaults,
+  ...directoryFaults,
   ...packFaults,
 ];

@@ -75,7 +75,7 @@ export const lossFaults: Fault[] = [
   {
     name: "a segment of another store counts as a loss",
     file: "engine/log/reader.ts",
-    text: "    if (this.#identity && storeId !== this.#identity.storeId) return true;\n",
+    text: "    if (this.identity && storeId !== this.identity.storeId) return true;\n",
     replacement: "",
     tests: ["store/damage.test.ts"],
   },

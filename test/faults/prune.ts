@@ -46,8 +46,8 @@ export const pruneFaults: Fault[] = [
   {
     name: "a plan counts a blob that other versions need",
     file: "engine/prune-candidates.ts",
-    text: "--this.#left[blob]! === 0",
-    replacement: "--this.#left[blob]! >= 0",
+    text: "--counts[blob]! !== 0) return false;",
+    replacement: "--counts[blob]! < 0) return false;",
     tests: [PRUNE],
   },
   {
@@ -67,8 +67,9 @@ export const pruneFaults: Fault[] = [
   {
     name: "a plan finds only the first of several digests with the same beginning",
     file: "engine/digest-merge.ts",
-    text: "for (; place < length && words[place * WORDS] === first; place++)",
-    replacement: "if (place < length && words[place * WORDS] === first)",
+    text: "for (let place = first; place < this.#numbers.length && words[place * WORDS] === word; place++)",
+    replacement:
+      "for (let place = first; place < Math.min(first + 1, this.#numbers.length) && words[place * WORDS] === word; place++)",
     tests: [TABLES],
   },
   {
@@ -165,7 +166,7 @@ export const pruneFaults: Fault[] = [
   {
     name: "a deleted version comes back without its bytes",
     file: "engine/operations.ts",
-    text: "if (!row.references.every((digest) => transaction.hasBlob(digest))) throw compactedAway(ref);",
+    text: "if (!isWhole(row, transaction)) throw compactedAway(ref);",
     replacement: "",
     tests: [PRUNE, RANDOM],
   },
@@ -179,15 +180,15 @@ export const pruneFaults: Fault[] = [
   {
     name: "statistics call all deleted versions recoverable",
     file: "engine/stats.ts",
-    text: "if (!references.every((digest) => this.#core.catalog.blob(digest))) continue;",
+    text: "if (!isWhole(row, this.#core)) continue;",
     replacement: "",
     tests: [PRUNE],
   },
   {
     name: "statistics of a name count what other names need too",
     file: "engine/stats.ts",
-    text: "row.referenceCount === references[blob]",
-    replacement: "row.referenceCount > 0",
+    text: "if (row?.referenceCount !== references[blob]) continue;",
+    replacement: "if (!row || row.referenceCount === 0) continue;",
     tests: [PRUNE],
   },
   {

@@ -1,5 +1,7 @@
 import fastCheck from "fast-check";
 import type { Json } from "../../engine/api.ts";
+import { Random } from "../helpers/random.ts";
+import { MIB, noise } from "../large/support.ts";
 import type { ModelFilter, ModelRef } from "./store-model.ts";
 
 /** Arbitrary calls on an artifact store, over few names, aliases and values, so that they meet each other. */
@@ -24,6 +26,18 @@ export const VALUES: readonly unknown[] = [
   "long ".repeat(2_000),
   new Uint8Array(70_000).fill(7),
   new Float64Array(12_000).fill(0.5),
+];
+
+const BASE = noise(new Random("", 1));
+/** Kept in chunks, most of which they share. */
+export const LARGE_VALUES: readonly unknown[] = [
+  BASE,
+  Buffer.concat([BASE.subarray(0, 500_000), Buffer.from("put in"), BASE.subarray(500_000)]),
+  new Uint8Array(BASE.subarray(0, MIB + 1)),
+  BASE.toString("latin1", 0, 800_000),
+  Buffer.alloc(2 * MIB),
+  Buffer.from("small"),
+  { small: 1 },
 ];
 
 export interface SaveCall {
@@ -102,11 +116,14 @@ const tagValue = constantFrom("dev", "live", "", "…");
 const json = constantFrom<Json>(0.97, "x", true, [1, null], { deep: { null: null } }, "long ".repeat(100));
 const code = constantFrom(undefined, undefined, SHORT_CODE, LONG_CODE);
 
-function saveOf(input: fastCheck.Arbitrary<ModelRef | PendingIndex>): fastCheck.Arbitrary<SaveCall> {
+function saveOf(
+  input: fastCheck.Arbitrary<ModelRef | PendingIndex>,
+  values: readonly unknown[],
+): fastCheck.Arbitrary<SaveCall> {
   return record({
     type: constant("save" as const),
     name,
-    value: constantFrom(...VALUES),
+    value: constantFrom(...values),
     viaFile: boolean(),
     mediaType: constantFrom(undefined, undefined, "text/csv"),
     code,
@@ -123,9 +140,10 @@ function saveOf(input: fastCheck.Arbitrary<ModelRef | PendingIndex>): fastCheck.
 function changeOf<T extends ModelRef | PendingIndex>(
   target: fastCheck.Arbitrary<T>,
   aliased: fastCheck.Arbitrary<number | PendingIndex>,
+  values: readonly unknown[],
 ): fastCheck.Arbitrary<Change> {
   return oneof(
-    { weight: 6, arbitrary: saveOf(target) as fastCheck.Arbitrary<Change> },
+    { weight: 6, arbitrary: saveOf(target, values) as fastCheck.Arbitrary<Change> },
     { weight: 2, arbitrary: record({ type: constant("delete" as const), ref: target, aliases: boolean() }) },
     { weight: 3, arbitrary: record({ type: constant("setAlias" as const), name, alias, version: aliased }) },
     { weight: 1, arbitrary: record({ type: constant("deleteAlias" as const), name, alias }) },
@@ -154,30 +172,37 @@ const filter: fastCheck.Arbitrary<ModelFilter> = record(
   { requiredKeys: [] },
 );
 
-export const anyCall: fastCheck.Arbitrary<Call> = oneof(
-  { weight: 12, arbitrary: record({ type: constant("change" as const), change: changeOf(ref, version) }) },
-  {
-    weight: 2,
-    arbitrary: record({ type: constant("undelete" as const), ref: oneof(versionRef, versionRef, ref) }),
-  },
-  {
-    weight: 4,
-    arbitrary: record({
-      type: constant("batch" as const),
-      changes: array(changeOf(anyRef, oneof(version, pending)), { maxLength: 6 }),
-      throws: constantFrom(false, false, false, false, true),
-    }),
-  },
-  { weight: 5, arbitrary: record({ type: constant("read" as const), ref }) },
-  {
-    weight: 6,
-    arbitrary: record({ type: constant("list" as const), filter, leaveAfter: constantFrom(99, 99, 1) }),
-  },
-  { weight: 2, arbitrary: record({ type: constant("names" as const), name }) },
-  { weight: 1, arbitrary: record({ type: constant("clock" as const), now: nat(1_000) }) },
-  { weight: 2, arbitrary: record({ type: constantFrom("stats" as const, "verify" as const) }) },
-  {
-    weight: 2,
-    arbitrary: record({ type: constantFrom("reopen" as const, "rebuild" as const, "compact" as const) }),
-  },
-);
+const callWith = (values: readonly unknown[]): fastCheck.Arbitrary<Call> =>
+  oneof(
+    {
+      weight: 12,
+      arbitrary: record({ type: constant("change" as const), change: changeOf(ref, version, values) }),
+    },
+    {
+      weight: 2,
+      arbitrary: record({ type: constant("undelete" as const), ref: oneof(versionRef, versionRef, ref) }),
+    },
+    {
+      weight: 4,
+      arbitrary: record({
+        type: constant("batch" as const),
+        changes: array(changeOf(anyRef, oneof(version, pending), values), { maxLength: 6 }),
+        throws: constantFrom(false, false, false, false, true),
+      }),
+    },
+    { weight: 5, arbitrary: record({ type: constant("read" as const), ref }) },
+    {
+      weight: 6,
+      arbitrary: record({ type: constant("list" as const), filter, leaveAfter: constantFrom(99, 99, 1) }),
+    },
+    { weight: 2, arbitrary: record({ type: constant("names" as const), name }) },
+    { weight: 1, arbitrary: record({ type: constant("clock" as const), now: nat(1_000) }) },
+    { weight: 2, arbitrary: record({ type: constantFrom("stats" as const, "verify" as const) }) },
+    {
+      weight: 2,
+      arbitrary: record({ type: constantFrom("reopen" as const, "rebuild" as const, "compact" as const) }),
+    },
+  );
+
+export const anyCall = callWith(VALUES);
+export const anyLargeCall = callWith(LARGE_VALUES);

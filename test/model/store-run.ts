@@ -29,9 +29,17 @@ export class StoreRun {
   readonly #values = new Map<string, unknown>();
   #store!: ArtifactStore;
   #now = 500;
+  readonly #isExact: boolean;
+  readonly #facts: typeof facts;
 
-  constructor(reopen: (store: ArtifactStore | undefined, clock: () => Date) => Promise<ArtifactStore>) {
+  /** @param isExact blobs and operations are counted, as the model does where each value is one blob */
+  constructor(
+    reopen: (store: ArtifactStore | undefined, clock: () => Date) => Promise<ArtifactStore>,
+    isExact = true,
+  ) {
     this.#reopen = reopen;
+    this.#isExact = isExact;
+    this.#facts = isExact ? facts : (artifact) => ({ ...facts(artifact), sequence: 0 });
   }
 
   async run(calls: readonly Call[]): Promise<void> {
@@ -56,7 +64,10 @@ export class StoreRun {
         return this.#batch(call.changes, call.throws);
       case "undelete": {
         const expected = this.#commit(() => this.#versionFacts(this.#model.undelete(call.ref)));
-        return same(await outcomeOf(async () => facts(await this.#store.undelete(text(call.ref)))), expected);
+        return same(
+          await outcomeOf(async () => this.#facts(await this.#store.undelete(text(call.ref)))),
+          expected,
+        );
       }
       case "read":
         return this.#read(call.ref);
@@ -90,7 +101,7 @@ export class StoreRun {
     });
     const outcome = await outcomeOf(async () => {
       const result = await this.#applyToStore(change);
-      return isArtifact(result) ? facts(result) : result;
+      return isArtifact(result) ? this.#facts(result) : result;
     });
     same(outcome, expected);
   }
@@ -144,7 +155,7 @@ export class StoreRun {
         await Promise.resolve();
         if (throws) throw new VarveError("NOT_SUPPORTED", "the function of the batch gave up");
       });
-      return saved.map(facts);
+      return saved.map(this.#facts);
     });
     same(outcome, expected);
   }
@@ -205,7 +216,7 @@ export class StoreRun {
   async #read(ref: ModelRef): Promise<void> {
     const store = this.#store;
     const get = modelOutcome(() => this.#versionFacts(this.#model.live(ref)));
-    same(await outcomeOf(async () => facts(await store.get(text(ref)))), get);
+    same(await outcomeOf(async () => this.#facts(await store.get(text(ref)))), get);
     const found = modelOutcome(() => this.#model.find(ref) !== undefined);
     same(await outcomeOf(() => store.has(text(ref))), found);
     same(await outcomeOf(async () => (await store.find(text(ref))) !== undefined), found);
@@ -240,7 +251,11 @@ export class StoreRun {
     const { segments, logBytes, logOverheadBytes, indexBytes, ...stats } = await this.#store.stats();
     assert.ok(segments > 0 && logBytes > 0 && indexBytes > 0);
     assert.ok(logOverheadBytes > 0 && logOverheadBytes <= logBytes);
-    assert.deepStrictEqual(stats, this.#model.stats());
+    if (this.#isExact) return assert.deepStrictEqual(stats, this.#model.stats());
+    const counts = ({ names, versions, deletedVersions, aliases, valueBytes }: typeof stats) => {
+      return { names, versions, deletedVersions, aliases, valueBytes };
+    };
+    assert.deepStrictEqual(counts(stats), counts(this.#model.stats()));
   }
 
   async #verify(): Promise<void> {
@@ -257,7 +272,7 @@ export class StoreRun {
     const actual = listed.map((artifact, i) => {
       const version = expected[i];
       const isGone = version?.deleted && !this.#model.hasCode(version);
-      return isGone ? { ...facts(artifact), code: undefined } : facts(artifact);
+      return isGone ? { ...this.#facts(artifact), code: undefined } : this.#facts(artifact);
     });
     assert.deepStrictEqual(
       actual,
@@ -275,7 +290,7 @@ export class StoreRun {
       mediaType,
       size,
       createdAt: new Date(version.createdAt),
-      sequence,
+      sequence: this.#isExact ? sequence : 0,
       backend: "varve",
       code: code === undefined || !this.#model.hasCode(version) ? undefined : { sources: [{ text: code }] },
       inputs,

@@ -3,7 +3,7 @@ import fastCheck from "fast-check";
 import { suite } from "uvu";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import type { Call } from "./store-commands.ts";
-import { anyCall } from "./store-commands.ts";
+import { anyCall, anyLargeCall } from "./store-commands.ts";
 import { StoreRun } from "./store-run.ts";
 import { cleanUp, newFolder, openTestStore, parameters, useSmallSegments } from "./support.ts";
 
@@ -16,7 +16,11 @@ interface Setting {
 }
 
 /** Runs calls on a new store, which is opened anew (with segments of that size) whenever the run asks. */
-async function runCalls(calls: readonly Call[], { durability, segmentBytesMax }: Setting): Promise<void> {
+async function runCalls(
+  calls: readonly Call[],
+  { durability, segmentBytesMax }: Setting,
+  isExact = true,
+): Promise<void> {
   const home = newFolder();
   let segments: { close(): Promise<void> } | undefined;
   const reopen = async (store: ArtifactStore | undefined, clock: () => Date) => {
@@ -27,7 +31,7 @@ async function runCalls(calls: readonly Call[], { durability, segmentBytesMax }:
     return openTestStore(home, { durability, clock });
   };
   try {
-    await new StoreRun(reopen).run(calls);
+    await new StoreRun(reopen, isExact).run(calls);
   } finally {
     await cleanUp();
   }
@@ -54,6 +58,15 @@ test("any sequence of calls agrees with the model when segments are small", asyn
     runCalls(all, { durability: "buffered", segmentBytesMax: size }),
   );
   await fastCheck.assert(property, parameters(50));
+});
+
+test("any sequence of calls with large values agrees with the model", async () => {
+  const segments = fastCheck.constantFrom(undefined, 1_000_000, 100_000);
+  const large = fastCheck.array(anyLargeCall, { maxLength: 30, size: "max" });
+  const property = fastCheck.asyncProperty(large, segments, (all, segmentBytesMax) =>
+    runCalls(all, { durability: "buffered", segmentBytesMax }, false),
+  );
+  await fastCheck.assert(property, parameters(10));
 });
 
 test("lists go over more versions and names than one page has, from the state that they began with", async () => {

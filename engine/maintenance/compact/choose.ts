@@ -23,11 +23,12 @@ export type Run = SegmentSpace[];
 /** Neighbours below this part of a full segment are taken along, so that the number of files stays bounded. */
 const SMALL_PART = 16;
 
-/** Goes over the index once. */
+/** Goes over the index once. @param alsoDead digests of blobs, as text, that the index does not call dead yet */
 export async function segmentSpaces(
   parts: CompactParts,
   ids: readonly number[],
   pace: Pace,
+  alsoDead?: ReadonlySet<string>,
 ): Promise<Map<number, SegmentSpace>> {
   const spaces = new Map<number, SegmentSpace>();
   for (const id of ids) {
@@ -36,8 +37,9 @@ export async function segmentSpaces(
     spaces.set(id, { id, bytes, ...none });
   }
   await eachBlob(parts, pace, (row) => {
-    const space = row.referenceCount === 0 ? spaces.get(row.segment) : undefined;
-    if (!space) return;
+    const space = spaces.get(row.segment);
+    const isDead = row.referenceCount === 0 || alsoDead?.has(row.digest().toString("latin1"));
+    if (!space || !isDead) return;
     space.deadBlobs++;
     space.deadBytes += recordBytes(DIGEST_BYTES, row.length);
     if (row.isCondemned) space.condemned++;

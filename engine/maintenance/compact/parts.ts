@@ -17,6 +17,8 @@ export interface CompactCoreOptions extends Omit<PaceOptions, "timeBudget"> {
   deadShare: number;
   /** The operation up to which history is forgotten. */
   historyBefore?: number | undefined;
+  /** For a dry run: digests, as text, of blobs that would be dead if what needs to be done before were done. */
+  alsoDead?: ReadonlySet<string> | undefined;
   /** Keys that were deleted later, and whose history up to that operation is forgotten all the same. */
   forgotten?: readonly Uint8Array[] | undefined;
   /** Old and new files may lie side by side up to so many bytes at a time; default: what the disk has room for. */

@@ -32,12 +32,12 @@ interface Plan {
 /** What of each segment nothing needs. */
 export async function planFor(
   parts: CompactParts,
-  { historyBefore, forgotten = [] }: CompactCoreOptions,
+  { historyBefore, forgotten = [], alsoDead }: CompactCoreOptions,
   reader: LogReader,
   ids: readonly number[],
   pace: Pace,
 ): Promise<Plan> {
-  const spaces = await segmentSpaces(parts, ids, pace);
+  const spaces = await segmentSpaces(parts, ids, pace, alsoDead);
   const history =
     historyBefore === undefined
       ? undefined

@@ -1,0 +1,200 @@
+import { nodeKey } from "../artifact-record.ts";
+import { OPERATION_BYTES } from "../commit.ts";
+import type { EngineCore } from "../engine.ts";
+import { DIGEST_BYTES } from "../log/format.ts";
+import type { Transaction } from "../transaction.ts";
+import { CHECKED_BLOB_BYTES_MAX } from "../transaction.ts";
+import type { Part, PreparedPart } from "./part.ts";
+import { preparePart, putPart, stateOf } from "./part.ts";
+import { goneMeanwhile, Pins } from "./pins.ts";
+
+/** What is written by one commit: enough to make a sync cheap, few enough that others need not wait for long. */
+const GROUP_BYTES = 8 * 1024 * 1024;
+const GROUP_PARTS = 1_000;
+/** Groups under way: while one is put on the disk, the next ones are written and gathered. */
+const GROUPS_MAX = 3;
+
+export interface WriterSettings {
+  durable: boolean;
+  /** Before so many bytes are written: what to wait for, if there has to be made room first. */
+  room(bytes: number): Promise<void> | undefined;
+  /** Whether what the store has already is pinned from the start: for who can't begin again when it goes meanwhile. */
+  pinsAtOnce: boolean;
+}
+
+/**
+ * Writes the parts of a value that is too large for one batch, group by group, while the rest of it is still read. Until a
+ * version needs them pins do. Memory holds a few groups at most. As long as the store has all parts already nothing is
+ * written at all: saving the same again costs a version.
+ */
+export class PinnedWriter {
+  readonly #core: EngineCore;
+  readonly #settings: WriterSettings;
+  readonly #pins: Pins;
+  /** What the store has, from the first part on, as long as nothing else was met. */
+  #met: Met | undefined;
+  #group: PreparedPart[] = [];
+  #groupBytes = 0;
+  /** What the store has, and is to be pinned with the group. */
+  #held = noneMet();
+  readonly #running = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(core: EngineCore, settings: WriterSettings) {
+    this.#core = core;
+    this.#settings = settings;
+    this.#pins = new Pins(core);
+    this.#met = settings.pinsAtOnce ? undefined : noneMet();
+  }
+
+  /** Resolves when there is room for more. A part that another one names is to be added before it. */
+  async add(part: Part): Promise<void> {
+    // Taken before anything is waited for.
+    const prepared = preparePart(this.#core, part);
+    const state =
+      this.#met || part.bytes.length > CHECKED_BLOB_BYTES_MAX ? await stateOf(this.#core, part) : "absent";
+    if (this.#met && state === "stored") {
+      note(this.#met, part.digest, part.references !== undefined);
+      return;
+    }
+    await this.#pinMet();
+    this.#group.push(state === "damaged" ? { ...prepared, isDamaged: true } : prepared);
+    this.#groupBytes += part.bytes.length;
+    if (this.#groupBytes < GROUP_BYTES && this.#group.length < GROUP_PARTS) return;
+    await this.#room();
+    this.#flush();
+  }
+
+  /** Whether the store has a part, which then stays. @param isNode it names others */
+  hold(digest: Buffer, isNode: boolean): boolean {
+    const { catalog } = this.#core;
+    if (!catalog.blob(digest) || (isNode && !catalog.has(nodeKey(digest)))) return false;
+    note(this.#met ?? this.#held, digest, isNode);
+    return true;
+  }
+
+  /**
+   * Writes the rest together with what `run` does, under the lock: it puts the version that needs the last part.
+   * @param bytesOfRun about what that writes
+   */
+  async finish<T>(run: (transaction: Transaction) => T, bytesOfRun: number): Promise<T> {
+    await Promise.all(this.#running);
+    this.#throwIfFailed();
+    const rest = this.#group;
+    const held = this.#held;
+    const bytes = this.#bytesOf(rest) + bytesOfRun;
+    const nodes = this.#met?.nodes ?? [];
+    const result = await this.#core.commit({
+      run: (transaction) => {
+        this.#pins.check(transaction);
+        checkMet(transaction, held);
+        // As long as a node is there, so is all below.
+        checkNodes(transaction, nodes);
+        for (const each of rest) putPart(transaction, each);
+        return run(transaction);
+      },
+      bytes,
+      durable: this.#settings.durable,
+      undoable: true,
+    });
+    await this.#unpin();
+    return result;
+  }
+
+  /** Nothing of it is needed. */
+  async abandon(): Promise<void> {
+    this.#group = [];
+    await Promise.allSettled(this.#running);
+    await this.#unpin();
+  }
+
+  /** Something new was met: from now on all is pinned, what was met before too. */
+  async #pinMet(): Promise<void> {
+    const met = this.#met;
+    this.#met = undefined;
+    if (!met || met.digests.length === 0) return;
+    const pins = this.#pins.of(met.digests);
+    await this.#core.commit({
+      run: (transaction) => {
+        checkMet(transaction, met);
+        this.#pins.put(transaction, pins);
+      },
+      bytes: met.digests.length * DIGEST_BYTES + OPERATION_BYTES,
+      durable: false,
+      undoable: true,
+    });
+  }
+
+  async #room(): Promise<void> {
+    await this.#settings.room(this.#groupBytes);
+    while (this.#running.size >= GROUPS_MAX) await Promise.race(this.#running);
+    this.#throwIfFailed();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  #flush(): void {
+    const group = this.#group;
+    const held = this.#held;
+    const bytes = this.#bytesOf(group);
+    this.#group = [];
+    this.#groupBytes = 0;
+    this.#held = noneMet();
+    const pins = this.#pins.of([...group.map(({ digest }) => digest), ...held.digests]);
+    const running = this.#core
+      .commit({
+        run: (transaction) => {
+          this.#pins.checkFirst(transaction);
+          checkMet(transaction, held);
+          for (const each of group) putPart(transaction, each);
+          this.#pins.put(transaction, pins);
+        },
+        bytes,
+        // So that the disk is busy all the time, and memory does not fill with what it has not got yet.
+        durable: this.#settings.durable,
+        undoable: true,
+      })
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #bytesOf(group: readonly PreparedPart[]): number {
+    return this.#groupBytes + (group.length + 1) * OPERATION_BYTES + this.#held.digests.length * DIGEST_BYTES;
+  }
+
+  async #unpin(): Promise<void> {
+    if (this.#pins.isEmpty) return;
+    // What is left of them is removed by who compacts once this store is closed.
+    await this.#pins.remove().catch(() => {});
+  }
+}
+
+/** What the store has already of a value. */
+interface Met {
+  digests: Buffer[];
+  /** Those of them that name others. */
+  nodes: Buffer[];
+}
+
+const noneMet = (): Met => ({ digests: [], nodes: [] });
+
+function note(met: Met, digest: Buffer, isNode: boolean): void {
+  met.digests.push(digest);
+  if (isNode) met.nodes.push(digest);
+}
+
+/** Under the lock. @throws as `goneMeanwhile` */
+function checkMet(transaction: Transaction, { digests, nodes }: Met): void {
+  if (!digests.every((digest) => transaction.blobRow(digest))) throw goneMeanwhile();
+  checkNodes(transaction, nodes);
+}
+
+/** A list may outlive its node for a while, and would keep nothing. */
+function checkNodes(transaction: Transaction, nodes: readonly Buffer[]): void {
+  if (!nodes.every((digest) => transaction.row(nodeKey(digest)))) throw goneMeanwhile();
+}

@@ -1,0 +1,70 @@
+import { stat } from "node:fs/promises";
+import type { CallOptions } from "../api.ts";
+import { chunksOf } from "../chunk/chunks.ts";
+import { isByteSource } from "../chunk/source.ts";
+import { OPERATION_BYTES } from "../commit.ts";
+import type { EngineCore } from "../engine.ts";
+import type { FoundVersion, SavePlan } from "../operations.ts";
+import { saveVersion } from "../operations.ts";
+import type { PlannedValue, TakenValue } from "../save.ts";
+import { preparePart, sealWith } from "./part.ts";
+import type { WriterSettings } from "./pinned-writer.ts";
+import { PinnedWriter } from "./pinned-writer.ts";
+import { isGoneMeanwhile } from "./pins.ts";
+import { storeChunks } from "./store-chunks.ts";
+
+export interface LargeSave {
+  core: EngineCore;
+  settings: Omit<WriterSettings, "pinsAtOnce">;
+  value: TakenValue;
+  /** For what the version refers to. */
+  plan(value: PlannedValue): SavePlan;
+}
+
+/**
+ * Saves a value that is longer than one blob may be, or of which nobody knows how long it is: it is read, cut and written at
+ * the same time, in memory of a fixed size. What was written of one that fails is compacted away.
+ */
+export async function saveLarge(save: LargeSave, options: CallOptions): Promise<FoundVersion> {
+  const { from } = save.value;
+  const isRepeatable = from instanceof Uint8Array || (!isByteSource(from) && typeof from.file === "string");
+  try {
+    return await saveOnce(save, false, options);
+  } catch (error) {
+    if (!isRepeatable || !isGoneMeanwhile(error)) throw error;
+    return saveOnce(save, true, options);
+  }
+}
+
+async function saveOnce(
+  { core, settings, value, plan }: LargeSave,
+  pinsAtOnce: boolean,
+  { signal, onProgress }: CallOptions,
+): Promise<FoundVersion> {
+  const { from, mediaType, isForeign } = value;
+  const total = onProgress && (await lengthOf(from));
+  const onBytes = (done: number) =>
+    onProgress?.({ phase: "saving", done, unit: "bytes", ...(total !== undefined && { total }) });
+  const writer = new PinnedWriter(core, { ...settings, pinsAtOnce });
+  try {
+    const chunks = chunksOf(from, { signal, onBytes, seal: isForeign ? sealWith(core) : undefined });
+    const stored = await storeChunks(chunks, (part) => writer.add(part));
+    const { blob, isChunked, digest, size } = stored;
+    const chunked = isChunked ? { chunked: { digest, size } } : {};
+    const planned = plan({ part: preparePart(core, blob), mediaType, ...chunked });
+    const bytes = blob.bytes.length + OPERATION_BYTES;
+    return await writer.finish((transaction) => saveVersion(transaction, planned), bytes);
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+/** As far as it is known beforehand. */
+async function lengthOf(from: TakenValue["from"]): Promise<number | undefined> {
+  if (from instanceof Uint8Array) return from.length;
+  if (from instanceof Blob) return from.size;
+  if (!("file" in from) || typeof from.file !== "string") return undefined;
+  const found = await stat(from.file).catch(() => undefined);
+  return found?.isFile() ? found.size : undefined;
+}

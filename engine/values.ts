@@ -1,0 +1,102 @@
+import type { CallOptions, Directory } from "./api.ts";
+import type { Span, StoredValue, ValueSource } from "./artifact.ts";
+import { isChunked } from "./artifact-record.ts";
+import type { CallGuard } from "./call-guard.ts";
+import { cborCodec } from "./codec/cbor.ts";
+import type { CodecRegistry } from "./codec/codec.ts";
+import type { EngineCore } from "./engine.ts";
+import { VarveError } from "./errors.ts";
+import type { ChunkedValue } from "./large/chunk-reader.ts";
+import { bytesInChunks, chunksIn, wholeValue } from "./large/chunk-reader.ts";
+import { MEDIA_TYPE_DIRECTORY, openDirectory } from "./large/directory-source.ts";
+import { writeFileAtomically } from "./write-file.ts";
+
+const PIECE_BYTES = 64 * 1024;
+
+/** Reads the values of versions: whole or in parts, decoded or as bytes. */
+export class Values implements ValueSource {
+  readonly #core: EngineCore;
+  readonly #codecs: CodecRegistry;
+  readonly #calls: Pick<CallGuard, "read" | "iterate">;
+
+  /** @param calls how calls are counted, and tried again where that helps */
+  constructor(core: EngineCore, codecs: CodecRegistry, calls: Pick<CallGuard, "read" | "iterate">) {
+    this.#core = core;
+    this.#codecs = codecs;
+    this.#calls = calls;
+  }
+
+  /** Small ones without a copy. */
+  async decode(stored: StoredValue): Promise<unknown> {
+    const { row, mediaType } = stored;
+    if (isDirectory(stored)) return this.#directory(stored);
+    const codec = this.#codecs.forStored(mediaType);
+    if (isChunked(row)) return codec.decode(await wholeValue(this.#core, chunkedValue(stored)));
+    // The codec of structured values keeps no view of what it decodes, so it may read from a buffer that is used again.
+    const blob = codec === cborCodec ? this.#core.blobToDecode(row) : this.#core.blob(row);
+    return codec.decode(blob instanceof Promise ? await blob : blob);
+  }
+
+  value(stored: StoredValue, options?: CallOptions): Promise<unknown> {
+    return this.#calls.read(options, () => this.decode(stored));
+  }
+
+  #directory({ row }: StoredValue): Promise<Directory> {
+    return openDirectory(this.#core, this.#calls, row.references[0]!);
+  }
+
+  bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array> {
+    return this.#calls.read(options, async () => {
+      if (isDirectory(stored)) throw noBytes();
+      if (isChunked(stored.row))
+        return bytesInChunks(this.#core, chunkedValue(stored), span, options?.signal);
+      const bytes = await this.#core.blob(stored.row);
+      // A copy, since the bytes of a large blob may be shared by all who read it.
+      return new Uint8Array(bytes.subarray(span.start, span.end));
+    });
+  }
+
+  async *pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    const total = span.end - span.start;
+    let done = 0;
+    for await (const piece of this.#pieces(stored, span, options)) {
+      done += piece.length;
+      options?.onProgress?.({ phase: "reading", done, total, unit: "bytes" });
+      yield piece;
+    }
+  }
+
+  async *#pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    if (isDirectory(stored)) throw noBytes();
+    if (isChunked(stored.row)) {
+      yield* this.#calls.iterate(options, () =>
+        chunksIn(this.#core, chunkedValue(stored), span, options?.signal),
+      );
+      return;
+    }
+    const bytes = await this.bytes(stored, span, options);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.slice(at, at + PIECE_BYTES);
+  }
+
+  async writeTo(stored: StoredValue, path: string, options?: CallOptions): Promise<void> {
+    if (isDirectory(stored)) {
+      const directory = await this.#calls.read(options, () => this.#directory(stored));
+      return directory.writeTo(path, options);
+    }
+    return writeFileAtomically(path, this.pieces(stored, { start: 0, end: stored.size }, options));
+  }
+}
+
+function isDirectory({ row, mediaType }: StoredValue): boolean {
+  return mediaType === MEDIA_TYPE_DIRECTORY && isChunked(row);
+}
+
+function noBytes(): VarveError {
+  return new VarveError("INVALID_ARGUMENT", "a directory has no bytes of its own", {
+    hint: "`value()` gives what lists and reads its files, `writeTo(path)` writes it",
+  });
+}
+
+function chunkedValue({ row, size }: StoredValue): ChunkedValue {
+  return { root: row.references[0]!, place: row.blob, size };
+}
