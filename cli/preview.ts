@@ -2,6 +2,7 @@
 
 import type { Artifact, CallOptions } from "../engine/main.ts";
 import { sizeText } from "./artifact-text.ts";
+import { directoryOf, isDirectory, treeLines } from "./directory.ts";
 import { toForms } from "./json-forms.ts";
 import { isPrintable, jsonText } from "./printable.ts";
 import { isStructured } from "./structured.ts";
@@ -16,6 +17,7 @@ const STRUCTURED_BYTES_MAX = 8 * 1024 ** 2;
 
 /** At most twenty lines, safe for a terminal. */
 export async function preview(artifact: Artifact, call: CallOptions): Promise<string> {
+  if (isDirectory(artifact)) return previewOfDirectory(artifact, call);
   if (!isStructured(artifact)) return previewOfBytes(artifact, call);
   if (artifact.size > STRUCTURED_BYTES_MAX)
     return `(a value of ${sizeText(artifact.size)}: see \`varve get\`)`;
@@ -23,6 +25,15 @@ export async function preview(artifact: Artifact, call: CallOptions): Promise<st
   return value instanceof Uint8Array
     ? previewOfBytes(artifact, call)
     : firstLines(jsonText(toForms(value), 2));
+}
+
+async function previewOfDirectory(artifact: Artifact, call: CallOptions): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of treeLines(await directoryOf(artifact, call), call)) {
+    if (lines.length === LINES_MAX) return [...lines, "…"].join("\n");
+    lines.push(line);
+  }
+  return lines.length > 0 ? lines.join("\n") : "(empty)";
 }
 
 async function previewOfBytes(artifact: Artifact, call: CallOptions): Promise<string> {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { realpath, rename, rm, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { systemError, usageError } from "./errors.ts";
@@ -21,27 +21,17 @@ export async function targetAt(path: string): Promise<Target> {
   return { path: await realpath(path), way: found.isFile() ? "replace" : "stream" };
 }
 
-/** Writes a text whole or not at all. */
-export async function writeText({ path, way }: Target, text: string, signal: AbortSignal): Promise<void> {
-  if (way === "stream") return writeStream({ path, way }, [text], signal);
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await writeFile(temporary, text, { flag: "wx", flush: true, signal });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw systemError(error, `writing ${path}`);
-  }
-}
+type Chunks = Iterable<string> | AsyncIterable<Uint8Array>;
 
-export async function writeStream(
-  { path }: Target,
-  chunks: Iterable<string> | AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): Promise<void> {
+/** A file gets all of it or stays as it was; into a device or pipe it is written as it comes. */
+export async function writeChunks({ path, way }: Target, chunks: Chunks, signal: AbortSignal): Promise<void> {
+  const target = way === "stream" ? path : `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const how = way === "stream" ? {} : { flags: "wx", flush: true };
   try {
-    await pipeline(Readable.from(chunks), createWriteStream(path), { signal });
+    await pipeline(Readable.from(chunks), createWriteStream(target, how), { signal });
+    if (way === "replace") await rename(target, path);
   } catch (error) {
+    if (way === "replace") await rm(target, { force: true }).catch(() => {});
     throw systemError(error, `writing ${path}`);
   }
 }

@@ -25,7 +25,7 @@ export default defineVerb({
   required: ["from", "to"],
   about:
     "Compares value, media type, code, inputs, tags, metadata and environment. Structured values are compared path by path, " +
-    "text line by line, other bytes by size and digest. Exits with 0 whether they differ or not.",
+    "directories file by file, text line by line, other bytes by size and digest. Exits with 0 whether they differ or not.",
   examples: [
     ["varve diff iris/model:2 iris/model:3", "what a new version changed"],
     ["varve diff iris/model@production iris/model --json", "for a script: what is the same is left out"],

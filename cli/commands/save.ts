@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import type { ArtifactStore, CallOptions, CodeInput, SaveOptions } from "../../engine/main.ts";
 import { artifactDocument } from "../artifact-text.ts";
 import { type Context, withStore } from "../context.ts";
@@ -5,7 +6,7 @@ import { usageError } from "../errors.ts";
 import { parseForms } from "../json-forms.ts";
 import { metadataFrom, optional, tagsFrom, wholeNumberFrom } from "../pairs.ts";
 import { printable } from "../printable.ts";
-import { readStdin, readText } from "../reading.ts";
+import { readText } from "../reading.ts";
 import { defineVerb, type OptionValues } from "../verb.ts";
 
 const options = {
@@ -16,12 +17,21 @@ const options = {
   tag: { kind: "list", describe: "tags, as key=value" },
   meta: { kind: "list", describe: "metadata, as key=JSON" },
   "media-type": { kind: "text", describe: "the media type of the file" },
+  ignore: { kind: "list", describe: "what to leave out of a directory: *.log, node_modules/, data/**" },
+  "check-contents": {
+    kind: "flag",
+    describe: "read every file of a directory, also where its times are as they were",
+  },
   "if-version": { kind: "text", describe: 'save only if this is the latest version, or "absent"' },
 } as const;
 
 type Options = OptionValues<typeof options>;
 
-/** Saves what was named, which is one of a file, stdin and a value. Read before the store is opened: a mistake makes no store. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/** Saves what was named, which is one of a file, stdin and a value. A value is read before the store is opened: a mistake makes no store. */
 type Saving = (
   store: ArtifactStore,
   name: string,
@@ -35,9 +45,16 @@ async function savingOf(file: string | undefined, given: Options, context: Conte
   }
   if (file === undefined && mediaType !== undefined) throw usageError("--media-type is for files and stdin");
   if (file === "-") {
-    const bytes = await readStdin(context.io);
-    return (store, name, saveOptions) => store.save(name, bytes, saveOptions);
+    // Read while it is saved: it may be longer than memory.
+    return (store, name, saveOptions) => store.save(name, context.io.stdin, saveOptions);
   }
+  if (file !== undefined && (await isFolder(file))) {
+    if (mediaType !== undefined) throw usageError("--media-type is for files and stdin");
+    const how = { ignore: given.ignore, checkContents: given["check-contents"] };
+    return (store, name, saveOptions) => store.saveDirectory(name, file, { ...saveOptions, ...how });
+  }
+  if (given.ignore.length > 0 || given["check-contents"])
+    throw usageError("--ignore and --check-contents are for directories");
   if (file !== undefined) return (store, name, saveOptions) => store.saveFile(name, file, saveOptions);
   const parsed =
     value === undefined
@@ -71,11 +88,13 @@ export default defineVerb({
   optional: ["file"],
   options,
   about:
-    "Keeps a file's bytes (- for stdin) or a value, and prints the ref of the new version. Makes the store if there is none. " +
+    "Keeps a file's bytes (- for stdin), a directory or a value, and prints the ref of the new version. Makes the store if there is none. " +
     "Options that take several values take all words up to the next option.",
   examples: [
     ["varve save iris/data iris.csv --tag stage=raw", "a file"],
     ["varve save iris/model --value '{\"k\": 3}' --input iris/data:0 --code train.ts", "a value"],
+    ["varve save iris/run runs/17 --ignore '*.tmp'", "a directory as one artifact"],
+    ["tar c photos | varve save photos -", "a stream of any length"],
     ["varve get iris/model | varve save iris/copy --value-file -", "the same value again"],
   ],
   async run({ given: { name, file }, options: given }, context) {

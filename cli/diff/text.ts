@@ -9,7 +9,7 @@ import type { Side } from "./side.ts";
 import type { ValueDifference } from "./value.ts";
 
 const DIGEST_LENGTH = "sha256:".length + 12;
-const BYTE_TYPES = /Array$|^ArrayBuffer$|^DataView$/;
+const BYTE_TYPES = /Array$|^ArrayBuffer$|^DataView$|file$/;
 
 /** One line for each side of each change; lines of texts under a line that tells where they are. */
 export function* differenceLines(difference: Difference): Generator<string> {
@@ -28,7 +28,7 @@ function* sides(path: string, from: string | undefined, to: string | undefined):
 }
 
 function* valueLines(value: ValueDifference): Generator<string> {
-  if (value.kind === "structure") yield* changeLines(value);
+  if (value.kind === "structure" || value.kind === "directory") yield* changeLines(value);
   else if (value.kind === "text") yield* textLines("value", value);
   else {
     const [from, to] = [value.from, value.to].map(

@@ -1,9 +1,11 @@
 /** What differs between the values of two artifacts. */
 
 import type { Artifact, CallOptions } from "../../engine/main.ts";
+import { directoryOf, isDirectory } from "../directory.ts";
 import { isPrintable } from "../printable.ts";
 import { isStructured } from "../structured.ts";
 import { type Changes, changesBetween } from "./changes.ts";
+import { directoryChanges } from "./directory.ts";
 import { type LineDifference, lineDifference } from "./lines.ts";
 
 /** Larger values are told by size and digest: both must be held in memory. */
@@ -17,6 +19,7 @@ interface Whole {
 
 export type ValueDifference =
   | ({ readonly kind: "structure" } & Changes)
+  | ({ readonly kind: "directory" } & Changes)
   | ({ readonly kind: "text" } & LineDifference)
   | { readonly kind: "bytes"; readonly from: Whole; readonly to: Whole };
 
@@ -27,6 +30,10 @@ export async function valueDifference(
   call: CallOptions,
 ): Promise<ValueDifference | undefined> {
   if (from.digest === to.digest && isStructured(from) === isStructured(to)) return undefined;
+  if (isDirectory(from) && isDirectory(to)) {
+    const changes = await directoryChanges(await directoryOf(from, call), await directoryOf(to, call), call);
+    return { kind: "directory", ...changes };
+  }
   const difference =
     isStructured(from) && isStructured(to)
       ? await structuredDifference(from, to, call)
@@ -67,6 +74,7 @@ async function textDifference(
   to: Artifact,
   call: CallOptions,
 ): Promise<ValueDifference | undefined> {
+  if (isDirectory(from) || isDirectory(to)) return undefined;
   if (isStructured(from) !== isStructured(to) || isTooLarge(from, to, TEXT_BYTES_MAX)) return undefined;
   const [a, b] = [await textOf(from, call), await textOf(to, call)];
   return a === undefined || b === undefined ? undefined : { kind: "text", ...lineDifference(a, b) };
