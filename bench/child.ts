@@ -5,6 +5,7 @@ import { packageLoader } from "../cli/bench/packages.ts";
 import type { OpenSubject } from "../cli/bench/subject.ts";
 import { subjects } from "../cli/bench/subjects.ts";
 import { EntrySource } from "../cli/bench/values.ts";
+import { measureLarge } from "./large/steps.ts";
 import { recover } from "./recovery/steps.ts";
 import { measureSpace } from "./space/steps.ts";
 import type { Answer, Memory, Task } from "./task.ts";
@@ -80,6 +81,7 @@ async function perform(task: Task): Promise<Answer> {
     const space = await measureSpace(task);
     return { kind: "done", ...(space && { space }), memory: memoryNow() };
   }
+  if (task.kind === "large") return { kind: "done", large: await measureLarge(task), memory: memoryNow() };
   await fill(task);
   return { kind: "done", memory: memoryNow() };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { measureLimits } from "../cli/bench/limits.ts";
 import { fileSystemOf, machineOf, machineText } from "../cli/bench/machine.ts";
 import { build, resultsFolder } from "./build.ts";
+import { largeLines, measureFiles, measureValue } from "./large/large.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
 import { measureRecovery, type RecoverySettings, recoveryLines } from "./recovery/recovery.ts";
@@ -42,7 +43,7 @@ async function measure(options: Options, folder: string, signal: AbortSignal): P
 
 /** What is measured by size, instead of the workloads. */
 async function bySize<Row>(
-  what: "recovery" | "space",
+  what: "recovery" | "space" | "large" | "files",
   options: Options,
   folder: string,
   signal: AbortSignal,
@@ -76,7 +77,9 @@ async function run(options: Options): Promise<void> {
     const { signal } = interruption;
     if (options.recovery) await bySize("recovery", options, folder, signal, measureRecovery, recoveryLines);
     if (options.space) await bySize("space", options, folder, signal, measureSpaceOf, spaceLines);
-    if (options.recovery || options.space) return;
+    if (options.large) await bySize("large", options, folder, signal, measureValue, largeLines);
+    if (options.files) await bySize("files", options, folder, signal, measureFiles, largeLines);
+    if (options.recovery || options.space || options.large || options.files) return;
     const result = await measure(options, folder, interruption.signal);
     console.log(reportLines(result).join("\n"));
     if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));

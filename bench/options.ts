@@ -27,6 +27,10 @@ export interface Options {
   recovery: number[] | undefined;
   /** Sizes of the stores whose space is measured, instead of the workloads. */
   space: number[] | undefined;
+  /** Sizes of values, in MiB, instead of the workloads. */
+  large: number[] | undefined;
+  /** Files of the directories that are saved, instead of the workloads. */
+  files: number[] | undefined;
 }
 
 const definitions = {
@@ -44,6 +48,8 @@ const definitions = {
   profile: { type: "string" },
   recovery: { type: "string" },
   space: { type: "string" },
+  large: { type: "string" },
+  files: { type: "string" },
   quick: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -58,6 +64,8 @@ export function parseOptions(args: string[]): Options | undefined {
   const defaults = values.quick ? quick : full;
   const number = (name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "seed", standard: number) =>
     numberOf(name, values[name], standard);
+  const sizesOf = (name: "recovery" | "space" | "large" | "files") =>
+    values[name]?.split(",").map((size) => numberOf(name, size, 0));
   const chosen = namesOf("--subjects", values.subjects, subjects);
   const base = values.base ?? chosen[0]!;
   if (!chosen.includes(base)) throw new Error(`--base ${base} is not among the subjects`);
@@ -74,8 +82,10 @@ export function parseOptions(args: string[]): Options | undefined {
     dir: values.dir,
     json: values.json,
     profile: values.profile,
-    recovery: values.recovery?.split(",").map((size) => numberOf("recovery", size, 0)),
-    space: values.space?.split(",").map((size) => numberOf("space", size, 0)),
+    recovery: sizesOf("recovery"),
+    space: sizesOf("space"),
+    large: sizesOf("large"),
+    files: sizesOf("files"),
   };
 }
 
@@ -128,6 +138,9 @@ Options:
                      and a reboot, and to be indexed again; takes 2.5 KiB of disk an artifact
   --space SIZES      only what stores of so many artifacts take beside values, how long a plan of \`prune\` takes, and
                      loads during a compaction; takes 3 KiB of disk an artifact
+  --large MIBS       only values of so many MiB: how fast they are saved and read, and what edits add; takes 7 times
+                     as much disk
+  --files COUNTS     only directories of so many files of 1 KiB, saved twice
   --help             show this help
 `;
 }

@@ -2,6 +2,7 @@
 
 import type { Measurement } from "../cli/bench/measure.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
+import type { LargeFigures, LargeStep } from "./large/figures.ts";
 import type { SpaceFigures } from "./space/figures.ts";
 
 interface TaskBase extends ValueOptions {
@@ -32,7 +33,15 @@ export interface SpaceTask extends TaskBase {
   secondsMax: number;
 }
 
+export interface LargeTask extends TaskBase {
+  kind: "large";
+  step: LargeStep;
+  /** Bytes of the value, or files. */
+  size: number;
+}
+
 export type Task =
+  | LargeTask
   | RecoveryTask
   | SpaceTask
   | (TaskBase & { kind: "fill" })
@@ -51,7 +60,7 @@ export interface Memory {
 }
 
 export type Answer =
-  | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; memory: Memory }
+  | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; large?: LargeFigures; memory: Memory }
   /** A writer has saved enough for being killed. */
   | { kind: "written" }
   | { kind: "failed"; message: string };
