@@ -17,7 +17,7 @@ test.after(() => installed?.remove());
 test("each program prints what stands below it, from the installed package", async () => {
   installed.enter("programs");
   const programs = fences.filter(({ language }) => language === "js");
-  assert.is(programs.length, 2);
+  assert.is(programs.length, 3);
   for (const { name, text } of programs) {
     installed.write(name, text);
     const expected = fences.find((fence) => fence.language === "text" && fence.name === name)!.text;
@@ -29,7 +29,7 @@ test("each program prints what stands below it, from the installed package", asy
 
 test("each command of the tours prints what stands below it", async () => {
   const tours = fences.filter(({ language }) => language === "console");
-  assert.is(tours.length, 2);
+  assert.is(tours.length, 3);
   const mask = ({ command, output }: { command: string; output: string }) =>
     `$ ${command}\n${masked(output)}`;
   for (const { name, text } of tours) {
