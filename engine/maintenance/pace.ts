@@ -58,6 +58,11 @@ export class Pace {
     this.#turnAt = this.#now();
   }
 
+  /** For who can't give way here, or need not. @throws ABORTED */
+  check(): void {
+    throwIfAborted(this.#options.signal);
+  }
+
   /** The walk waited for something, and left the event loop alone meanwhile. */
   waited(): void {
     this.#turnAt = this.#now();

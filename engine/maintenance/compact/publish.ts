@@ -52,6 +52,7 @@ export async function publishRewritten(
   try {
     await writeRewritten(files, path, source, run, decision, header);
     await readBack(files, path, id, header, source.pace);
+    source.pace.check();
     // A copy of a blob that goes may have its twin at the end of the log.
     await parts.settle();
     await lock.hold((state) => {
