@@ -153,7 +153,7 @@ test("changing a value right after save, batch.save or put, or what a read gave,
     const engine = await openTestEngine(newFolder());
     const copies = () => all.map(copyOf);
     const given = [copies(), copies(), copies(), copies()];
-    const written: Promise<unknown>[] = given[0]!.map((value) => store.save("saved", value));
+    const written: Promise<unknown>[] = given[0]!.map((value, i) => store.save(`saved-${i}`, value));
     written.push(
       store.batch((batch) => {
         for (const value of given[1]!) batch.save("batched", value);
@@ -168,12 +168,12 @@ test("changing a value right after save, batch.save or put, or what a read gave,
     for (let round = 0; round < 2; round++) {
       for (const [i, value] of all.entries()) {
         const read = [
-          store.load(`saved:${i}`),
+          store.load(`saved-${i}`),
           store.load(`batched:${i}`),
           engine.get(i),
           engine.get(["b", i]),
         ];
-        const artifact = await store.get(`saved:${i}`);
+        const artifact = await store.get(`saved-${i}`);
         const loaded = await Promise.all([...read, artifact.value(), artifact.value()]);
         for (const one of loaded) {
           assertSame(one, asLoaded(value), `value ${i}, round ${round}`);
