@@ -32,6 +32,7 @@ export async function writeChunks({ path, way }: Target, chunks: Chunks, signal:
     if (way === "replace") await rename(target, path);
   } catch (error) {
     if (way === "replace") await rm(target, { force: true }).catch(() => {});
-    throw systemError(error, `writing ${path}`);
+    // What could not be read is told as the store tells it.
+    throw (error as Error).name === "VarveError" ? error : systemError(error, `writing ${path}`);
   }
 }

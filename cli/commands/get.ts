@@ -69,8 +69,9 @@ async function fileOf(
   { ref }: Artifact,
   call: CallOptions,
 ): Promise<Bytes> {
-  for await (const { kind, size } of directory.list(path, call)) {
-    if (kind !== "file") break;
+  for await (const { kind, size, path: found } of directory.list(path, call)) {
+    // Of a folder the first is what lies in it.
+    if (kind !== "file" || found !== path.replace(/\/$/, "")) break;
     return {
       ref: `${ref} ${path}`,
       size,

@@ -44,17 +44,18 @@ async function savingOf(file: string | undefined, given: Options, context: Conte
     throw usageError("give one of <file>, --value and --value-file");
   }
   if (file === undefined && mediaType !== undefined) throw usageError("--media-type is for files and stdin");
+  const isOfFolders = given.ignore.length > 0 || given["check-contents"];
+  const isOfFile = file === "-" || file === undefined || !(await isFolder(file));
+  if (isOfFile && isOfFolders) throw usageError("--ignore and --check-contents are for directories");
   if (file === "-") {
     // Read while it is saved: it may be longer than memory.
     return (store, name, saveOptions) => store.save(name, context.io.stdin, saveOptions);
   }
-  if (file !== undefined && (await isFolder(file))) {
+  if (file !== undefined && !isOfFile) {
     if (mediaType !== undefined) throw usageError("--media-type is for files and stdin");
     const how = { ignore: given.ignore, checkContents: given["check-contents"] };
     return (store, name, saveOptions) => store.saveDirectory(name, file, { ...saveOptions, ...how });
   }
-  if (given.ignore.length > 0 || given["check-contents"])
-    throw usageError("--ignore and --check-contents are for directories");
   if (file !== undefined) return (store, name, saveOptions) => store.saveFile(name, file, saveOptions);
   const parsed =
     value === undefined

@@ -7,7 +7,7 @@ import type { Side } from "./side.ts";
 /** Changes that are told; the others are only counted. */
 const CHANGES_MAX = 1_000;
 
-/** Both are gone through in step, since both are in the order of their paths' bytes: they may have any number of entries. */
+/** Both are gone through in step, since both are in one order: they may have any number of entries. */
 export async function directoryChanges(from: Directory, to: Directory, call: CallOptions): Promise<Changes> {
   const changes: Change[] = [];
   let count = 0;
@@ -19,12 +19,17 @@ export async function directoryChanges(from: Directory, to: Directory, call: Cal
   const [left, right] = [from.list(undefined, call), to.list(undefined, call)].map(iteratorOf);
   let [a, b] = [await nextOf(left!), await nextOf(right!)];
   while (a || b) {
-    const order = !a ? 1 : !b ? -1 : Buffer.compare(Buffer.from(a.path), Buffer.from(b.path));
+    const order = !a ? 1 : !b ? -1 : Buffer.compare(keyOf(a), keyOf(b));
     note((order <= 0 ? a : b)!.path, order <= 0 ? a : undefined, order >= 0 ? b : undefined);
     if (order <= 0) a = await nextOf(left!);
     if (order >= 0) b = await nextOf(right!);
   }
   return { count, changes };
+}
+
+/** What entries are in order of: an empty folder is where what would be in it is. */
+function keyOf({ path, kind }: DirectoryEntry): Buffer {
+  return Buffer.from(kind === "directory" ? `${path}/` : path);
 }
 
 const iteratorOf = (entries: AsyncIterable<DirectoryEntry>) => entries[Symbol.asyncIterator]();
