@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Plan } from "../directory/support.ts";
@@ -157,6 +158,8 @@ test("get --file of what is no file exits with 2, of what is not there with 3", 
     for (const path of ["data", "data/", "hollow", "bin/latest", "../a.csv", "none", "data/none"])
       codes.push((await get(path)).exitCode!);
     assert.equal(codes, [2, 2, 2, 2, 2, 3, 3], more.join(" "));
+    if (!more.includes("--json"))
+      assert.match((await get("data")).stderr, /data is no file of dir:0\n.*list --tree/);
     const outcome = await get("a.csv", "v");
     assert.is(outcome.exitCode, 2);
     assert.match(outcome.stderr, /no directory/);
@@ -340,7 +343,11 @@ test("stdin that is aborted, or fails, after some MiB leaves no version, and not
   const child = line.start(["save", "s", "-"]);
   child.stdin!.on("error", () => {});
   child.stdin!.write(bytes);
-  while (Number(documentsOf(await line.varve(["stats", "--json"]))[0].logBytes) < 8 * MIB);
+  const errors = buffer(child.stderr!);
+  const logBytes = async () => documentsOf(await line.varve(["stats", "--json"]))[0].logBytes;
+  while (child.exitCode === null && (await logBytes()) < 8 * MIB)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.is(child.exitCode, null, `it ended: ${child.exitCode === null || (await errors)}`);
   child.kill("SIGINT");
   assert.is(await exitOf(child), 130);
   assert.is((await line.varve(["get", "s"])).exitCode, 3);

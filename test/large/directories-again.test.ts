@@ -149,7 +149,8 @@ test("the version before is deleted, or compacted away, or no directory: all is 
 
 for (const [what, change] of [
   ["nothing", () => {}],
-  ["one file", (root: string) => writeFileSync(`${root}/d9/f00009`, "changed")],
+  ["the first file", (root: string) => writeFileSync(`${root}/d0/f00000`, "changed")],
+  ["a file", (root: string) => writeFileSync(`${root}/d9/f00009`, "changed")],
   ["the last file", (root: string) => writeFileSync(`${root}/z`, "new")],
 ] as [string, (root: string) => void][]) {
   test(`the version before goes while it is compared with, and ${what} changed: the new one is whole`, async () => {
