@@ -12,7 +12,9 @@ export const DOCUMENTS = [
   "CONTRIBUTING.md",
   "adapters/README.md",
   "engine/README.md",
+  "engine/chunk/README.md",
   "engine/codec/README.md",
+  "engine/directory/README.md",
   "engine/log/FORMAT.md",
   "engine/where/README.md",
 ];
