@@ -3,14 +3,17 @@ import { nodeKey } from "../artifact-record.ts";
 import { chunksWithin } from "../chunk/range.ts";
 import type { EngineCore } from "../engine.ts";
 import { isCorruption, throwIfAborted, VarveError } from "../errors.ts";
+import { DIGEST_BYTES, RecordKind, recordBytes } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import { isRetired } from "../log/reader.ts";
 import { goneSince } from "../not-found.ts";
 
 /** More would be in memory twice while it is decoded: larger values are for streams. */
 export const LOADED_BYTES_MAX = 1024 * 1024 * 1024;
-/** Chunks that are read at the same time: some on other threads, while the first is used. */
-const AHEAD = 4;
+/** Chunks that lie one behind the other are read together, up to so many bytes. */
+const RUN_BYTES_MAX = 512 * 1024;
+/** Runs that are read at the same time, on other threads, while the first is used. */
+const AHEAD = 3;
 
 /** A value in chunks. */
 export interface ChunkedValue {
@@ -40,26 +43,56 @@ export async function* chunksIn(
   // From here on what is looked up stays in its place, whatever is deleted and compacted meanwhile.
   const release = core.holdEpoch();
   try {
-    const wanted = await findChunks(core, value, span, signal);
-    const reading: Promise<Uint8Array>[] = [];
+    const runs = runsOf(await findChunks(core, value, span, signal));
+    const reading: Promise<Uint8Array[] | undefined>[] = [];
     let next = 0;
-    for (let at = 0; at < wanted.length; at++) {
-      while (next < wanted.length && next < at + AHEAD) reading.push(readChunk(core, wanted[next++]!));
-      // Of the others nobody waits when this one fails.
-      for (const each of reading) each.catch(() => {});
-      yield await reading.shift()!;
-      throwIfAborted(signal);
+    for (const run of runs) {
+      while (next < runs.length && reading.length < AHEAD) reading.push(readRun(core, runs[next++]!));
+      const together = await reading.shift()!;
+      for (const [i, chunk] of run.entries()) {
+        yield wantedOf(chunk, together ? together[i]! : await core.blobByDigest(chunk.digest, chunk.place));
+        throwIfAborted(signal);
+      }
     }
   } finally {
     release();
   }
 }
 
-async function readChunk(
-  core: EngineCore,
-  { digest, length, place, start, end }: Wanted,
-): Promise<Uint8Array> {
-  const bytes = await core.blobByDigest(digest, place);
+/** Neighbours in one segment, as most chunks of a value are. */
+function runsOf(wanted: readonly Wanted[]): Wanted[][] {
+  const runs: Wanted[][] = [];
+  let bytes = 0;
+  for (const chunk of wanted) {
+    const run = runs.at(-1);
+    bytes += chunk.length;
+    if (run && bytes <= RUN_BYTES_MAX && liesBehind(run.at(-1)!, chunk)) run.push(chunk);
+    else {
+      runs.push([chunk]);
+      bytes = chunk.length;
+    }
+  }
+  return runs;
+}
+
+function liesBehind({ place: a }: Wanted, { place: b }: Wanted): boolean {
+  if (!a || !b || a.segment !== b.segment) return false;
+  return a.offset + recordBytes(DIGEST_BYTES, a.payloadLength) === b.offset;
+}
+
+/** Undefined where one of them can't be read so, for whatever reason: then each is asked for by itself. */
+async function readRun(core: EngineCore, run: readonly Wanted[]): Promise<Uint8Array[] | undefined> {
+  const places = run.map(({ place }) => place).filter((place) => place !== undefined);
+  if (places.length < run.length) return undefined;
+  const digests = run.map(({ digest }) => digest);
+  try {
+    return await core.reader.readNeighbours(places, RecordKind.blob, digests);
+  } catch {
+    return undefined;
+  }
+}
+
+function wantedOf({ length, start, end }: Wanted, bytes: Uint8Array): Uint8Array {
   if (bytes.length !== length) throw wrongLength(bytes.length, length);
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }

@@ -1,14 +1,8 @@
 import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
-import { checksum } from "./checksum.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import {
-  decodeSegmentHeader,
-  RECORD_HEADER_BYTES,
-  readRecordHeader,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_MAGIC,
-} from "./format.ts";
+import { decodeSegmentHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
+import { checkedPayload } from "./payload.ts";
 import type { LogIdentity } from "./segment-header.ts";
 import { fromSegmentFailure, readSegmentHeader } from "./segment-header.ts";
 import { segmentId, segmentNumber, segmentPath, segmentText } from "./segment-id.ts";
@@ -172,6 +166,38 @@ export class LogReader {
     }
   }
 
+  /** The payloads of records that lie one behind the other in one segment, by one read on another thread. */
+  async readNeighbours(
+    places: readonly RecordPlace[],
+    kind: RecordKind,
+    keys: readonly Uint8Array[],
+  ): Promise<Buffer[]> {
+    const segment = this.segment(places[0]!.segment);
+    const start = places[0]!.offset;
+    const ends = places.map(
+      ({ offset, payloadLength }, i) =>
+        offset - start + RECORD_HEADER_BYTES + keys[i]!.length + payloadLength,
+    );
+    const bytes = Buffer.allocUnsafeSlow(ends.at(-1)!);
+    segment.busy++;
+    try {
+      const got = await segment.file.readAsync(bytes, start);
+      return places.map((place, i) =>
+        checkedPayload(
+          segment,
+          place,
+          kind,
+          keys[i]!,
+          bytes.subarray(place.offset - start, Math.min(ends[i]!, got)),
+        ),
+      );
+    } catch (error) {
+      throw fromSystemError(error, `reading ${segment.path}`);
+    } finally {
+      segment.busy--;
+    }
+  }
+
   /** Files may have been replaced: each is opened again at its next read. Those being read go on with what they have. */
   forget(): void {
     for (const [id, segment] of this.#open) {
@@ -237,38 +263,4 @@ function wholeHeader(file: LogFile, path: string): SegmentHeader | undefined {
 function beginsSegment(file: LogFile, size: number): boolean {
   const begin = Buffer.alloc(Math.min(size, SEGMENT_MAGIC.length));
   return file.read(begin, 0) === begin.length && SEGMENT_MAGIC.subarray(0, begin.length).equals(begin);
-}
-
-function checkedPayload(
-  segment: OpenSegment,
-  place: RecordPlace,
-  kind: RecordKind,
-  key: Uint8Array,
-  bytes: Buffer,
-): Buffer {
-  const salt = segment.header.salt;
-  const header = readRecordHeader(bytes, 0, salt);
-  const keyEnd = RECORD_HEADER_BYTES + key.length;
-  const sound =
-    header !== undefined &&
-    header.kind === kind &&
-    header.payloadLength === place.payloadLength &&
-    bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength).equals(key);
-  if (!sound) throw damagedRecord(segment, place, "header");
-  const payload = bytes.subarray(keyEnd, keyEnd + header.payloadLength);
-  if (payload.length !== header.payloadLength || checksum(payload, salt) !== header.payloadChecksum) {
-    throw damagedRecord(segment, place, "payload");
-  }
-  return payload;
-}
-
-function damagedRecord(segment: OpenSegment, place: RecordPlace, part: string): VarveError {
-  return new VarveError(
-    "CORRUPTION",
-    `damaged ${part} of the record at offset ${place.offset} of ${segmentText(segment.id)} (${segment.path})`,
-    {
-      hint: "`varve verify` lists all damage; other artifacts stay readable",
-      details: { segment: segmentNumber(segment.id), offset: place.offset },
-    },
-  );
 }

@@ -133,9 +133,24 @@ export const largeFaults: Fault[] = [
   {
     name: "a stream reads all chunks at once",
     file: "engine/large/chunk-reader.ts",
-    text: "next < wanted.length && next < at + AHEAD",
-    replacement: "next < wanted.length",
+    text: "next < runs.length && reading.length < AHEAD",
+    replacement: "next < runs.length",
     tests: ["large/reading.test.ts"],
+  },
+  {
+    name: "each chunk is read by itself",
+    file: "engine/large/chunk-reader.ts",
+    text: "a.offset + recordBytes(DIGEST_BYTES, a.payloadLength) === b.offset",
+    replacement: "a.offset === b.offset",
+    tests: ["large/reading.test.ts"],
+  },
+  {
+    name: "what can't be read together is not read at all",
+    file: "engine/large/chunk-reader.ts",
+    text: "    return await core.reader.readNeighbours(places, RecordKind.blob, digests);\n  } catch {\n    return undefined;\n",
+    replacement:
+      "    return await core.reader.readNeighbours(places, RecordKind.blob, digests);\n  } catch (error) {\n    throw error;\n",
+    tests: ["large/damage.test.ts"],
   },
   {
     name: "any number of bytes is put in memory",

@@ -4,14 +4,14 @@ import type { Fault } from "./fault.ts";
 export const logFaults: Fault[] = [
   {
     name: "checksums of payloads are not checked when read",
-    file: "engine/log/reader.ts",
+    file: "engine/log/payload.ts",
     text: "checksum(payload, salt) !== header.payloadChecksum",
     replacement: "salt < 0n",
     tests: ["store/damage.test.ts"],
   },
   {
     name: "the key of a record is not compared when read",
-    file: "engine/log/reader.ts",
+    file: "engine/log/payload.ts",
     text: "bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength).equals(key)",
     replacement: "key.length >= 0",
     tests: ["log/reader.test.ts", "store/damage.test.ts"],
@@ -39,7 +39,7 @@ export const logFaults: Fault[] = [
   },
   {
     name: "the header of a record is not checked when it is read",
-    file: "engine/log/reader.ts",
+    file: "engine/log/payload.ts",
     text: '  if (!sound) throw damagedRecord(segment, place, "header");',
     replacement: "",
     tests: ["crash/damage-log.test.ts"],

@@ -6,6 +6,7 @@ export interface Counts {
   appendedBytes: number;
   syncs: number;
   folderSyncs: number;
+  reads: number;
   readBytes: number;
   opens: number;
 }
@@ -17,6 +18,7 @@ export class WatchedFiles implements FileSystem {
     appendedBytes: 0,
     syncs: 0,
     folderSyncs: 0,
+    reads: 0,
     readBytes: 0,
     opens: 0,
   };
@@ -97,12 +99,14 @@ class WatchedFile implements LogFile {
 
   read(into: Buffer, position: number): number {
     const got = this.#file.read(into, position);
+    this.#files.counts.reads++;
     this.#files.counts.readBytes += got;
     return got;
   }
 
   async readAsync(into: Buffer, position: number): Promise<number> {
     const got = await this.#file.readAsync(into, position);
+    this.#files.counts.reads++;
     this.#files.counts.readBytes += got;
     return got;
   }

@@ -76,6 +76,17 @@ test("a stream reads no further ahead than a few chunks", async () => {
   await reader.cancel();
 });
 
+test("chunks that lie one behind the other are read together", async () => {
+  const files = new WatchedFiles();
+  const store = await openSeamStore(newFolder(), { files }, "buffered");
+  const bytes = noise(random, 9 * MIB);
+  const artifact = await store.save("a", bytes);
+  const before = files.counts.reads;
+  same(await collected(artifact.stream()), bytes);
+  const reads = files.counts.reads - before;
+  assert.ok(reads < 40, `${reads} reads for some 150 chunks`);
+});
+
 test("a stream that is left early, aborted, or never begun holds nothing", async () => {
   const home = newFolder();
   const store = await openTestStore(home);
