@@ -74,6 +74,20 @@ async function healed(store: ArtifactStore, home: string, bytes: Buffer): Promis
   same(await again.load("a:0"), bytes);
 }
 
+test("a stream gives all that lies before a damaged chunk", async () => {
+  const last = ({ chunks }: { chunks: Chunk[] }) => chunks.at(-1)!.bytes;
+  const { home, bytes } = await damagedHome(last);
+  const store = await openTestStore(home, BUFFERED);
+  const got: Uint8Array[] = [];
+  const reader = (await store.get("a")).stream().getReader();
+  const read = async () => {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) got.push(piece.value);
+  };
+  await failureWithHint(read, "CORRUPTION");
+  const { length } = last(await chunksWith(bytes));
+  same(Buffer.concat(got), bytes.subarray(0, bytes.length - length));
+});
+
 for (const [what, part] of PARTS) {
   test(`${what}: CORRUPTION, which verify tells; all else is read`, async () => {
     const { home, bytes, fine } = await damagedHome(part);
