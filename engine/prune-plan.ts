@@ -102,7 +102,8 @@ class Planning {
       protected: this.#protected(victims),
       plannedBytes: going.bytes,
       forgets,
-      logBytes: bytesLeft(),
+      // Where nothing goes a full segment may still be followed by an empty one.
+      logBytes: bytesLeft() + (isCompacted() ? 0 : SEGMENT_HEADER_BYTES),
     };
   }
 
