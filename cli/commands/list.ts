@@ -9,6 +9,10 @@ import { defineVerb } from "../verb.ts";
 /** What no name can hold tells a ref from a pattern. */
 const isRef = (text: string): boolean => /[:@]/.test(text);
 
+function hasFilters({ tree: _, ...filters }: Record<string, unknown>): boolean {
+  return Object.values(filters).some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
+}
+
 async function listDirectory(ref: string, context: Context): Promise<undefined> {
   await withStore(context, "read", async (store, call) => {
     const artifact = await store.get(ref, call);
@@ -48,7 +52,11 @@ export default defineVerb({
     ["varve list --tree iris/data:2", "the files of a directory; with --json one document each"],
   ],
   async run({ given: { pattern }, options }, context) {
-    if (options.tree && pattern !== undefined && isRef(pattern)) return listDirectory(pattern, context);
+    if (options.tree && pattern !== undefined && isRef(pattern)) {
+      if (hasFilters(options))
+        throw usageError("filters are for artifacts, not for the files of a directory");
+      return listDirectory(pattern, context);
+    }
     if (options.tree && context.json) throw usageError("--tree and --json exclude each other");
     if (options.tree && (options.sort ?? "name") !== "name") throw usageError("--tree is sorted by name");
     const filter = await filterFrom(pattern, options);

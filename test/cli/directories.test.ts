@@ -200,6 +200,8 @@ test("list --tree shows what is in a directory; with --json a document each", as
   assert.equal(documents.at(-1), { path: "hollow", kind: "directory" });
   refused(await line.varve(["list", "--tree", "v:0"]), 2, /varve show/);
   refused(await line.varve(["list", "--tree", "dir:7"]), 3);
+  for (const filter of [["--tag", "a=b"], ["--all-versions"], ["--limit", "1"]])
+    refused(await line.varve(["list", "dir:0", "--tree", ...filter]), 2, /filters/);
   // Without a version it is a pattern, as ever.
   assert.match((await line.varve(["list", "--tree", "dir"])).stdout, /^dir\b/);
 });
