@@ -9,8 +9,9 @@ import { defineVerb } from "../verb.ts";
 /** What no name can hold tells a ref from a pattern. */
 const isRef = (text: string): boolean => /[:@]/.test(text);
 
-function hasFilters({ tree: _, ...filters }: Record<string, unknown>): boolean {
-  return Object.values(filters).some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
+function hasFilters(options: Record<string, unknown>): boolean {
+  const given = Object.keys(filterOptions).map((name) => options[name]);
+  return given.some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
 }
 
 async function listDirectory(ref: string, context: Context): Promise<undefined> {
