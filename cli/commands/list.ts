@@ -55,7 +55,10 @@ export default defineVerb({
   async run({ given: { pattern }, options }, context) {
     if (options.tree && pattern !== undefined && isRef(pattern)) {
       if (hasFilters(options))
-        throw usageError("filters are for artifacts, not for the files of a directory");
+        throw usageError(
+          "filters are for artifacts, not for the files of a directory",
+          "leave the filters out",
+        );
       return listDirectory(pattern, context);
     }
     if (options.tree && context.json) throw usageError("--tree and --json exclude each other");
