@@ -1,9 +1,26 @@
 import { VarveError } from "../errors.ts";
 import { checksum } from "./checksum.ts";
-import type { RecordKind } from "./format.ts";
+import type { LogFile } from "./file.ts";
+import type { RecordKind, SegmentHeader } from "./format.ts";
 import { RECORD_HEADER_BYTES, readRecordHeader } from "./format.ts";
-import type { OpenSegment, RecordPlace } from "./reader.ts";
 import { segmentNumber, segmentText } from "./segment-id.ts";
+
+/** Where a record lies, and how long its parts are. */
+export interface RecordPlace {
+  /** Its id. */
+  segment: number;
+  offset: number;
+  payloadLength: number;
+}
+
+export interface OpenSegment {
+  readonly id: number;
+  readonly path: string;
+  readonly file: LogFile;
+  readonly header: SegmentHeader;
+  /** Asynchronous reads and scans under way: not to be closed under them. */
+  busy: number;
+}
 
 /** The payload of the record that `bytes` are, once header, key and payload are those of their checksums. @throws CORRUPTION */
 export function checkedPayload(

@@ -2,34 +2,20 @@ import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
 import { decodeSegmentHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
+import type { OpenSegment, RecordPlace } from "./payload.ts";
 import { checkedPayload } from "./payload.ts";
 import type { LogIdentity } from "./segment-header.ts";
 import { fromSegmentFailure, readSegmentHeader } from "./segment-header.ts";
 import { segmentId, segmentNumber, segmentPath, segmentText } from "./segment-id.ts";
 import { isSuperseded } from "./segment-list.ts";
 
+export type { OpenSegment, RecordPlace };
+
 /** Reads below this size are done at once: the thread pool costs 28 µs, a cached read of 1 KiB under 1 µs. */
 const SYNCHRONOUS_BYTES_MAX = 64 * 1024;
 /** Above this size the allocation of a buffer costs little beside the rest. */
 const SHARED_BYTES = 8 * 1024;
 const OPEN_SEGMENTS_MAX = 128;
-
-/** Where a record lies, and how long its parts are. */
-export interface RecordPlace {
-  /** Its id. */
-  segment: number;
-  offset: number;
-  payloadLength: number;
-}
-
-export interface OpenSegment {
-  readonly id: number;
-  readonly path: string;
-  readonly file: LogFile;
-  readonly header: SegmentHeader;
-  /** Asynchronous reads and scans under way: not to be closed under them. */
-  busy: number;
-}
 
 /** Reads records of the log by place, each checked against its checksums before it is given out. */
 export class LogReader {
