@@ -27,6 +27,12 @@ export function flag(value: unknown, name: string): boolean | undefined {
   throw invalid(`${name} must be true or false, not ${printed(value)}`, "leave it away for the default");
 }
 
+/** @param what ends "the path of" */
+export function checkPath(path: unknown, what: string, hint: string): void {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return;
+  throw invalid(`the path of ${what} must be a text without a zero byte, and not empty`, hint);
+}
+
 export function printed(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
   if (typeof value === "bigint") return `${value}n`;

@@ -4,10 +4,16 @@ import { isChunked, isDeleted, tagMediaType } from "./artifact-record.ts";
 import { digestText } from "./blob/digest.ts";
 import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
+import type { RecordPlace } from "./log/reader.ts";
+
+/** Where a blob lay in an earlier state, for as long as that is kept: what it names can be read until then. */
+export type PlaceOfBlob = (digest: Buffer) => RecordPlace | undefined;
 
 /** A value as it is stored. */
 export interface StoredValue {
   row: Row;
+  /** Of the state that the row is from, if that is an earlier one: the row names no more than the first blob of a value. */
+  placeOf?: PlaceOfBlob | undefined;
   mediaType: string;
   /** Bytes. */
   size: number;
@@ -33,6 +39,7 @@ export interface ArtifactParts {
   name: string;
   version: number;
   row: Row;
+  placeOf?: PlaceOfBlob | undefined;
   content: VersionContent;
   aliases: string[];
   code: Code | undefined;
@@ -59,6 +66,7 @@ export class StoredArtifact implements Artifact {
   readonly aliases: string[];
   readonly deleted: boolean;
   readonly #row: Row;
+  readonly #placeOf: PlaceOfBlob | undefined;
   readonly #source: ValueSource;
 
   constructor(parts: ArtifactParts, source: ValueSource) {
@@ -81,6 +89,7 @@ export class StoredArtifact implements Artifact {
     this.aliases = parts.aliases;
     this.deleted = isDeleted(row);
     this.#row = row;
+    this.#placeOf = parts.placeOf;
     this.#source = source;
   }
 
@@ -93,20 +102,7 @@ export class StoredArtifact implements Artifact {
   }
 
   stream(range?: ByteRange, options?: CallOptions): ReadableStream<Uint8Array> {
-    const pieces = this.#source.pieces(this.#stored, checkedRange(range, this.size), options);
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          const { done, value } = await pieces.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
-        },
-        cancel: async () => {
-          await pieces.return(undefined);
-        },
-      },
-      { highWaterMark: 0 },
-    );
+    return ReadableStream.from(this.#source.pieces(this.#stored, checkedRange(range, this.size), options));
   }
 
   writeTo(path: string, options?: CallOptions): Promise<void> {
@@ -114,7 +110,7 @@ export class StoredArtifact implements Artifact {
   }
 
   get #stored(): StoredValue {
-    return { row: this.#row, mediaType: this.mediaType, size: this.size };
+    return { row: this.#row, placeOf: this.#placeOf, mediaType: this.mediaType, size: this.size };
   }
 }
 

@@ -40,9 +40,9 @@ export class EngineSnapshot {
     return this.#catalog.rowAt(key, this.#snapshot);
   }
 
-  /** Where a blob lay. */
+  /** Where a blob lay, as long as it is sure to lie there still. */
   placeOfBlob(digest: Buffer): RecordPlace | undefined {
-    return this.blobRow(digest)?.place;
+    return this.#open ? this.blobRow(digest)?.place : undefined;
   }
 
   /** How many rows needed a blob, whether the log had it or not. */
@@ -65,11 +65,11 @@ export class EngineSnapshot {
   }
 
   /** The rows of a range, read page by page. */
-  *pages(range: EnvironmentRange): Generator<{ key: Buffer; row: Row }[]> {
+  *pages(range: EnvironmentRange, rowsPerPage = PAGE_ROWS): Generator<{ key: Buffer; row: Row }[]> {
     let left = range.limit ?? Number.POSITIVE_INFINITY;
     let next = range;
     while (left > 0) {
-      const page = this.rows({ ...next, limit: Math.min(PAGE_ROWS, left) });
+      const page = this.rows({ ...next, limit: Math.min(rowsPerPage, left) });
       if (page.length === 0) return;
       yield page;
       left -= page.length;

@@ -13,6 +13,7 @@ import type {
   SaveDirectoryOptions,
   SaveOptions,
 } from "./api.ts";
+import { checkPath } from "./argument.ts";
 import { QueuedBatch } from "./batch.ts";
 import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
 import { isByteSource } from "./chunk/source.ts";
@@ -95,6 +96,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
+      checkPath(path, "a file", 'for example saveFile("table", "table.csv")');
       const taken = takeOptions(name, options, refNow);
       return this.#saveLarge(name, takeSource({ file: path }, options), taken, options);
     });
@@ -153,7 +155,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
     return this.calls.read(options, async () => {
       const found = this.#versions.require(parseRef(ref));
-      return (await this.#versions.load(found)) as T;
+      return (await this.#versions.load(found, options)) as T;
     });
   }
 

@@ -27,22 +27,23 @@ export class Values implements ValueSource {
   }
 
   /** Small ones without a copy. */
-  async decode(stored: StoredValue): Promise<unknown> {
+  async decode(stored: StoredValue, options?: CallOptions): Promise<unknown> {
     const { row, mediaType } = stored;
     if (isDirectory(stored)) return this.#directory(stored);
     const codec = this.#codecs.forStored(mediaType);
-    if (isChunked(row)) return codec.decode(await wholeValue(this.#core, chunkedValue(stored)));
+    if (isChunked(row))
+      return codec.decode(await wholeValue(this.#core, chunkedValue(stored), options?.signal));
     // The codec of structured values keeps no view of what it decodes, so it may read from a buffer that is used again.
     const blob = codec === cborCodec ? this.#core.blobToDecode(row) : this.#core.blob(row);
     return codec.decode(blob instanceof Promise ? await blob : blob);
   }
 
   value(stored: StoredValue, options?: CallOptions): Promise<unknown> {
-    return this.#calls.read(options, () => this.decode(stored));
+    return this.#calls.read(options, () => this.decode(stored, options));
   }
 
-  #directory({ row }: StoredValue): Promise<Directory> {
-    return openDirectory(this.#core, this.#calls, row.references[0]!);
+  #directory(stored: StoredValue): Promise<Directory> {
+    return openDirectory(this.#core, this.#calls, chunkedValue(stored));
   }
 
   bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array> {
@@ -88,7 +89,7 @@ export class Values implements ValueSource {
 }
 
 function isDirectory({ row, mediaType }: StoredValue): boolean {
-  return mediaType === MEDIA_TYPE_DIRECTORY && isChunked(row);
+  return isChunked(row) && mediaType === MEDIA_TYPE_DIRECTORY;
 }
 
 function noBytes(): VarveError {
@@ -97,6 +98,6 @@ function noBytes(): VarveError {
   });
 }
 
-function chunkedValue({ row, size }: StoredValue): ChunkedValue {
-  return { root: row.references[0]!, place: row.blob, size };
+function chunkedValue({ row, placeOf, size }: StoredValue): ChunkedValue {
+  return { root: row.references[0]!, place: row.blob, placeOf, size };
 }

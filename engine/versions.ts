@@ -1,4 +1,4 @@
-import type { Artifact, Code, Environment } from "./api.ts";
+import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
@@ -44,7 +44,7 @@ export interface VersionRow {
 export interface RowReader {
   row(key: Uint8Array): Row | undefined;
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
-  /** Where a blob lay then; a snapshot knows. */
+  /** Where a blob lay then; a snapshot knows, as long as it is open. */
   placeOfBlob?(digest: Buffer): RecordPlace | undefined;
 }
 
@@ -113,14 +113,14 @@ export class Versions {
   }
 
   /** The value of a version: one positioned read of its blob, checked, decoded. */
-  async load(found: VersionRow): Promise<unknown> {
+  async load(found: VersionRow, options?: CallOptions): Promise<unknown> {
     const unsettled = this.settle(found);
     if (unsettled) await unsettled;
     const { row } = found;
-    const mediaType = isChunked(row) ? undefined : tagMediaType(row);
-    if (mediaType !== undefined) return this.#values.decode({ row, mediaType, size: 0 });
-    const content = await this.contentOf(found);
-    return this.#values.decode({ row, mediaType: mediaTypeOf(row, content), size: sizeOf(row, content) });
+    const known = isChunked(row) ? undefined : tagMediaType(row);
+    const content = known === undefined ? await this.contentOf(found) : undefined;
+    const mediaType = known ?? mediaTypeOf(row, content!);
+    return this.#values.decode({ row, mediaType, size: sizeOf(row, content) }, options);
   }
 
   /** The artifact of a row, with the aliases that `reader` sees. */
@@ -144,6 +144,7 @@ export class Versions {
         name,
         version,
         row,
+        placeOf: isChunked(row) ? reader.placeOfBlob?.bind(reader) : undefined,
         content,
         aliases: [...aliases].filter(([, target]) => target === version).map(([alias]) => alias),
         code: content.codeIsBlob

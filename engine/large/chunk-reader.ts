@@ -1,4 +1,4 @@
-import type { Span } from "../artifact.ts";
+import type { PlaceOfBlob, Span } from "../artifact.ts";
 import { nodeKey } from "../artifact-record.ts";
 import { chunksWithin } from "../chunk/range.ts";
 import type { EngineCore } from "../engine.ts";
@@ -21,6 +21,8 @@ export interface ChunkedValue {
   root: Buffer;
   /** Where that lay when the value was looked up. */
   place?: RecordPlace | undefined;
+  /** Where what it consists of lay then. */
+  placeOf?: PlaceOfBlob | undefined;
   size: number;
 }
 
@@ -100,19 +102,19 @@ function wantedOf({ length, start, end }: Wanted, bytes: Uint8Array): Uint8Array
 /** @throws ABORTED */
 async function findChunks(
   core: EngineCore,
-  { root, place, size }: ChunkedValue,
+  { root, place, placeOf, size }: ChunkedValue,
   { start, end }: Span,
   signal?: AbortSignal,
 ): Promise<Wanted[]> {
   const read = async (digest: Buffer) => {
     throwIfAborted(signal);
-    return core.blobByDigest(digest, digest.equals(root) ? place : undefined);
+    return core.blobByDigest(digest, digest.equals(root) ? place : placeOf?.(digest));
   };
   const wanted: Wanted[] = [];
   try {
     for await (const chunk of chunksWithin({ digest: root, size }, read, start, end)) {
       const { digest, offset, length } = chunk;
-      const place = core.catalog.blob(digest)?.place;
+      const place = core.catalog.blob(digest)?.place ?? placeOf?.(digest);
       if (!place && !core.row(nodeKey(root))) throw goneSince();
       wanted.push({
         digest,
@@ -123,10 +125,15 @@ async function findChunks(
       });
     }
   } catch (error) {
-    if (isCorruption(error) && !isRetired(error) && !core.row(nodeKey(root))) throw goneSince(error);
-    throw error;
+    throw orGone(core, root, error);
   }
   return wanted;
+}
+
+/** What to throw: a part of what nothing refers to any more is not damaged, but was deleted and compacted away. */
+export function orGone(core: EngineCore, root: Buffer, error: unknown): unknown {
+  const isGone = isCorruption(error) && !isRetired(error) && !core.row(nodeKey(root));
+  return isGone ? goneSince(error) : error;
 }
 
 export async function bytesInChunks(
@@ -147,8 +154,8 @@ export async function bytesInChunks(
 }
 
 /** All of a value's bytes, to be decoded. @throws NOT_SUPPORTED above 1 GiB */
-export function wholeValue(core: EngineCore, value: ChunkedValue): Promise<Uint8Array> {
-  return bytesInChunks(core, value, { start: 0, end: value.size });
+export function wholeValue(core: EngineCore, value: ChunkedValue, signal?: AbortSignal): Promise<Uint8Array> {
+  return bytesInChunks(core, value, { start: 0, end: value.size }, signal);
 }
 
 function tooLarge(bytes: number): VarveError {

@@ -8,40 +8,57 @@ import type { FileContent } from "../directory/entry.ts";
 import { Manifest } from "../directory/manifest.ts";
 import type { ManifestNode } from "../directory/node.ts";
 import type { EngineCore } from "../engine.ts";
-import { bytesInChunks, chunksIn } from "./chunk-reader.ts";
+import type { RecordPlace } from "../log/reader.ts";
+import type { ChunkedValue } from "./chunk-reader.ts";
+import { bytesInChunks, chunksIn, orGone } from "./chunk-reader.ts";
 
 /** The media type of a tree of files that was saved as one artifact. */
 export const MEDIA_TYPE_DIRECTORY = "application/vnd.varve.directory";
 
 type Calls = Pick<CallGuard, "read" | "iterate">;
 
-/** @throws CORRUPTION */
-export async function loadNode(core: EngineCore, digest: Uint8Array): Promise<ManifestNode> {
-  const { count, digests, content } = decodeNode(await core.blobByDigest(Buffer.from(digest)));
+/** @param before where it lay in the state that is read; @throws CORRUPTION */
+export async function loadNode(
+  core: EngineCore,
+  digest: Uint8Array,
+  before?: RecordPlace,
+): Promise<ManifestNode> {
+  const { count, digests, content } = decodeNode(await core.blobByDigest(Buffer.from(digest), before));
   return { references: Array.from({ length: count }, (_, i) => digestAt(digests, i)), content };
 }
 
-/** A saved directory, read as it is asked for. @param root of its manifest */
-export async function openDirectory(core: EngineCore, calls: Calls, root: Buffer): Promise<Directory> {
-  const load = (digest: Uint8Array) => calls.read(undefined, () => loadNode(core, digest));
-  return new StoredDirectory(new Manifest(await loadNode(core, root), load), new StoredContents(core, calls));
+/** A saved directory, read as it is asked for. @param value whose root is that of the manifest */
+export async function openDirectory(core: EngineCore, calls: Calls, value: ChunkedValue): Promise<Directory> {
+  const contents = new StoredContents(core, calls, value);
+  const load = (digest: Uint8Array) => calls.read(undefined, () => contents.node(digest));
+  return new StoredDirectory(new Manifest(await contents.node(value.root), load), contents);
 }
 
 /** Files are blobs, or values in chunks. */
 class StoredContents implements DirectoryContents {
   readonly #core: EngineCore;
   readonly #calls: Calls;
+  readonly #tree: ChunkedValue;
 
-  constructor(core: EngineCore, calls: Calls) {
+  constructor(core: EngineCore, calls: Calls, tree: ChunkedValue) {
     this.#core = core;
     this.#calls = calls;
+    this.#tree = tree;
+  }
+
+  async node(digest: Uint8Array): Promise<ManifestNode> {
+    try {
+      return await loadNode(this.#core, digest, this.#before(digest));
+    } catch (error) {
+      throw orGone(this.#core, this.#tree.root, error);
+    }
   }
 
   bytes(file: FileContent, range?: ByteRange, options?: CallOptions): Promise<Uint8Array> {
     const span = checkedRange(range, file.size);
     return this.#calls.read(options, async () => {
-      if (file.root) return bytesInChunks(this.#core, chunkedValue(file.root, file), span, options?.signal);
-      const bytes = await this.#core.blobByDigest(Buffer.from(file.digest));
+      if (file.root) return bytesInChunks(this.#core, this.#inChunks(file, file.root), span, options?.signal);
+      const bytes = await this.#blob(file.digest);
       return new Uint8Array(bytes.subarray(span.start, span.end));
     });
   }
@@ -52,11 +69,24 @@ class StoredContents implements DirectoryContents {
     if (!root) yield await this.bytes(file, range, options);
     else
       yield* this.#calls.iterate(options, () =>
-        chunksIn(this.#core, chunkedValue(root, file), span, options?.signal),
+        chunksIn(this.#core, this.#inChunks(file, root), span, options?.signal),
       );
   }
-}
 
-function chunkedValue(root: Uint8Array, { size }: FileContent) {
-  return { root: Buffer.from(root), size };
+  async #blob(digest: Uint8Array): Promise<Buffer> {
+    try {
+      return await this.#core.blobByDigest(Buffer.from(digest), this.#before(digest));
+    } catch (error) {
+      throw orGone(this.#core, this.#tree.root, error);
+    }
+  }
+
+  #inChunks({ size }: FileContent, root: Uint8Array): ChunkedValue {
+    return { root: Buffer.from(root), place: this.#before(root), placeOf: this.#tree.placeOf, size };
+  }
+
+  #before(digest: Uint8Array): RecordPlace | undefined {
+    const { root, place, placeOf } = this.#tree;
+    return root.equals(digest) ? place : placeOf?.(Buffer.from(digest));
+  }
 }

@@ -8,8 +8,8 @@ import type { Part, PreparedPart } from "./part.ts";
 import { preparePart, putPart, stateOf } from "./part.ts";
 import { goneMeanwhile, Pins } from "./pins.ts";
 
-/** What is written by one commit: enough to make a sync cheap, few enough that others need not wait for long. */
-const GROUP_BYTES = 8 * 1024 * 1024;
+/** What is written by one commit, no more than a segment: enough to make a sync cheap, few enough that others need not wait for long. */
+const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 const GROUP_PARTS = 1_000;
 /** Groups under way: while one is put on the disk, the next ones are written and gathered. */
 const GROUPS_MAX = 3;
@@ -31,6 +31,7 @@ export class PinnedWriter {
   readonly #core: EngineCore;
   readonly #settings: WriterSettings;
   readonly #pins: Pins;
+  readonly #groupBytesMax: number;
   /** What the store has, from the first part on, as long as nothing else was met. */
   #met: Met | undefined;
   #group: PreparedPart[] = [];
@@ -44,6 +45,7 @@ export class PinnedWriter {
     this.#core = core;
     this.#settings = settings;
     this.#pins = new Pins(core);
+    this.#groupBytesMax = Math.min(GROUP_BYTES_MAX, core.settings.segmentBytesMax);
     this.#met = settings.pinsAtOnce ? undefined : noneMet();
   }
 
@@ -60,7 +62,7 @@ export class PinnedWriter {
     await this.#pinMet();
     this.#group.push(state === "damaged" ? { ...prepared, isDamaged: true } : prepared);
     this.#groupBytes += part.bytes.length;
-    if (this.#groupBytes < GROUP_BYTES && this.#group.length < GROUP_PARTS) return;
+    if (this.#groupBytes < this.#groupBytesMax && this.#group.length < GROUP_PARTS) return;
     await this.#room();
     this.#flush();
   }
@@ -84,6 +86,9 @@ export class PinnedWriter {
     const held = this.#held;
     const bytes = this.#bytesOf(rest) + bytesOfRun;
     const nodes = this.#met?.nodes ?? [];
+    const room = this.#settings.room(bytes);
+    // What was met and nothing pins could go while room is made, so then it is made behind this.
+    if (!this.#met?.digests.length) await room;
     const result = await this.#core.commit({
       run: (transaction) => {
         this.#pins.check(transaction);

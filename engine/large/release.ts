@@ -68,6 +68,7 @@ export class Release {
   }
 }
 
+/** Each row names some hundred blobs. */
 const PAGE_ROWS = 16;
 
 /** What goes already: with nodes that nothing needs, and with the pins of openers that are gone. Gives the bytes. */
@@ -92,12 +93,8 @@ async function* rowsOf(
   range: EnvironmentRange,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<{ key: Buffer; row: Row }> {
-  for (let next = range; ; ) {
-    const page = snapshot.rows({ ...next, limit: PAGE_ROWS });
+  for (const page of snapshot.pages(range, PAGE_ROWS)) {
     yield* page;
-    const last = page.at(-1);
-    if (!last) return;
-    next = { ...range, start: last.key, exclusiveStart: true };
     await new Promise<void>((resolve) => setImmediate(resolve));
     throwIfAborted(signal);
   }

@@ -1,4 +1,5 @@
 import type { CallOptions, SaveDirectoryOptions, SaveOptions } from "../api.ts";
+import { checkPath } from "../argument.ts";
 import type { VersionContent } from "../artifact-record.ts";
 import { contentDigest } from "../blob/digest.ts";
 import { chunksOf } from "../chunk/chunks.ts";
@@ -51,11 +52,7 @@ export async function saveDirectory(
 
 /** What no type checker may have looked at. @throws INVALID_ARGUMENT */
 function checkGiven(path: unknown, checkContents: unknown, others: SaveOptions): void {
-  if (typeof path !== "string" || path.includes("\0")) {
-    throw new VarveError("INVALID_ARGUMENT", "the path of a folder must be a text without a zero byte", {
-      hint: 'for example saveDirectory("run", "out/run-17")',
-    });
-  }
+  checkPath(path, "a folder", 'for example saveDirectory("run", "out/run-17")');
   if (checkContents !== undefined && typeof checkContents !== "boolean") {
     throw new VarveError("INVALID_ARGUMENT", "checkContents must be true or false", {
       hint: "leave it away to read only files that have changed by their times",

@@ -61,6 +61,13 @@ export const largeFaults: Fault[] = [
     tests: ["large/failing.test.ts"],
   },
   {
+    name: "what the end of a large save writes does not count for the cap",
+    file: "engine/large/pinned-writer.ts",
+    text: "const room = this.#settings.room(bytes);",
+    replacement: "const room = undefined;",
+    tests: ["store/size-cap.test.ts"],
+  },
+  {
     name: "what a save has met is taken for kept, though it may be about to go",
     file: "engine/large/pinned-writer.ts",
     text: "  if (!digests.every((digest) => transaction.blobRow(digest))) throw goneMeanwhile();\n",
@@ -131,6 +138,13 @@ export const largeFaults: Fault[] = [
     tests: ["large/reading.test.ts"],
   },
   {
+    name: "a signal does not end the reading of a value that is decoded",
+    file: "engine/values.ts",
+    text: "chunkedValue(stored), options?.signal)",
+    replacement: "chunkedValue(stored))",
+    tests: ["large/reading.test.ts"],
+  },
+  {
     name: "a stream reads all chunks at once",
     file: "engine/large/chunk-reader.ts",
     text: "next < runs.length && reading.length < AHEAD",
@@ -174,6 +188,41 @@ export const largeFaults: Fault[] = [
     tests: ["large/lifetime.test.ts"],
   },
   {
+    name: "chunks are looked for in the state of now only",
+    file: "engine/large/chunk-reader.ts",
+    text: "core.catalog.blob(digest)?.place ?? placeOf?.(digest)",
+    replacement: "core.catalog.blob(digest)?.place",
+    tests: ["large/held.test.ts"],
+  },
+  {
+    name: "lists of chunks are looked for in the state of now only",
+    file: "engine/large/chunk-reader.ts",
+    text: "digest.equals(root) ? place : placeOf?.(digest)",
+    replacement: "digest.equals(root) ? place : undefined",
+    tests: ["large/held.test.ts"],
+  },
+  {
+    name: "the parts of a tree are looked for in the state of now only",
+    file: "engine/large/directory-source.ts",
+    text: "return root.equals(digest) ? place : placeOf?.(Buffer.from(digest));",
+    replacement: "return root.equals(digest) ? place : undefined;",
+    tests: ["large/held.test.ts"],
+  },
+  {
+    name: "a snapshot says where blobs lay though nothing keeps them there any more",
+    file: "engine/snapshot.ts",
+    text: "return this.#open ? this.blobRow(digest)?.place : undefined;",
+    replacement: "return this.blobRow(digest)?.place;",
+    tests: ["large/held.test.ts"],
+  },
+  {
+    name: "a part of a tree that was deleted and compacted away is told as damage",
+    file: "engine/large/chunk-reader.ts",
+    text: "return isGone ? goneSince(error) : error;",
+    replacement: "return isGone ? error : error;",
+    tests: ["large/held.test.ts"],
+  },
+  {
     name: "memory that was changed while it was saved is written",
     file: "engine/large/part.ts",
     text: "  if (part.seal && checksum(part.bytes, part.salt) !== part.checksum) throw changedMeanwhile();\n",
@@ -211,8 +260,15 @@ export const largeFaults: Fault[] = [
   {
     name: "a file is written where it is to be in the end",
     file: "engine/write-file.ts",
-    text: 'randomBytes(6).toString("hex")}.tmp',
-    replacement: '""}',
+    text: "temporary = join(",
+    replacement: "temporary = target; join(",
+    tests: ["large/reading.test.ts"],
+  },
+  {
+    name: "a device is replaced by a file",
+    file: "engine/write-file.ts",
+    text: "if (found.isFile()) return realpath(path);",
+    replacement: "if (!found.isDirectory()) return realpath(path);",
     tests: ["large/reading.test.ts"],
   },
   {

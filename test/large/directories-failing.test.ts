@@ -13,7 +13,7 @@ import { failure, failureWithHint } from "../helpers/errors.ts";
 import { healAll } from "../helpers/failing-disk.ts";
 import { systemError, WatchedFiles } from "../helpers/files.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
+import { killPrograms } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
 import {
@@ -27,7 +27,8 @@ import {
   textOf,
   watchingOpens,
 } from "./directories-support.ts";
-import { allFreed, BUFFERED, MIB, noise, pinned, pinsOf, whole, withCore } from "./support.ts";
+import { otherForDirectories } from "./other-process.ts";
+import { allFreed, BUFFERED, MIB, noise, nothingFound, pinned, pinsOf, whole, withCore } from "./support.ts";
 
 /** Folders that can't be saved, saves that are ended, and what a disk has lost of a tree. */
 const test = suite("directories that fail");
@@ -38,9 +39,7 @@ const random = new Random("directories that fail");
 
 /** Nobody finds a version, no pin is left, and what was written goes. */
 async function nothingLeft(home: string, store: ArtifactStore): Promise<void> {
-  assert.not(await store.has("tree"));
-  assert.is(await pinsOf(home), 0, "pins are left");
-  await whole(store);
+  await nothingFound(home, store, "tree");
   await store.compact();
   // Of each small file some bytes are left in what the log has of the past.
   await store.compact({ historyBefore: new Date(Date.now() + 60_000) });
@@ -151,8 +150,7 @@ test("killed in the middle: nobody sees a version, what it wrote goes, and the n
   const home = newFolder();
   const store = await openTestStore(home, BUFFERED);
   const root = newTree(manyFiles(2 * GROUP_FILES));
-  const program = new Program("../large/directories-program.ts", [home]);
-  await program.expect();
+  const program = await otherForDirectories(home);
   assert.equal(await program.ask(`halt tree ${root}`), { groups: 2 });
   await pinned(home);
   await store.compact();

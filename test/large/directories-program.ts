@@ -2,18 +2,16 @@
  * Has a store open, and does what it is told, a word with arguments a line; each answer is a line. `save <name> <folder>`
  * saves a folder; `halt <name> <folder>` does so up to its second group of contents, and stays there for ever.
  */
-import { createInterface } from "node:readline";
 import type { Directory } from "../../engine/api.ts";
-import type { VarveError } from "../../engine/errors.ts";
 import { saveDirectory } from "../../engine/large/save-directory.ts";
 import { openStore } from "../../engine/main.ts";
 import { planSave, refNow, takeOptions } from "../../engine/save.ts";
+import { answerLines } from "../helpers/answering.ts";
 import { entriesOf } from "./directories-support.ts";
 import { withCore } from "./support.ts";
 
 const [home] = process.argv.slice(2) as [string];
 const store = await openStore({ home, environment: false, durability: "buffered" });
-const say = (document: unknown) => console.log(JSON.stringify(document ?? null));
 
 /** Stays in the middle: resolves when it is there. */
 function halted(name: string, path: string): Promise<unknown> {
@@ -50,15 +48,6 @@ const words: Record<string, (...given: string[]) => Promise<unknown>> = {
   halt: (name, path) => halted(name!, path!),
 };
 
-say({ ready: true });
-for await (const line of createInterface({ input: process.stdin })) {
-  const [word, ...given] = line.split(" ") as [string, ...string[]];
-  try {
-    say(await words[word]!(...given));
-  } catch (error) {
-    const { code, message } = error as VarveError;
-    say({ code, message });
-  }
-}
+await answerLines(words);
 await store.close();
 process.exit(0);

@@ -7,10 +7,11 @@ import { openStore } from "../../engine/main.ts";
 import type { Plan } from "../directory/support.ts";
 import { makeTree, newFolder, treeOf } from "../directory/support.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
+import { killPrograms } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, newStore, openTestStore, track } from "../helpers/stores.ts";
 import { entriesOf, newTree, restores, textOf } from "./directories-support.ts";
+import { otherForDirectories } from "./other-process.ts";
 import { allFreed, BUFFERED, collected, digestOf, MIB, noise, same, whole } from "./support.ts";
 
 /** Folders as values: what comes back, what an artifact says of them, what is refused. */
@@ -247,8 +248,7 @@ test("a store that is read only has it, another process too, a copy too, and the
   const store = await openTestStore(home, BUFFERED);
   const { digest } = await store.saveDirectory("tree", root);
   await readableAs(await openTestStore(home, { readOnly: true }), root);
-  const program = new Program("../large/directories-program.ts", [home]);
-  await program.expect();
+  const program = await otherForDirectories(home);
   const entries = await entriesOf(await store.load<Directory>("tree"));
   assert.equal(await program.ask("list tree"), JSON.parse(JSON.stringify(entries)));
   assert.equal(await program.ask(`save tree ${root}`), { ref: "tree:1", digest });

@@ -3,9 +3,10 @@ import * as assert from "uvu/assert";
 import type { Artifact, ArtifactStore, ListFilter } from "../../engine/api.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
+import { killPrograms } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, newStore, openTestStore } from "../helpers/stores.ts";
+import { otherProcess } from "./other-process.ts";
 import { BUFFERED, digestOf, LARGE, MIB, noise, pieces, pinsOf, same, whole } from "./support.ts";
 
 /** What a store says of large values, and what is done to their versions: as for small ones. */
@@ -130,11 +131,8 @@ test("a value is read by another process, by one that only reads, and by a copy 
   const bytes = noise(random, 3 * MIB);
   await store.save("a", pieces(bytes, random));
   const digest = digestOf(bytes);
-  const others = [{}, { readOnly: true }].map(
-    (options) => new Program("../large/program.ts", [home, JSON.stringify(options)]),
-  );
+  const others = await Promise.all([{}, { readOnly: true }].map((options) => otherProcess(home, options)));
   for (const other of others) {
-    await other.expect();
     assert.is(await other.ask("load a"), digest);
     assert.is(await other.ask("stream a:0"), digest);
   }

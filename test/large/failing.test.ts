@@ -14,9 +14,10 @@ import { failure, failureWithHint } from "../helpers/errors.ts";
 import { healAll } from "../helpers/failing-disk.ts";
 import { systemError, WatchedFiles } from "../helpers/files.ts";
 import { newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
+import { killPrograms } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { otherProcess } from "./other-process.ts";
 import type { Waiting } from "./support.ts";
 import {
   allFreed,
@@ -25,6 +26,7 @@ import {
   listed,
   MIB,
   noise,
+  nothingFound,
   pieces,
   pinned,
   pinsOf,
@@ -46,9 +48,7 @@ const MIDDLE = 11 * MIB;
 
 /** Nobody finds a version, no pin is left, and what was written goes. */
 async function nothingLeft(home: string, store: ArtifactStore): Promise<void> {
-  assert.not(await store.has("a"));
-  assert.is(await pinsOf(home), 0, "pins are left");
-  await whole(store);
+  await nothingFound(home, store, "a");
   await allFreed(home, store);
 }
 
@@ -193,8 +193,7 @@ test("killed in the middle: nobody sees a version, and what it wrote goes with t
   const home = newFolder();
   const store = await openTestStore(home, BUFFERED);
   await store.save("other", 1);
-  const program = new Program("../large/program.ts", [home, "{}"]);
-  await program.expect();
+  const program = await otherProcess(home);
   await program.ask(`save a 5 ${SIZE}`);
   await pinned(home);
   await store.compact();
@@ -211,8 +210,7 @@ test("killed in the middle: nobody sees a version, and what it wrote goes with t
 test("a process that was taken for gone: its save is UNAVAILABLE, and nothing of it is there", async () => {
   const home = newFolder();
   const store = await openSeamStore(home, { times: { silenceMax: 200 } }, "buffered");
-  const program = new Program("../large/program.ts", [home, JSON.stringify({ times: { beat: 60_000 } })]);
-  await program.expect();
+  const program = await otherProcess(home, { times: { beat: 60_000 } });
   await program.ask(`save a 5 ${SIZE}`);
   await pinned(home);
   await new Promise((resolve) => setTimeout(resolve, 300));

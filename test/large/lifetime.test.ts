@@ -6,9 +6,10 @@ import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
+import { killPrograms } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { otherProcess } from "./other-process.ts";
 import type { Waiting } from "./support.ts";
 import {
   allFreed,
@@ -22,6 +23,7 @@ import {
   pieces,
   pinned,
   pinsOf,
+  restOf,
   same,
   waiting,
   whole,
@@ -37,12 +39,6 @@ const random = new Random("the life of large values");
 async function opened(): Promise<{ home: string; store: ArtifactStore }> {
   const home = newFolder();
   return { home, store: await openTestStore(home, BUFFERED) };
-}
-
-async function otherProcess(home: string, options: object = {}): Promise<Program> {
-  const program = new Program("../large/program.ts", [home, JSON.stringify(options)]);
-  await program.expect();
-  return program;
 }
 
 test("what was deleted comes back until it is compacted, and takes nothing from then on", async () => {
@@ -205,14 +201,13 @@ test("another process may delete and compact in the middle of a save, and of a s
   const bytes = noise(random, 4 * MIB);
   await store.save("read", bytes);
   const reader = (await store.get("read")).stream().getReader();
-  const read = [(await reader.read()).value!];
+  const first = (await reader.read()).value!;
   const save = waiting(bytes.subarray(5), 3 * MIB);
   const saving = store.save("new", save.source);
   await save.waits;
   assert.is((await other.ask("delete read:0")).code, undefined);
   assert.is((await other.ask("compact")).code, undefined);
-  for (let next = await reader.read(); !next.done; next = await reader.read()) read.push(next.value);
-  same(Buffer.concat(read), bytes, "a stream gives all its bytes");
+  same(Buffer.concat([first, ...(await restOf(reader))]), bytes, "a stream gives all its bytes");
   assert.is((await other.ask("compact")).code, undefined);
   save.goOn();
   await saving;

@@ -3,17 +3,15 @@
  * made of a seed: `save <name> <seed> <bytes>` begins to save one that waits a MiB before its end, and `go` has it end; `open <ref>`
  * begins to read a stream, and `rest` reads it to its end.
  */
-import { createInterface } from "node:readline";
 import type { Artifact } from "../../engine/api.ts";
-import type { VarveError } from "../../engine/errors.ts";
+import { answerLines } from "../helpers/answering.ts";
 import { Random } from "../helpers/random.ts";
 import { openOverSeams } from "../helpers/seam-store.ts";
 import type { Waiting } from "./support.ts";
-import { collected, digestOf, MIB, noise, waiting } from "./support.ts";
+import { collected, digestOf, MIB, noise, restOf, waiting } from "./support.ts";
 
 const [home, options] = process.argv.slice(2) as [string, string];
 const store = await openOverSeams(home, JSON.parse(options));
-const say = (document: unknown) => console.log(JSON.stringify(document ?? null));
 
 let source: Waiting;
 let saving: Promise<Artifact>;
@@ -38,8 +36,7 @@ const words: Record<string, (...given: string[]) => Promise<unknown>> = {
     read.push((await reading.read()).value!);
   },
   async rest() {
-    for (let next = await reading.read(); !next.done; next = await reading.read()) read.push(next.value);
-    return digestOf(Buffer.concat(read));
+    return digestOf(Buffer.concat([...read, ...(await restOf(reading))]));
   },
   load: async (ref) => digestOf(await store.load<Uint8Array>(ref!)),
   stream: async (ref) => digestOf(await collected((await store.get(ref!)).stream())),
@@ -49,14 +46,5 @@ const words: Record<string, (...given: string[]) => Promise<unknown>> = {
   close: () => store.close(),
 };
 
-say({ ready: true });
-for await (const line of createInterface({ input: process.stdin })) {
-  const [word, ...given] = line.split(" ") as [string, ...string[]];
-  try {
-    say(await words[word]!(...given));
-  } catch (error) {
-    const { code, message } = error as VarveError;
-    say({ code, message });
-  }
-}
+await answerLines(words);
 process.exit(0);

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -125,14 +134,21 @@ test("a stream that is left early, aborted, or never begun holds nothing", async
   assert.equal(openFilesUnder(home), []);
 });
 
-test("a signal ends a read of bytes", async () => {
+test("a signal ends a read of bytes, and of a value", async () => {
   const store = await newStore(BUFFERED);
   const artifact = await store.save("a", noise(random));
   await failure(artifact.bytes({}, { signal: AbortSignal.abort() }), "ABORTED");
-  const abort = new AbortController();
-  const reading = artifact.bytes({}, { signal: abort.signal });
-  abort.abort();
-  await failure(reading, "ABORTED");
+  const read: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => artifact.bytes({}, { signal }),
+    (signal) => artifact.value({ signal }),
+    (signal) => store.load("a", { signal }),
+  ];
+  for (const reads of read) {
+    const abort = new AbortController();
+    const reading = reads(abort.signal);
+    abort.abort();
+    await failure(reading, "ABORTED");
+  }
 });
 
 test("a file is written whole, or stays as it was", async () => {
@@ -161,13 +177,35 @@ test("a file is written whole, or stays as it was", async () => {
   assert.equal(readdirSync(folder), ["file"]);
   assert.is(readFileSync(path, "utf8"), "old");
   mkdirSync(join(folder, "directory"));
-  await failure(artifact.writeTo(join(folder, "directory")), "IO");
+  await failureWithHint(artifact.writeTo(join(folder, "directory")), "INVALID_ARGUMENT");
   await failure(artifact.writeTo(join(folder, "none", "file")), "IO");
   assert.equal(readdirSync(folder), ["directory", "file"]);
   assert.not(existsSync(join(folder, "none")));
   assert.is(await heldBytes(store), 0);
   await artifact.writeTo(path);
   same(readFileSync(path), bytes);
+});
+
+test("a file is written where a link leads, under the longest name, and never in place of a device", async () => {
+  const store = await openTestStore(newFolder(), BUFFERED);
+  const artifact = await store.save("a", noise(random));
+  const folder = newFolder();
+  const [path, link, long, pipe] = ["file", "link", "n".repeat(255), "pipe"].map((name) =>
+    join(folder, name),
+  );
+  writeFileSync(path!, "old");
+  symlinkSync("file", link!);
+  execFileSync("mkfifo", [pipe!]);
+  await artifact.writeTo(link!);
+  assert.ok(lstatSync(link!).isSymbolicLink());
+  same(readFileSync(path!), await artifact.bytes());
+  await artifact.writeTo(long!);
+  same(readFileSync(long!), await artifact.bytes());
+  await failureWithHint(artifact.writeTo(pipe!), "INVALID_ARGUMENT");
+  assert.ok(lstatSync(pipe!).isFIFO());
+  for (const none of ["", "a\0b", undefined as unknown as string])
+    await failureWithHint(artifact.writeTo(none), "INVALID_ARGUMENT");
+  assert.equal(readdirSync(folder).sort(), ["file", "link", "n".repeat(255), "pipe"].sort());
 });
 
 test("above 1 GiB a load is refused, and says what to use instead", async () => {

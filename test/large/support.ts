@@ -8,6 +8,7 @@ import type { EngineCore } from "../../engine/engine.ts";
 import { openCore } from "../../engine/open.ts";
 import { gate } from "../helpers/files.ts";
 import { Random } from "../helpers/random.ts";
+import { until } from "../helpers/time.ts";
 
 export const MIB = 1024 * 1024;
 /** Some twenty chunks, under one list. */
@@ -86,6 +87,13 @@ export async function collected(stream: AsyncIterable<Uint8Array>): Promise<Buff
   return Buffer.concat(all);
 }
 
+/** What is left of a stream that somebody has begun to read. */
+export async function restOf(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array[]> {
+  const rest: Uint8Array[] = [];
+  for (let next = await reader.read(); !next.done; next = await reader.read()) rest.push(next.value);
+  return rest;
+}
+
 /** Not by uvu, which would print a million bytes. */
 export function same(actual: Uint8Array, expected: Uint8Array, what = "bytes"): void {
   assert.is(actual.length, expected.length, `${what}: ${actual.length} of ${expected.length}`);
@@ -110,7 +118,7 @@ function rowsOf(home: string, range: KeyRange): Promise<number> {
 export const pinsOf = (home: string) => rowsOf(home, pinsRange());
 /** Resolves when a save under way has written something: it is not waited for by its source. */
 export async function pinned(home: string): Promise<void> {
-  while ((await pinsOf(home)) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until("something is pinned", async () => (await pinsOf(home)) > 0);
 }
 
 export const nodesOf = (home: string) => rowsOf(home, nodesRange());
@@ -118,6 +126,13 @@ export const nodesOf = (home: string) => rowsOf(home, nodesRange());
 /** All is as the log says, and nothing of it is damaged. */
 export async function whole(store: ArtifactStore): Promise<void> {
   assert.equal((await store.verify({ full: true })).problems, []);
+}
+
+/** Of a save that failed: nobody finds a version, no pin is left, and the store is whole. */
+export async function nothingFound(home: string, store: ArtifactStore, name: string): Promise<void> {
+  assert.not(await store.has(name));
+  assert.is(await pinsOf(home), 0, "pins are left");
+  await whole(store);
 }
 
 /** Nothing of any value is left once it is compacted, and nothing that keeps it. */

@@ -170,6 +170,8 @@ test("what can't be is refused before the source is read", async () => {
   assert.not(isRead);
   await failureWithHint(store.saveFile("a", join(newFolder(), "none")), "INVALID_ARGUMENT");
   await failureWithHint(store.saveFile("a", newFolder()), "INVALID_ARGUMENT");
+  for (const path of [undefined, "", "a\0b", new URL("file:///a")])
+    await failureWithHint(store.saveFile("a", path as string), "INVALID_ARGUMENT");
   await failureWithHint(store.save("a", Readable.from(["text"])), "UNSUPPORTED_VALUE");
   const used = Readable.from([Buffer.alloc(10)]);
   for await (const _ of used.iterator({ destroyOnReturn: false })) break;
