@@ -65,7 +65,6 @@ interface CountedName {
 
 /** A version of which more has to be looked up. */
 interface WaitingVersion {
-  key: Buffer;
   row: Row;
   /** Of its name, where names are counted. */
   stats: NameStats | undefined;
@@ -85,7 +84,7 @@ class Counting {
   /** Those count whose bytes are all there. */
   #deleted: WaitingVersion[] = [];
   /** Of live ones in chunks the content tells how long they are. */
-  #chunked: WaitingVersion[] = [];
+  #chunked: (WaitingVersion & { key: Buffer })[] = [];
   /** Values in chunks that were met, by the digest of their root. */
   readonly #roots = new Set<string>();
   /** Of values in chunks that others are equal to. */
@@ -102,7 +101,7 @@ class Counting {
     if (!this.#nameKey || !row.keyBeginsWith(this.#nameKey, 4)) this.#beginName(row);
     const { stats } = this.#current ?? {};
     if (isDeleted(row)) {
-      this.#deleted.push({ key: row.key(), row: row.decoded(), stats });
+      this.#deleted.push({ row: row.decoded(), stats });
       return;
     }
     if (this.#liveInName++ === 0) this.counts.names++;

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
-import { VarveError } from "../errors.ts";
+import { fromSystemError, VarveError } from "../errors.ts";
 import type { Pull } from "./pull.ts";
 
 /** One read: large enough that its way through the thread pool costs little. */
@@ -73,18 +73,16 @@ export class FilePull implements Pull {
   }
 }
 
+/** Where the file is another one than those of the store. */
 const HINTS = new Map<unknown, string>([
   ["EACCES", "let this user read the file"],
   ["EPERM", "let this user read the file"],
   ["ELOOP", "the path leads through too many symbolic links; give that of the file itself"],
-  ["EMFILE", "raise the limit of open files (`ulimit -n`), or close some"],
-  ["ENFILE", "the machine has too many files open; close some"],
   ["EIO", "the disk failed; check it"],
 ]);
 
 function fileError(error: unknown, path: string): VarveError {
-  if (error instanceof VarveError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code } = error as NodeJS.ErrnoException;
   const more = { cause: error, details: { path } };
   if (code === "ENOENT" || code === "ENOTDIR" || code === "ERR_INVALID_ARG_VALUE") {
     return new VarveError("INVALID_ARGUMENT", `there is no file ${path}`, {
@@ -100,5 +98,5 @@ function fileError(error: unknown, path: string): VarveError {
     });
   }
   const hint = HINTS.get(code);
-  return new VarveError("IO", `failed while reading ${path}: ${message}`, { ...(hint && { hint }), ...more });
+  return fromSystemError(error, `reading ${path}`, { ...(hint && { hint }), ...more });
 }

@@ -12,8 +12,8 @@ export const REFERENCE_BYTES = DIGEST_BYTES + 8;
 const COUNT_BYTES = 4;
 const LIST_HEADER_BYTES = 4;
 
-/** What the content of a node is, its first byte. */
-export const NodeKind = { list: 1 } as const;
+/** What the content of a node is, its first byte. All but lists are of directories, whose folder says what follows. */
+export const NodeKind = { list: 1, directory: 2, directoryPiece: 3, stamps: 4, stampsPiece: 5 } as const;
 
 /** No list is longer. */
 export const LIST_REFERENCES_MAX = 1024;

@@ -1,7 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { VarveError } from "../errors.ts";
 
-/** Bytes of manifests, written and read one item after another. There is one way to write each item, and no other is read. */
+/**
+ * Bytes of manifests, written and read one item after another. There is one way to write each item, and no other is read:
+ * they may come from anyone, and digests are made of them. The numbers of the index (`index/varint.ts`) look alike, but may
+ * change with the next index, and are read in a hurry, by who wrote them.
+ */
 
 const BITS = 0x7f;
 const MORE = 0x80;

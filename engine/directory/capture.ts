@@ -23,7 +23,7 @@ export interface TreeSink {
   /** Keeps a small file, of at most one MiB, and gives its SHA-256. The bytes are the sink's own. */
   putFile(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Takes a file to its end, or fails. */
-  putLarge(pieces: AsyncIterable<Uint8Array>, size: number): Promise<StoredContent>;
+  putLarge(pieces: AsyncIterable<Uint8Array>): Promise<StoredContent>;
   putNode: PutNode;
   /** Whether the contents of a file that did not change are still kept, and will be; by default they are. */
   isKept?(file: FileContent): boolean;
@@ -105,7 +105,7 @@ class FileReader {
     this.bytesRead += found.size;
     if (found.size >= LARGE_BYTES_MIN) {
       const { file, pieces } = openLarge(full, found, this.#signal);
-      return { file, content: await this.#sink.putLarge(pieces, file.size) };
+      return { file, content: await this.#sink.putLarge(pieces) };
     }
     const { file, bytes } = readSmall(full, found);
     return { file, content: { digest: await this.#sink.putFile(bytes) } };

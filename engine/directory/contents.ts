@@ -6,13 +6,11 @@ import type { FileContent } from "./entry.ts";
  * INVALID_ARGUMENT.
  */
 export interface DirectoryContents {
-  /** All bytes of a small file, or a range of any. At once where it can be: a promise each would cost more than the reading. */
+  /**
+   * All bytes of a file, or a range of them; NOT_SUPPORTED where those are too many for memory. At once where it can be: a
+   * promise each would cost more than the reading.
+   */
   bytes(file: FileContent, range?: ByteRange, options?: CallOptions): Uint8Array | Promise<Uint8Array>;
   /** The bytes, or a range of them, in pieces of at most a few MiB. */
   stream(file: FileContent, range?: ByteRange, options?: CallOptions): AsyncIterable<Uint8Array>;
-  /**
-   * Makes the file `path`, where nothing is, as a clone or copy of one that has just these bytes. False where it has none,
-   * and made nothing. Its permissions are set by who asked.
-   */
-  copyTo?(file: FileContent, path: string, options?: CallOptions): Promise<boolean>;
 }

@@ -7,9 +7,6 @@ import { isSoundPath, keyOf, quoted } from "./entry.ts";
 import type { Manifest } from "./manifest.ts";
 import { restoreTree } from "./restore.ts";
 
-/** As the store does with any value: more is for `stream`. */
-const READ_BYTES_MAX = 1024 * 1024 * 1024;
-
 /** A saved tree, over its manifest and where the contents of its files come from. */
 export class StoredDirectory implements Directory {
   readonly entryCount: number;
@@ -40,33 +37,12 @@ export class StoredDirectory implements Directory {
 
   async read(path: string, range?: ByteRange, options: CallOptions = {}): Promise<Uint8Array> {
     const entry = await this.#file(path);
-    if (!range && entry.size > READ_BYTES_MAX) {
-      throw new VarveError(
-        "NOT_SUPPORTED",
-        `${quoted(path)} has ${entry.size} bytes, too many to be read at once`,
-        {
-          hint: "use stream(), or give a range",
-        },
-      );
-    }
     throwIfAborted(options.signal);
     return this.#contents.bytes(entry, range, options);
   }
 
   stream(path: string, range?: ByteRange, options: CallOptions = {}): ReadableStream<Uint8Array> {
-    let pieces: AsyncIterator<Uint8Array> | undefined;
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          pieces ??= await this.#pieces(path, range, options);
-          const { value, done } = await pieces.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
-        },
-        cancel: async () => void (await pieces?.return?.()),
-      },
-      { highWaterMark: 0 },
-    );
+    return ReadableStream.from(this.#pieces(path, range, options));
   }
 
   writeTo(target: string, options: CallOptions = {}): Promise<void> {
@@ -74,9 +50,12 @@ export class StoredDirectory implements Directory {
     return restoreTree(target, this.#manifest, this.#contents, { signal, onProgress });
   }
 
-  async #pieces(path: string, range: ByteRange | undefined, options: CallOptions) {
-    const entry = await this.#file(path);
-    return this.#contents.stream(entry, range, options)[Symbol.asyncIterator]();
+  async *#pieces(
+    path: string,
+    range: ByteRange | undefined,
+    options: CallOptions,
+  ): AsyncGenerator<Uint8Array> {
+    yield* this.#contents.stream(await this.#file(path), range, options);
   }
 
   async #file(path: string): Promise<FileEntry> {

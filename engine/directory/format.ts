@@ -1,5 +1,6 @@
 import { isAscii } from "node:buffer";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
+import { NodeKind } from "../chunk/node.ts";
 import { DIGEST_BYTES } from "../log/format.ts";
 import { ByteReader, type ByteWriter, damaged, textOf } from "./bytes.ts";
 import type { TreeEntry } from "./entry.ts";
@@ -19,9 +20,7 @@ const ROOT_PIECES_MAX = 1_000_000;
 /** An empty folder's key has its slash in addition. */
 const KEY_BYTES_MAX = PATH_BYTES_MAX + 1;
 
-/** What the content of a node is, its first byte. 1 is a list of chunks. */
-export const NodeKind = { directory: 2, piece: 3, stamps: 4, stampsPiece: 5 } as const;
-
+/** What an entry is, its first byte. */
 const Kind = { file: 0, executable: 1, link: 2, directory: 3 } as const;
 
 export interface RootPiece {
@@ -107,7 +106,7 @@ export function decodeRoot({ references, content }: ManifestNode): ManifestRoot 
 export function decodePiece({ references, content }: ManifestNode): TreeEntry[] {
   checkReferences(references);
   const reader = new ByteReader(content);
-  checkHead(reader, NodeKind.piece);
+  checkHead(reader, NodeKind.directoryPiece);
   const count = reader.number(PIECE_ENTRIES_MAX);
   const keys = new KeyReader(reader);
   const entries: TreeEntry[] = [];

@@ -4,7 +4,7 @@ import { parseGlob } from "../glob.ts";
 
 const PATTERNS_MAX = 1_000;
 
-/** What to leave out of a tree; `DirectoryOptions.ignore` says what patterns mean. */
+/** What to leave out of a tree; `SaveDirectoryOptions.ignore` says what patterns mean. */
 export class IgnoreRules {
   readonly #rules: { glob: Glob; foldersOnly: boolean; ofName: boolean }[];
 

@@ -1,3 +1,4 @@
+import { NodeKind } from "../chunk/node.ts";
 import { rowChecksum } from "../log/checksum.ts";
 import { ByteWriter } from "./bytes.ts";
 import type { Stamp, TreeEntry } from "./entry.ts";
@@ -5,7 +6,6 @@ import { keyOf } from "./entry.ts";
 import type { RootPiece } from "./format.ts";
 import {
   latin1,
-  NodeKind,
   PIECE_BYTES_MAX,
   PIECE_ENTRIES_MAX,
   writeEntry,
@@ -85,7 +85,7 @@ export class ManifestWriter {
 
   #endPiece(): void {
     const head = new ByteWriter();
-    writeHead(head, NodeKind.piece);
+    writeHead(head, NodeKind.directoryPiece);
     head.number(this.#entryCount);
     const content = Buffer.concat([head.taken(), this.#entries.taken()]);
     const digest = this.#put({ references: this.#references, content });

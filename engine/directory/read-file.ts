@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, read, readSync } from "node:fs";
 import { promisify } from "node:util";
+import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import { throwIfAborted } from "../errors.ts";
 import { cannotBeRead, isChanging } from "./refusal.ts";
 import type { FoundFile } from "./scan.ts";
@@ -7,7 +8,7 @@ import { foundFile } from "./scan.ts";
 import { isSameStamp } from "./stamps.ts";
 
 /** Files of this size are read in pieces, smaller ones at once: those that are one blob. */
-export const LARGE_BYTES_MIN = 1024 * 1024 + 1;
+export const LARGE_BYTES_MIN = WHOLE_BYTES_MAX + 1;
 
 /** Neither what a link leads to, nor waiting for the other end of a named pipe, whatever was put there since the scan. */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync } from "node:f
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Progress } from "../api.ts";
+import { checkPath } from "../argument.ts";
 import { fromSystemError, VarveError } from "../errors.ts";
 import { Pace } from "../maintenance/pace.ts";
 import { damaged } from "./bytes.ts";
@@ -33,6 +34,7 @@ export async function restoreTree(
   contents: DirectoryContents,
   options: RestoreOptions = {},
 ): Promise<void> {
+  checkPath(target, "a folder", 'for example directory.writeTo("restored")');
   const full = resolve(target);
   checkTarget(full);
   const shelter = join(dirname(full), `${LEFTOVER_PREFIX}${randomBytes(8).toString("hex")}`);

@@ -1,7 +1,8 @@
+import { NodeKind } from "../chunk/node.ts";
 import { DIGEST_BYTES } from "../log/format.ts";
 import { ByteReader, ByteWriter, damaged } from "./bytes.ts";
 import type { Stamp } from "./entry.ts";
-import { checkHead, NodeKind, writeHead } from "./format.ts";
+import { checkHead, writeHead } from "./format.ts";
 import type { ManifestNode } from "./node.ts";
 
 /** When a file changed last, when its inode did, and which inode it is: three 64-bit numbers, little-endian; zeros for none. */

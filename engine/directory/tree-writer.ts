@@ -1,9 +1,7 @@
 import {
-  chmodSync,
   closeSync,
   constants,
   fdatasync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -37,8 +35,6 @@ export class TreeWriter {
   readonly #root: string;
   readonly #contents: DirectoryContents;
   readonly #signal: AbortSignal | undefined;
-  /** What the process lets a new file or folder have. */
-  readonly #modeMask: number;
   readonly #folds: boolean;
   readonly #folders = new Set<string>(["."]);
   readonly #links: LinkEntry[] = [];
@@ -49,7 +45,6 @@ export class TreeWriter {
     this.#root = root;
     this.#contents = contents;
     this.#signal = signal;
-    this.#modeMask = lstatSync(root).mode & 0o777;
     this.#folds = foldsNames(root);
   }
 
@@ -116,10 +111,6 @@ export class TreeWriter {
   async #writeLarge(entry: FileEntry): Promise<void> {
     const full = join(this.#root, entry.path);
     this.#makeFolder(dirname(entry.path));
-    if (this.#contents.copyTo && !lstatSync(full, { throwIfNoEntry: false })) {
-      const isCopied = await this.#contents.copyTo(entry, full, this.#callOptions());
-      if (isCopied) return this.#finishCopy(entry, full);
-    }
     const file = await open(full, FLAGS, modeOf(entry)).catch((error: unknown) => {
       throw this.#refused(entry.path, error);
     });
@@ -142,13 +133,6 @@ export class TreeWriter {
     }
     if (at !== entry.size) throw wrongSize(entry);
     await file.truncate(entry.size);
-  }
-
-  async #finishCopy(entry: FileEntry, full: string): Promise<void> {
-    if (lstatSync(full).size !== entry.size) throw wrongSize(entry);
-    chmodSync(full, modeOf(entry) & this.#modeMask);
-    const file = await open(full, "r+");
-    await file.datasync().finally(() => file.close());
   }
 
   /** With those above it that are not there yet. */

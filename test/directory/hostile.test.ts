@@ -142,26 +142,28 @@ test("what somebody plants in the growing folder is neither followed nor written
     const mine = new MemoryStore();
     const entries = [
       file(mine, "a"),
+      file(mine, "early", Buffer.alloc(LARGE_BYTES_MIN)),
       file(mine, "large", Buffer.alloc(LARGE_BYTES_MIN)),
       file(mine, "sub/x"),
     ];
     const manifest = mine.manifest(written(entries, mine).root);
     let planted = false;
     const plant = () => {
-      if (planted) return false;
+      if (planted) return;
       planted = true;
       const full = join(growing(parent), path);
       mkdirSync(dirname(full), { recursive: true });
       symlinkSync(path === "sub" ? outside : join(outside, "x"), full);
-      return false;
     };
     const contents = {
       bytes: (file: FileContent) => {
         plant();
         return mine.bytes(file);
       },
-      stream: (file: FileContent) => mine.stream(file),
-      copyTo: async () => path === "large" && plant(),
+      stream: (file: FileContent) => {
+        plant();
+        return mine.stream(file);
+      },
     };
     const error = await failure(
       new StoredDirectory(manifest, contents).writeTo(join(parent, "tree")),

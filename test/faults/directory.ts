@@ -2,12 +2,8 @@ import type { Fault } from "./fault.ts";
 
 const D = "engine/directory/";
 const T = (name: string): string => `directory/${name}.test.ts`;
-const SAVE = "engine/large/save-directory.ts";
-/** Of directories in a store. */
-const L = (name: string): string => `large/${name}.test.ts`;
-const CLI = "cli/directories.test.ts";
 
-/** Of directories: saved, compared, restored. */
+/** Of manifests, and of what is restored of them. */
 export const directoryFaults: Fault[] = [
   {
     name: "a zero ends no name",
@@ -80,13 +76,6 @@ export const directoryFaults: Fault[] = [
     tests: [T("hostile")],
   },
   {
-    name: "a link out is saved",
-    file: `${D}capture.ts`,
-    text: "  refuseOutwardLinks(judge);\n",
-    replacement: "  void refuseOutwardLinks;\n",
-    tests: [T("refused")],
-  },
-  {
     name: "what is planted is written to",
     file: `${D}tree-writer.ts`,
     text: "constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)",
@@ -114,13 +103,6 @@ export const directoryFaults: Fault[] = [
     text: "    if (at !== entry.size) throw wrongSize(entry);\n",
     replacement: "",
     tests: [T("hostile")],
-  },
-  {
-    name: "a copy may have another size",
-    file: `${D}tree-writer.ts`,
-    text: "if (lstatSync(full).size !== entry.size) throw",
-    replacement: "if (lstatSync(full).size < 0) throw",
-    tests: [T("restore")],
   },
   {
     name: "the growing folder is open to all",
@@ -190,6 +172,20 @@ export const directoryFaults: Fault[] = [
     file: `${D}bytes.ts`,
     text: "if (byte === 0 && count > 0) throw",
     replacement: "if (byte === 0 && count > 9) throw",
+    tests: [T("bytes")],
+  },
+  {
+    name: "a file of just a mebibyte is taken for one in chunks",
+    file: `${D}format.ts`,
+    text: "if (size <= WHOLE_BYTES_MAX) return",
+    replacement: "if (size < WHOLE_BYTES_MAX) return",
+    tests: [T("manifest")],
+  },
+  {
+    name: "a manifest refers to a file in chunks by what nothing is kept under",
+    file: `${D}format.ts`,
+    text: "indexOf(entry.root ?? entry.digest)",
+    replacement: "indexOf(entry.digest)",
     tests: [T("manifest")],
   },
   {
@@ -225,133 +221,7 @@ export const directoryFaults: Fault[] = [
     file: `${D}entry.ts`,
     text: "unit + 0x1_0000 : unit",
     replacement: "unit : unit",
-    tests: [T("manifest"), T("save-restore")],
-  },
-  {
-    name: "names beyond the plane are sorted in a hurry",
-    file: `${D}scan.ts`,
-    text: "const isPlain = !keyed.some(({ key }) => SURROGATE.test(key));",
-    replacement: 'const isPlain = keyed.length > 0 || SURROGATE.test("");',
-    tests: [T("save-restore")],
-  },
-  {
-    name: "a name that is no text is kept as another",
-    file: `${D}scan.ts`,
-    text: "if (entries.some(({ name }) => name.includes(REPLACEMENT))) checkNamesIn(full, folder);",
-    replacement: "void checkNamesIn;",
-    tests: [T("refused")],
-  },
-  {
-    name: "a home is saved",
-    file: `${D}scan.ts`,
-    text: 'return isStoreFolder(full) ? undefined : { kind: "directory", path };',
-    replacement: 'return { kind: "directory", path };',
-    tests: [T("refused")],
-  },
-  {
-    name: "any folder with a log is a home",
-    file: `${D}store-folder.ts`,
-    text: "if (log.some((name) => segmentOfName(name) !== undefined)) return true;",
-    replacement: "if (log.some((name) => segmentOfName(name) !== -1)) return true;",
-    tests: [T("refused")],
-  },
-  {
-    name: "a changed file is believed by its size",
-    file: `${D}changes.ts`,
-    text: "known?.entry.size === size && isSameStamp(known.stamp, stamp)",
-    replacement: "known?.entry.size === size && (isSameStamp(known.stamp, stamp) || true)",
-    tests: [T("changes")],
-  },
-  {
-    name: "the time of an inode is not asked for",
-    file: `${D}stamps.ts`,
-    text: "a.ctimeNs === b.ctimeNs && a.inode === b.inode",
-    replacement: "a.inode === b.inode",
-    tests: [T("changes")],
-  },
-  {
-    name: "times that are not settled are believed",
-    file: `${D}capture.ts`,
-    text: "isSettled(stamp, beganNs) ? stamp : undefined",
-    replacement: "isSettled(stamp, beganNs + 10n ** 12n) ? stamp : undefined",
-    tests: [T("changes")],
-  },
-  {
-    name: "a damaged earlier tree fails the save",
-    file: `${D}changes.ts`,
-    text: "if (!isCorruption(error) && !isNotFound(error)) throw error;",
-    replacement: "if (!isNotFound(error)) throw error;",
-    tests: [T("changes")],
-  },
-  {
-    name: "a disk out of reach is taken for a tree that is gone",
-    file: `${D}changes.ts`,
-    text: "if (!isCorruption(error) && !isNotFound(error)) throw error;",
-    replacement: "void isCorruption(error); void isNotFound;",
-    tests: [T("changes")],
-  },
-  {
-    name: "contents that are no longer kept are referred to",
-    file: `${D}capture.ts`,
-    text: "same && sink.isKept?.(same) !== false ? same : undefined",
-    replacement: "same",
-    tests: [T("changes")],
-  },
-  {
-    name: "a small file that changed is a mixture",
-    file: `${D}read-file.ts`,
-    text: "if (isSame(now, expected) && length === now.size)",
-    replacement: "if (isSame(now, now) && length >= 0)",
-    tests: [T("changes")],
-  },
-  {
-    name: "a large file that is written to is kept",
-    file: `${D}read-file.ts`,
-    text: "if (at < file.size || !isSame(statusOf(descriptor, file.path), file)) throw",
-    replacement: "if (at < file.size) throw",
-    tests: [T("changes")],
-  },
-  {
-    name: "a large file that grows is cut off",
-    file: `${D}read-file.ts`,
-    text: "if (at > file.size) throw isChanging(file.path);",
-    replacement: "if (at > file.size) return;",
-    tests: [T("changes")],
-  },
-  {
-    name: "a pipe is waited for",
-    file: `${D}read-file.ts`,
-    text: " | (constants.O_NONBLOCK ?? 0)",
-    replacement: "",
-    tests: [T("changes")],
-  },
-  {
-    name: "a link that took a file's place is followed",
-    file: `${D}read-file.ts`,
-    text: "constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)",
-    replacement: "constants.O_RDONLY",
-    tests: [T("changes")],
-  },
-  {
-    name: "an aborted save goes on in a large file",
-    file: `${D}read-file.ts`,
-    text: "      throwIfAborted(signal);\n",
-    replacement: "",
-    tests: [T("changes")],
-  },
-  {
-    name: "a pattern with a slash is meant at every level",
-    file: `${D}ignore.ts`,
-    text: 'const ofName = !inner.includes("/");',
-    replacement: 'const ofName = !inner.includes("/") || inner.startsWith("/");',
-    tests: [T("refused")],
-  },
-  {
-    name: "a pattern for folders means files too",
-    file: `${D}ignore.ts`,
-    text: "(isFolder || !foldersOnly) && ",
-    replacement: "",
-    tests: [T("refused")],
+    tests: [T("bytes"), T("save-restore")],
   },
   {
     name: "descriptors stay open when contents fail",
@@ -359,112 +229,5 @@ export const directoryFaults: Fault[] = [
     text: "      for (const descriptor of descriptors) closeSync(descriptor);\n",
     replacement: "      void closeSync;\n",
     tests: [T("restore"), T("save-restore")],
-  },
-  {
-    name: "the files of a folder saved again are all read",
-    file: SAVE,
-    text: "      stamps: Buffer.from(tree.stamps),\n",
-    replacement: "",
-    tests: [L("directories-again")],
-  },
-  {
-    name: "a version that went meanwhile fails the save",
-    file: SAVE,
-    text: "    if (!isGoneMeanwhile(error)) throw error;\n",
-    replacement: "    if (!isGoneMeanwhile(error) || error) throw error;\n",
-    tests: [L("directories-again")],
-  },
-  {
-    name: "contents that were not read are not held",
-    file: SAVE,
-    text: "return this.#writer.hold(asBuffer(root ?? digest), root !== undefined);",
-    replacement:
-      "return root === undefined || digest.length > 0 || this.#writer.hold(asBuffer(root), false);",
-    tests: [L("directories-again")],
-  },
-  {
-    name: "looking at contents writes down all that is known",
-    file: SAVE,
-    text: "comparesTimes: checkContents !== true, pinsAtOnce: false",
-    replacement: "comparesTimes: checkContents !== true, pinsAtOnce: checkContents === true",
-    tests: [L("directories-again")],
-  },
-  {
-    name: "contents are not looked at though that was asked for",
-    file: SAVE,
-    text: "comparesTimes: checkContents !== true, pinsAtOnce: false",
-    replacement: "comparesTimes: checkContents !== undefined || true, pinsAtOnce: false",
-    tests: [L("directories-again")],
-  },
-  {
-    name: "a folder that can't be saved leaves its pins",
-    file: SAVE,
-    text: "    await writer.abandon();\n",
-    replacement: "",
-    tests: [L("directories-failing")],
-  },
-  {
-    name: "a damaged earlier tree fails the next save",
-    file: SAVE,
-    text: "    if (!isCorruption(error)) throw error;\n    return undefined;\n",
-    replacement: "    if (isCorruption(error) || error) throw error;\n    return undefined;\n",
-    tests: [L("directories-failing")],
-  },
-  {
-    name: "the pieces of a manifest name nothing that is to be kept",
-    file: SAVE,
-    text: "const part = { digest, bytes, ...(references.length > 0 && { references: references.map(asBuffer) }) };",
-    replacement:
-      "const part: Part = { digest, bytes, ...(references.length > 1e6 && { references: references.map(asBuffer) }) };",
-    tests: [L("directories"), L("directories-again")],
-  },
-  {
-    name: "a directory has a media type of the caller's",
-    file: SAVE,
-    text: "if (others.codec !== undefined || others.mediaType !== undefined)",
-    replacement: "if (others.codec !== undefined && others.mediaType !== undefined)",
-    tests: [L("directories")],
-  },
-  {
-    name: "bytes may be saved as a directory",
-    file: "engine/save.ts",
-    text: "  if (mediaType === MEDIA_TYPE_DIRECTORY) throw isOfDirectories();\n",
-    replacement: "",
-    tests: [L("directories")],
-  },
-  {
-    name: "a directory gives the bytes of its manifest",
-    file: "engine/values.ts",
-    text: "      if (isDirectory(stored)) throw noBytes();\n",
-    replacement: "",
-    tests: [L("directories")],
-  },
-  {
-    name: "a part of a file is all of it",
-    file: "engine/large/directory-source.ts",
-    text: "bytes.subarray(span.start, span.end)",
-    replacement: "bytes.subarray(0, Math.max(span.start, span.end, bytes.length))",
-    tests: [L("directories")],
-  },
-  {
-    name: "directories get out of step in a comparison",
-    file: "cli/diff/directory.ts",
-    text: "Buffer.compare(keyOf(a), keyOf(b))",
-    replacement: "Buffer.compare(Buffer.from(a.path), Buffer.from(b.path))",
-    tests: [CLI],
-  },
-  {
-    name: "what the disk has lost is told as a failure to write",
-    file: "cli/writing.ts",
-    text: '(error as Error).name === "VarveError"',
-    replacement: '(error as Error).name === ""',
-    tests: [CLI],
-  },
-  {
-    name: "a folder is taken for its first file",
-    file: "cli/commands/get.ts",
-    text: 'if (kind !== "file" || found !== path.replace(/\\/$/, "")) break;',
-    replacement: 'if (kind !== "file" || found === "") break;',
-    tests: [CLI],
   },
 ];

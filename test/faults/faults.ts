@@ -3,6 +3,8 @@ import { chunkFaults } from "./chunk.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
 import { directoryFaults } from "./directory.ts";
+import { directorySaveFaults } from "./directory-save.ts";
+import { directoryStoreFaults } from "./directory-store.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
@@ -37,5 +39,7 @@ export const faults: Fault[] = [
   ...largeFaults,
   ...chunkFaults,
   ...directoryFaults,
+  ...directorySaveFaults,
+  ...directoryStoreFaults,
   ...packFaults,
 ];

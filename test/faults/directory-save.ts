@@ -1,0 +1,141 @@
+import type { Fault } from "./fault.ts";
+
+const D = "engine/directory/";
+const T = (name: string): string => `directory/${name}.test.ts`;
+
+/** Of folders that are scanned and compared, and of the files in them that are read. */
+export const directorySaveFaults: Fault[] = [
+  {
+    name: "a link out is saved",
+    file: `${D}capture.ts`,
+    text: "  refuseOutwardLinks(judge);\n",
+    replacement: "  void refuseOutwardLinks;\n",
+    tests: [T("refused")],
+  },
+  {
+    name: "names beyond the plane are sorted in a hurry",
+    file: `${D}scan.ts`,
+    text: "const isPlain = !keyed.some(({ key }) => SURROGATE.test(key));",
+    replacement: 'const isPlain = keyed.length > 0 || SURROGATE.test("");',
+    tests: [T("save-restore")],
+  },
+  {
+    name: "a name that is no text is kept as another",
+    file: `${D}scan.ts`,
+    text: "if (entries.some(({ name }) => name.includes(REPLACEMENT))) checkNamesIn(full, folder);",
+    replacement: "void checkNamesIn;",
+    tests: [T("refused")],
+  },
+  {
+    name: "a home is saved",
+    file: `${D}scan.ts`,
+    text: 'return isStoreFolder(full) ? undefined : { kind: "directory", path };',
+    replacement: 'return { kind: "directory", path };',
+    tests: [T("refused")],
+  },
+  {
+    name: "any folder with a log is a home",
+    file: `${D}store-folder.ts`,
+    text: "if (log.some((name) => segmentOfName(name) !== undefined)) return true;",
+    replacement: "if (log.some((name) => segmentOfName(name) !== -1)) return true;",
+    tests: [T("refused")],
+  },
+  {
+    name: "a changed file is believed by its size",
+    file: `${D}changes.ts`,
+    text: "known?.entry.size === size && isSameStamp(known.stamp, stamp)",
+    replacement: "known?.entry.size === size && (isSameStamp(known.stamp, stamp) || true)",
+    tests: [T("changes")],
+  },
+  {
+    name: "the time of an inode is not asked for",
+    file: `${D}stamps.ts`,
+    text: "a.ctimeNs === b.ctimeNs && a.inode === b.inode",
+    replacement: "a.inode === b.inode",
+    tests: [T("changes")],
+  },
+  {
+    name: "times that are not settled are believed",
+    file: `${D}capture.ts`,
+    text: "isSettled(stamp, beganNs) ? stamp : undefined",
+    replacement: "isSettled(stamp, beganNs + 10n ** 12n) ? stamp : undefined",
+    tests: [T("changes")],
+  },
+  {
+    name: "a damaged earlier tree fails the save",
+    file: `${D}changes.ts`,
+    text: "if (!isCorruption(error) && !isNotFound(error)) throw error;",
+    replacement: "if (!isNotFound(error)) throw error;",
+    tests: [T("changes")],
+  },
+  {
+    name: "a disk out of reach is taken for a tree that is gone",
+    file: `${D}changes.ts`,
+    text: "if (!isCorruption(error) && !isNotFound(error)) throw error;",
+    replacement: "void isCorruption(error); void isNotFound;",
+    tests: [T("changes")],
+  },
+  {
+    name: "contents that are no longer kept are referred to",
+    file: `${D}capture.ts`,
+    text: "same && sink.isKept?.(same) !== false ? same : undefined",
+    replacement: "same",
+    tests: [T("changes")],
+  },
+  {
+    name: "a small file that changed is a mixture",
+    file: `${D}read-file.ts`,
+    text: "if (isSame(now, expected) && length === now.size)",
+    replacement: "if (isSame(now, now) && length >= 0)",
+    tests: [T("changes")],
+  },
+  {
+    name: "a large file that is written to is kept",
+    file: `${D}read-file.ts`,
+    text: "if (at < file.size || !isSame(statusOf(descriptor, file.path), file)) throw",
+    replacement: "if (at < file.size) throw",
+    tests: [T("changes")],
+  },
+  {
+    name: "a large file that grows is cut off",
+    file: `${D}read-file.ts`,
+    text: "if (at > file.size) throw isChanging(file.path);",
+    replacement: "if (at > file.size) return;",
+    tests: [T("changes")],
+  },
+  {
+    name: "a pipe is waited for",
+    file: `${D}read-file.ts`,
+    text: " | (constants.O_NONBLOCK ?? 0)",
+    replacement: "",
+    tests: [T("changes")],
+  },
+  {
+    name: "a link that took a file's place is followed",
+    file: `${D}read-file.ts`,
+    text: "constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)",
+    replacement: "constants.O_RDONLY",
+    tests: [T("changes")],
+  },
+  {
+    name: "an aborted save goes on in a large file",
+    file: `${D}read-file.ts`,
+    text: "      throwIfAborted(signal);\n",
+    replacement: "",
+    tests: [T("changes")],
+  },
+  {
+    name: "a pattern with a slash is meant at every level",
+    file: `${D}ignore.ts`,
+    text: 'const ofName = !inner.includes("/");',
+    replacement: 'const ofName = !inner.includes("/") || inner.startsWith("/");',
+    tests: [T("refused")],
+  },
+  {
+    name: "a pattern for folders means files too",
+    file: `${D}ignore.ts`,
+    text: "(isFolder || !foldersOnly) && ",
+    replacement: "",
+    tests: [T("refused")],
+  },
+];
