@@ -18,9 +18,9 @@ export async function backupStore(
   // What a failed sync has left in doubt is dealt with first, as before any commit.
   if (core.sharedState().syncFailed && !readOnly)
     await core.commit({ run: () => undefined, bytes: 0, durable: true, reserve: true });
-  const { files, folder: home, identity } = core;
+  const { folder: home, identity, settings } = core;
   const parts = {
-    ...{ files, home, folder: logFolder(home), identity },
+    ...{ files: settings.files, home, folder: logFolder(home), identity },
     state: () => core.sharedState(),
     settle: async ({ sequence, segment, offset }: { sequence: number; segment: number; offset: number }) =>
       core.settle({ sequence, place: { segment, offset, payloadLength: 0 } }),

@@ -30,11 +30,6 @@ export class DigestTable {
     return number;
   }
 
-  /** The number of the digest at `start` of `bytes`; -1 where it has none. */
-  find(bytes: Uint8Array, start: number): number {
-    return this.#slots[this.#slotOf(bytes, start)]! - 1;
-  }
-
   /** A view. */
   digest(number: number): Uint8Array {
     return this.#digests.subarray(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES);

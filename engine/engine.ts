@@ -14,7 +14,6 @@ import type { BlobRow, Row } from "./index/rows.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import { IndexView } from "./index-view.ts";
 import { checksum } from "./log/checksum.ts";
-import type { FileSystem } from "./log/file.ts";
 import type { RecordPlace } from "./log/reader.ts";
 import { isRetired, LogReader } from "./log/reader.ts";
 import type { EngineSettings } from "./log-end.ts";
@@ -44,7 +43,7 @@ export class EngineCore {
   readonly folder: string;
   readonly reader: LogReader;
   readonly identity: SharedState["identity"];
-  readonly #settings: EngineSettings;
+  readonly settings: EngineSettings;
   readonly #source: IndexSource;
   readonly #view: IndexView;
   readonly #contents: ContentReader;
@@ -59,7 +58,7 @@ export class EngineCore {
     this.folder = folder;
     this.identity = source.state.identity;
     this.#source = source;
-    this.#settings = settings;
+    this.settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
     this.#view = new IndexView(source, this.reader, settings.familyOf);
     this.#contents = new ContentReader(this.reader, this.#view);
@@ -161,11 +160,6 @@ export class EngineCore {
     return this.#view.catalog;
   }
 
-  /** The disk that the log lies on. */
-  get files(): FileSystem {
-    return this.#settings.files;
-  }
-
   /** What processes tell each other now. */
   sharedState(): SharedState {
     return this.#source.sharedState();
@@ -195,13 +189,13 @@ export class EngineCore {
 
   /** Milliseconds since 1970. */
   now(): number {
-    return this.#settings.now();
+    return this.settings.now();
   }
 
   /** What log and index take on the disk. */
   fileSpace(): FileSpace {
     try {
-      return fileSpace(this.#settings.files, this.folder, this.identity, this.#source.indexFolder);
+      return fileSpace(this.settings.files, this.folder, this.identity, this.#source.indexFolder);
     } catch (error) {
       throw fromSystemError(error, "looking at the files of the store");
     }
@@ -214,7 +208,7 @@ export class EngineCore {
     catalog.retain();
     const release = this.holdEpoch();
     try {
-      const { files } = this.#settings;
+      const { files } = this.settings;
       return await verifyLog({ files, folder: logFolder(this.folder), identity, reader, catalog }, options);
     } catch (error) {
       throw fromSystemError(error, "reading the log");

@@ -32,13 +32,10 @@ export class BlobRows {
   /** Puts what the transaction has changed. */
   put(): void {
     for (const { digest, row } of this.#pending!.changes()) {
-      if (row) this.#environment.put(blobKey(digest), this.#encoded(row));
-      else this.#environment.remove(blobKey(digest));
+      const key = blobKey(digest);
+      if (!row) this.#environment.remove(key);
+      else this.#environment.put(key, this.#writer.write(row.place, row.referenceCount, row.condemned));
     }
-  }
-
-  #encoded({ place, referenceCount, condemned }: BlobRow): Buffer {
-    return this.#writer.write(place, referenceCount, condemned);
   }
 
   end(): void {

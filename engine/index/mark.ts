@@ -7,6 +7,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -49,6 +50,11 @@ const CHECKED_BYTES_MAX = 32 * 1024 * 1024;
 const PIECE_BYTES = 256 * 1024;
 
 const MARK_FILE = "trust.json";
+
+/** From now on nobody opens the index in `folder`. */
+export function removeMark(folder: string): void {
+  rmSync(join(folder, MARK_FILE), { force: true });
+}
 
 /**
  * Whether the index in `folder` holds what was written to it, and what holds for the log of today: `clean` when it is on

@@ -114,10 +114,6 @@ export function decodeRow(bytes: Buffer): Row {
   };
 }
 
-export function encodeBlobRow(row: BlobRow): Buffer {
-  return new BlobRowWriter().write(row.place, row.referenceCount, row.condemned);
-}
-
 /** Encodes rows of blobs one after another into the same bytes. */
 export class BlobRowWriter {
   readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES_MAX);

@@ -139,17 +139,8 @@ export class LogReader {
   }
 
   async #readLarge(place: RecordPlace, kind: RecordKind, key: Uint8Array): Promise<Buffer> {
-    const segment = this.segment(place.segment);
-    const bytes = Buffer.allocUnsafeSlow(RECORD_HEADER_BYTES + key.length + place.payloadLength);
-    segment.busy++;
-    try {
-      const got = await segment.file.readAsync(bytes, place.offset);
-      return checkedPayload(segment, place, kind, key, bytes.subarray(0, got));
-    } catch (error) {
-      throw fromSystemError(error, `reading ${segment.path}`);
-    } finally {
-      segment.busy--;
-    }
+    const [payload] = await this.readNeighbours([place], kind, [key]);
+    return payload!;
   }
 
   /** The payloads of records that lie one behind the other in one segment, by one read on another thread. */
@@ -158,24 +149,16 @@ export class LogReader {
     kind: RecordKind,
     keys: readonly Uint8Array[],
   ): Promise<Buffer[]> {
-    const segment = this.segment(places[0]!.segment);
-    const start = places[0]!.offset;
-    const ends = places.map(
-      ({ offset, payloadLength }, i) =>
-        offset - start + RECORD_HEADER_BYTES + keys[i]!.length + payloadLength,
-    );
-    const bytes = Buffer.allocUnsafeSlow(ends.at(-1)!);
+    const { segment: id, offset: start } = places[0]!;
+    const segment = this.segment(id);
+    const { offset, payloadLength } = places.at(-1)!;
+    const total = offset - start + RECORD_HEADER_BYTES + keys.at(-1)!.length + payloadLength;
+    const bytes = Buffer.allocUnsafeSlow(total);
     segment.busy++;
     try {
       const got = await segment.file.readAsync(bytes, start);
       return places.map((place, i) =>
-        checkedPayload(
-          segment,
-          place,
-          kind,
-          keys[i]!,
-          bytes.subarray(place.offset - start, Math.min(ends[i]!, got)),
-        ),
+        checkedPayload(segment, place, kind, keys[i]!, bytes.subarray(place.offset - start, got)),
       );
     } catch (error) {
       throw fromSystemError(error, `reading ${segment.path}`);

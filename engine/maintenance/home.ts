@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Closing } from "../index/catalog.ts";
+import { removeMark } from "../index/mark.ts";
 import type { FileSystem } from "../log/file.ts";
 import type { LogProblem } from "../log/scan.ts";
 
@@ -60,14 +61,14 @@ export function removeGenerationsBut(folder: string, kept: readonly number[]): v
  */
 export async function discardGenerationsBut(folder: string, kept: readonly number[]): Promise<void> {
   const folders = generationsBut(folder, kept).map((generation) => indexFolder(folder, generation));
-  for (const each of folders) removeMark(each);
+  for (const each of folders) removeMarkIfPossible(each);
   // What is left goes with the next one.
   for (const each of folders) await rm(each, { recursive: true, force: true }).catch(() => {});
 }
 
-function removeMark(generation: string): void {
+function removeMarkIfPossible(generation: string): void {
   try {
-    rmSync(join(generation, "trust.json"), { force: true });
+    removeMark(generation);
   } catch {
     // It says of which rewritten segments the index knows, so it is not believed later either.
   }

@@ -77,7 +77,8 @@ export class LiveIndex implements IndexSource {
     const known = this.stateUnderLock();
     const state = known.indexSuspect ? this.#makeAnew(known) : known;
     this.#commits++;
-    if (this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown()) return this.#shrink(state);
+    if (this.#commits % COMMITS_BETWEEN_LOOKS === 0 && this.#looksGrown())
+      return this.#goTo(shrink(this.#home, state, this.#catalog));
     if (this.#checkpoint || !isCheckpointDue(this.#home, state)) return state;
     // A copy of rows of which some are moved already would be of no epoch.
     if (this.lock.isCompacted) return state;
@@ -93,17 +94,10 @@ export class LiveIndex implements IndexSource {
     return isGrown(this.#catalog);
   }
 
-  #shrink(state: SharedState): SharedState {
-    return this.#goTo(shrink(this.#home, state, this.#catalog));
-  }
-
   async pack(options: PackOptions): Promise<void> {
     const catalog = () => this.#catalog;
     const goTo = (opened: OpenedIndex) => void this.#goTo(opened);
-    if (await packIndex({ ...options, home: this.#home, catalog, goTo })) return;
-    await options.hold((state) => {
-      if (this.#looksGrown()) this.#shrink(state);
-    });
+    await packIndex({ ...options, home: this.#home, catalog, goTo });
   }
 
   rebuild(): void {

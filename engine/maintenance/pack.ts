@@ -1,6 +1,6 @@
 import { Catalog } from "../index/catalog.ts";
 import { indexDamage } from "../index/damage.ts";
-import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "../index/lmdb.ts";
+import type { EnvironmentRange, EnvironmentSnapshot } from "../index/lmdb.ts";
 import { markUnclean } from "../index/mark.ts";
 import { PackedSize } from "../index/packed-size.ts";
 import { BLOB_SPACE, isRowSound } from "../index/rows.ts";
@@ -17,6 +17,7 @@ import { discardGenerationsBut, indexFolder, logFolder } from "./home.ts";
 import type { OpenedIndex } from "./open.ts";
 import type { Pace } from "./pace.ts";
 import { applyBatch } from "./replay.ts";
+import { eachSlice, retaining } from "./slices.ts";
 
 /**
  * Rows come into the index in any order, which leaves its pages half to two thirds full. Packed, it is another generation
@@ -33,7 +34,6 @@ import { applyBatch } from "./replay.ts";
 const BYTES_MIN = 256 * 1024;
 /** Of the file, at least this part is to come free. */
 const SPARED_PART = 0.2;
-const ROWS_PER_SLICE = 512;
 const RECORDS_PER_SLICE = 128;
 /** Where no more than this was to be brought up, the rest is brought up under the lock: about ten milliseconds. */
 const FEW_RECORDS = 512;
@@ -60,14 +60,14 @@ export interface PackParts extends PackOptions {
   goTo(opened: OpenedIndex): void;
 }
 
-/** Gives whether a packed index is in use now. */
-export async function packIndex(parts: PackParts): Promise<boolean> {
-  if (!(await isWorth(parts))) return false;
+/** Where it comes to nothing, the index in use stays as it is. */
+export async function packIndex(parts: PackParts): Promise<void> {
+  if (!(await isWorth(parts))) return;
   const packing = await parts.hold((state) => new Packing(parts, state));
   try {
     await packing.copy();
-    if (!(await packing.comeNear())) return false;
-    if (!(await parts.hold((state) => packing.finish(state)))) return false;
+    if (!(await packing.comeNear())) return;
+    if (!(await parts.hold((state) => packing.finish(state)))) return;
   } finally {
     await packing.end();
   }
@@ -76,37 +76,15 @@ export async function packIndex(parts: PackParts): Promise<boolean> {
     return { discarded: discardGenerationsBut(parts.home.folder, [state.generation, checkpoint]) };
   });
   await discarded;
-  return true;
 }
 
 async function isWorth({ home, catalog, pace, sparedPart = SPARED_PART }: PackParts): Promise<boolean> {
-  const { fileBytes, pageBytes } = catalog().size();
+  const index = catalog();
+  const { fileBytes, pageBytes } = index.size();
   if (fileBytes < BYTES_MIN) return false;
   const size = new PackedSize(pageBytes);
-  await eachSlice(catalog(), pace, ROWS, (entry) => size.add(entry));
+  await retaining(index, () => eachSlice(index, pace, ROWS, (entry) => size.add(entry)));
   return size.bytes <= fileBytes * (1 - sparedPart) && home.files.freeBytes(home.folder) > 2 * size.bytes;
-}
-
-/** Goes over rows, some at a time. What is visited without a snapshot is of no one moment. */
-async function eachSlice(
-  catalog: Catalog,
-  pace: Pace,
-  range: EnvironmentRange,
-  visit: (entry: RawEntry) => void,
-  behindSlice?: () => void,
-): Promise<void> {
-  catalog.retain();
-  try {
-    let last = catalog.visit({ ...range, limit: ROWS_PER_SLICE }, visit);
-    behindSlice?.();
-    while (last) {
-      if (pace.isDue()) await pace.turn();
-      last = catalog.visit({ ...range, start: last, exclusiveStart: true, limit: ROWS_PER_SLICE }, visit);
-      behindSlice?.();
-    }
-  } finally {
-    await catalog.release();
-  }
 }
 
 class Packing {
@@ -158,6 +136,7 @@ class Packing {
       () => {
         this.#append(rows);
         rows = [];
+        return undefined;
       },
     );
     this.#letGo();

@@ -3,24 +3,23 @@ import type { EnvironmentRange, RawEntry } from "../../index/lmdb.ts";
 import { BLOBS_RANGE, RawBlobRow, RawRow } from "../../index/raw-rows.ts";
 import { APPLICATION_SPACE } from "../../index/rows.ts";
 import type { Pace } from "../pace.ts";
+import { eachSlice, retaining } from "../slices.ts";
 import type { CompactParts } from "./parts.ts";
 
-const PAGE_ROWS = 256;
 const ROWS_RANGE = { start: Buffer.from([APPLICATION_SPACE]), end: Buffer.from([0xff]) };
-const ZERO = Buffer.alloc(1);
 
 /** Goes over all blobs: see `eachEntry`. */
 export function eachBlob(
   parts: CompactParts,
   pace: Pace,
   visit: (row: RawBlobRow) => void,
-  behindPage?: () => Promise<void> | undefined,
+  behindSlice?: () => Promise<void> | undefined,
 ): Promise<void> {
   const raw = new RawBlobRow();
   const visitPlaced = (entry: RawEntry) => {
     if (raw.at(entry).isPlaced) visit(raw);
   };
-  return eachEntry(parts, pace, BLOBS_RANGE, visitPlaced, behindPage);
+  return eachEntry(parts, pace, BLOBS_RANGE, visitPlaced, behindSlice);
 }
 
 /** Goes over all rows of the application: see `eachEntry`. */
@@ -28,35 +27,26 @@ export function eachRow(
   parts: CompactParts,
   pace: Pace,
   visit: (row: RawRow) => void,
-  behindPage: (catalog: Catalog) => Promise<void> | undefined,
+  behindSlice: (catalog: Catalog) => Promise<void> | undefined,
 ): Promise<void> {
   const raw = new RawRow();
-  return eachEntry(parts, pace, ROWS_RANGE, (entry) => visit(raw.at(entry)), behindPage);
+  return eachEntry(parts, pace, ROWS_RANGE, (entry) => visit(raw.at(entry)), behindSlice);
 }
 
 /**
- * Goes over a range of the index as it lies there, a page at a time: what is there all the while is visited. The index
+ * Goes over a range of the index as it lies there, some rows at a time: what is there all the while is visited. The index
  * that is in use at the beginning is read to the end; who acts on what was found looks again under the lock.
  */
-async function eachEntry(
+function eachEntry(
   parts: CompactParts,
   pace: Pace,
   range: EnvironmentRange,
   visit: (entry: RawEntry) => void,
-  behindPage?: (catalog: Catalog) => Promise<void> | undefined,
+  behindSlice?: (catalog: Catalog) => Promise<void> | undefined,
 ): Promise<void> {
-  await withCatalog(parts, async (catalog) => {
-    for (let { start } = range; ; ) {
-      const last = catalog.visit({ ...range, start, limit: PAGE_ROWS }, visit);
-      await behindPage?.(catalog);
-      if (!last) return;
-      if (pace.isDue()) {
-        await pace.turn();
-        catalog.refresh();
-      }
-      start = Buffer.concat([last, ZERO]);
-    }
-  });
+  return withCatalog(parts, (catalog) =>
+    eachSlice(catalog, pace, range, visit, () => behindSlice?.(catalog)),
+  );
 }
 
 /** It stays open, whatever others replace it by. */
@@ -66,10 +56,5 @@ export async function withCatalog<T>(
 ): Promise<T> {
   await parts.follow();
   const catalog = parts.catalog();
-  catalog.retain();
-  try {
-    return await action(catalog);
-  } finally {
-    await catalog.release();
-  }
+  return retaining(catalog, () => action(catalog));
 }
