@@ -3,12 +3,17 @@ import type { ArtifactStore, SaveOptions } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
 import type { Call, Policy, Result, SavedCall, ValueKey } from "./space-events.ts";
-import { codeOf, valueOfKey } from "./space-values.ts";
+import { codeOf, isTree, largeKey, saveValue, treeKey, valueOfKey } from "./space-values.ts";
 
 const NAMES = 3;
 const ALIASES = 3;
 /** Values that all processes save. */
 const SHARED_VALUES = 6;
+/** One value in so many is a directory, or longer than one blob may be: they take much longer. */
+const TREE_ONE_IN = 12;
+const LARGE_ONE_IN = 50;
+/** Of those that processes may have in common. */
+const SHARED_IDS = 3;
 
 interface Version {
   name: string;
@@ -21,11 +26,14 @@ export class SpaceCalls {
   readonly #random: Random;
   readonly #who: string;
   readonly #backups: string;
+  /** A store that keeps itself small has none that are large. */
+  readonly #isCapped: boolean;
   #live: Version[] = [];
   #dead: Version[] = [];
   #count = 0;
 
-  constructor(random: Random, who: string, backups: string) {
+  constructor(random: Random, who: string, backups: string, isCapped: boolean) {
+    this.#isCapped = isCapped;
     this.#random = random;
     this.#who = who;
     this.#backups = backups;
@@ -96,7 +104,8 @@ export class SpaceCalls {
   async run(store: ArtifactStore, call: Call): Promise<Result> {
     switch (call.call) {
       case "save": {
-        const { version, sequence } = await store.save(call.name, valueOfKey(call.value), optionsOf(call));
+        const folder = join(this.#backups, "..", `tree-${call.id}`);
+        const { version, sequence } = await saveValue(store, call.name, call.value, optionsOf(call), folder);
         return { saved: [{ version, sequence }] };
       }
       case "batch": {
@@ -132,7 +141,13 @@ export class SpaceCalls {
   }
 
   #batch(): Call {
-    return { call: "batch", saves: [this.save(), this.save()], alias: this.#alias() };
+    return { call: "batch", saves: [this.#saveOfBatch(), this.#saveOfBatch()], alias: this.#alias() };
+  }
+
+  /** A batch has no directories. */
+  #saveOfBatch(): SavedCall {
+    const save = this.save();
+    return isTree(save.value) ? { ...save, value: `20.${save.id}` } : save;
   }
 
   #undelete(): Call | undefined {
@@ -191,6 +206,9 @@ export class SpaceCalls {
 
   /** One that others have too, one that was deleted, or a new one; small, or of several kilobytes, seldom large. */
   #value(id: string): ValueKey {
+    const one = this.#random.below(3) === 0 ? id : `${this.#random.below(SHARED_IDS)}`;
+    if (this.#random.below(TREE_ONE_IN) === 0) return treeKey(one);
+    if (!this.#isCapped && this.#random.below(LARGE_ONE_IN) === 0) return largeKey(one);
     const chosen = this.#random.below(10);
     if (chosen < 3) return `${100 * this.#random.below(SHARED_VALUES)}.shared`;
     const dead = this.#any(this.#dead)?.value;

@@ -29,7 +29,7 @@ export class SpaceMember {
     this.#task = task;
     this.#random = random;
     this.#note = note;
-    this.#calls = new SpaceCalls(random, task.who, task.backups);
+    this.#calls = new SpaceCalls(random, task.who, task.backups, task.maxSize !== undefined);
   }
 
   open(): Promise<void> {
@@ -124,7 +124,7 @@ export class SpaceMember {
     const { artifact, since } = held;
     const { name, version } = artifact;
     await this.#do({ call: "held", name, version, since }, async () => {
-      const value = keyOf(await artifact.value());
+      const value = await keyOf(await artifact.value());
       return { given: [{ name, version, value }] };
     });
   }
@@ -148,7 +148,7 @@ export class SpaceMember {
     const { name, version } = call;
     const ref = `${name}:${version}`;
     if (this.#random.below(2) === 0) return this.#get(ref);
-    return { given: [{ name, version, value: keyOf(await this.#store.load(ref)) }] };
+    return { given: [{ name, version, value: await keyOf(await this.#store.load(ref)) }] };
   }
 
   /** A version and then its value, between which it may go: then the version was held. */
@@ -158,7 +158,7 @@ export class SpaceMember {
     this.#hold(artifact, since);
     const { name, version } = artifact;
     try {
-      return { given: [givenOf(artifact, await artifact.value())] };
+      return { given: [await givenOf(artifact, await artifact.value())] };
     } catch (error) {
       if ((error as VarveError).code !== "NOT_FOUND") throw error;
       await this.#do({ call: "held", name, version, since }, () => Promise.reject(error));
@@ -184,20 +184,20 @@ export class SpaceMember {
   }
 }
 
-function givenOf(artifact: Artifact, value: unknown): Given {
+async function givenOf(artifact: Artifact, value: unknown): Promise<Given> {
   const { name, version, tags, aliases, code } = artifact;
   const codeKey = codeKeyOf(code?.sources[0]?.text);
-  const given: Given = { name, version, id: tags.id!, value: keyOf(value), aliases };
+  const given: Given = { name, version, id: tags.id!, value: await keyOf(value), aliases };
   return { ...given, ...(codeKey && { code: codeKey }), ...(tags.note && { note: tags.note }) };
 }
 
 /** As it comes in a list: what can't be read of it is told with it. */
 export async function listed(artifact: Artifact): Promise<Given> {
   try {
-    return givenOf(artifact, await artifact.value());
+    return await givenOf(artifact, await artifact.value());
   } catch (error) {
     const { code, message } = error as VarveError;
     if (code === "UNAVAILABLE") throw error;
-    return { ...givenOf(artifact, undefined), value: { wrong: `${code} ${message}` } };
+    return { ...(await givenOf(artifact, undefined)), value: { wrong: `${code} ${message}` } };
   }
 }
