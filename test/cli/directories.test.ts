@@ -1,48 +1,20 @@
-import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Plan } from "../directory/support.ts";
 import { makeTree, treeOf } from "../directory/support.ts";
 import type { Outcome } from "../helpers/command-line.ts";
-import { CommandLine, documentsOf, errorOf, exitOf } from "../helpers/command-line.ts";
+import { type CommandLine, documentsOf, errorOf } from "../helpers/command-line.ts";
 import { damageText, segmentsOf } from "../helpers/damage.ts";
 import { Random } from "../helpers/random.ts";
 import { MIB, noise } from "../large/support.ts";
+import { type BesideTree, beginBesideTree, MEDIA_TYPE, sha256 } from "./directories-support.ts";
 
-const test = suite<{ line: CommandLine; root: string }>("varve with directories");
-
-test.before.each(async (context) => {
-  context.line = await CommandLine.inNewFolder();
-  context.root = join(context.line.folder, "tree");
-  makeTree(context.root, PLAN);
-});
+const test = suite<BesideTree>("varve with directories");
+test.before.each(beginBesideTree);
 test.after.each(({ line }) => line.remove());
 
-const PLAN: Plan = {
-  "a.csv": "x,y\n1,2\n",
-  "bin/run": { run: "#!/bin/sh\n" },
-  "bin/latest": { to: "run" },
-  "data/1.csv": "1\n",
-  "data/more/2.csv": "22\n",
-  hollow: null,
-};
-const MEDIA_TYPE = "application/vnd.varve.directory";
 const SIZE = 8 + 10 + 2 + 3;
-
-const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
 function refused({ exitCode, stdout, stderr }: Outcome, code: number, hint?: RegExp): void {
   assert.is(exitCode, code, stderr);
@@ -222,66 +194,6 @@ test("show has the beginning of the tree", async ({ line, root }) => {
   assert.match((await line.varve(["show", "none"])).stdout, /\n\n\(empty\)\n$/);
 });
 
-test("diff tells file by file what was added, removed and changed", async ({ line, root }) => {
-  await line.varve(["save", "dir", root]);
-  writeFileSync(join(root, "a.csv"), "x,y\n1,3,5\n");
-  chmodSync(join(root, "bin/run"), 0o644);
-  rmSync(join(root, "bin/latest"));
-  symlinkSync("../a.csv", join(root, "bin/latest"));
-  rmSync(join(root, "data/more"), { recursive: true });
-  makeTree(root, { "data/3.csv": "3\n", "hollow/now full": "" });
-  await line.varve(["save", "dir", root]);
-  const digest = (text: string) => `${sha256(text).slice(0, "sha256:".length + 12)}…`;
-  const { stdout, exitCode } = await line.varve(["diff", "dir:0", "dir:1"]);
-  assert.is(exitCode, 0);
-  assert.equal(stdout.split("\n").slice(2, -1), [
-    `- a.csv: file of 8 bytes, ${digest("x,y\n1,2\n")}`,
-    `+ a.csv: file of 10 bytes, ${digest("x,y\n1,3,5\n")}`,
-    '- bin/latest: "link to run"',
-    '+ bin/latest: "link to ../a.csv"',
-    `- bin/run: executable file of 10 bytes, ${digest("#!/bin/sh\n")}`,
-    `+ bin/run: file of 10 bytes, ${digest("#!/bin/sh\n")}`,
-    `+ data/3.csv: file of 2 bytes, ${digest("3\n")}`,
-    `- data/more/2.csv: file of 3 bytes, ${digest("22\n")}`,
-    '- hollow: "empty folder"',
-    `+ hollow/now full: file of 0 bytes, ${digest("")}`,
-  ]);
-  const [{ value }] = documentsOf(await line.varve(["diff", "dir:0", "dir:1", "--json"]));
-  assert.equal([value.kind, value.count], ["directory", 7]);
-  assert.equal(value.changes.at(-2), { path: "hollow", from: { value: "empty folder" } });
-  assert.equal(value.changes[0].to, { type: "file", size: 10, digest: sha256("x,y\n1,3,5\n") });
-  assert.match((await line.varve(["diff", "dir:0", "dir:0"])).stderr, /do not differ/);
-});
-
-test("diff keeps step where an empty folder is sorted as what would be in it", async ({ line, root }) => {
-  rmSync(root, { recursive: true });
-  makeTree(root, { a: null, "a-b": "x", c: "c" });
-  await line.varve(["save", "dir", root]);
-  rmSync(join(root, "a-b"));
-  await line.varve(["save", "dir", root]);
-  rmSync(join(root, "a"), { recursive: true });
-  writeFileSync(join(root, "a"), "a");
-  await line.varve(["save", "dir", root]);
-  const pathsOf = async (from: string, to: string) => {
-    const [{ value }] = documentsOf(await line.varve(["diff", from, to, "--json"]));
-    return value.changes.map(({ path, from, to }: { path: string; from?: object; to?: object }) => {
-      return `${from ? "-" : ""}${to ? "+" : ""}${path}`;
-    });
-  };
-  assert.equal(await pathsOf("dir:0", "dir:1"), ["-a-b"]);
-  assert.equal(await pathsOf("dir:1", "dir:0"), ["+a-b"]);
-  assert.equal((await pathsOf("dir:1", "dir:2")).sort(), ["+a", "-a"]);
-});
-
-test("diff of a directory and another value tells both by size and digest", async ({ line, root }) => {
-  await line.varve(["save", "dir", root]);
-  await line.varve(["save", "dir", join(root, "a.csv")]);
-  const lines = (await line.varve(["diff", "dir:0", "dir:1"])).stdout.split("\n").slice(2, -1);
-  assert.equal(lines.slice(0, 2), [`- mediaType: ${MEDIA_TYPE}`, "+ mediaType: application/octet-stream"]);
-  assert.match(lines[2]!, /^- value: 23 bytes, sha256:/);
-  assert.match(lines[3]!, /^\+ value: 8 bytes, sha256:/);
-});
-
 test("names that could drive a terminal are escaped, and come back as they were", async ({ line, root }) => {
   const odd = "new\nline \u001b[2J\u202e x";
   const escaped = "new\\u000aline \\u001b[2J\\u202e x";
@@ -307,56 +219,6 @@ test("names that could drive a terminal are escaped, and come back as they were"
   for (const { stdout, stderr } of outputs)
     for (const raw of ["\u001b", "\u0007", "\u202e"]) assert.not((stdout + stderr).includes(raw));
   assert.match(outputs[0]!.stdout, /^\+ new\\u000aline/m);
-});
-
-test("a stream of more than a MiB from stdin comes back whole", async ({ line }) => {
-  const bytes = noise(new Random("stdin"), 3 * MIB);
-  assert.is((await line.process(["save", "s", "-", "--media-type", "image/x"], bytes)).stdout, "s:0\n");
-  const [artifact] = documentsOf(await line.varve(["show", "s", "--json"]));
-  assert.equal([artifact.size, artifact.mediaType], [3 * MIB, "image/x"]);
-  assert.ok((await line.process(["get", "s"])).bytes.equals(bytes));
-});
-
-test("stdin that is aborted, or fails, after some MiB leaves no version, and nothing that is kept", async ({
-  line,
-}) => {
-  await line.varve(["save", "v", "--value", "1"]);
-  const [{ blobs }] = documentsOf(await line.varve(["stats", "--json"]));
-  const bytes = noise(new Random("aborted stdin"), 12 * MIB);
-  const abort = new AbortController();
-  async function* aborted() {
-    yield bytes;
-    abort.abort();
-    await new Promise((resolve) => setTimeout(resolve, 10_000).unref());
-  }
-  async function* failing() {
-    yield bytes;
-    throw Object.assign(new Error("EIO: read"), { code: "EIO" });
-  }
-  const outcome = await line.varve(["save", "s", "-"], {
-    stdin: Readable.from(aborted()),
-    signal: abort.signal,
-  });
-  assert.equal([outcome.exitCode, outcome.stdout, outcome.stderr], [130, "", ""]);
-  const failed = await line.varve(["save", "s", "-"], { stdin: Readable.from(failing()) });
-  assert.is(failed.exitCode, 1);
-  assert.match(failed.stderr, /EIO/);
-  await line.varve(["compact", "--yes"]);
-  const child = line.start(["save", "s", "-"]);
-  child.stdin!.on("error", () => {});
-  child.stdin!.write(bytes);
-  const errors = buffer(child.stderr!);
-  const logBytes = async () => documentsOf(await line.varve(["stats", "--json"]))[0].logBytes;
-  while (child.exitCode === null && (await logBytes()) < 8 * MIB)
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.is(child.exitCode, null, `it ended: ${child.exitCode === null || (await errors)}`);
-  child.kill("SIGINT");
-  assert.is(await exitOf(child), 130);
-  assert.is((await line.varve(["get", "s"])).exitCode, 3);
-  await line.varve(["compact", "--yes"]);
-  const [stats] = documentsOf(await line.varve(["stats", "--json"]));
-  assert.is(stats.blobs, blobs);
-  assert.ok(stats.logBytes < MIB, `${stats.logBytes} bytes`);
 });
 
 test.run();

@@ -11,12 +11,15 @@ export const DOCUMENTS = [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "adapters/README.md",
+  "bench/README.md",
+  "cli/README.md",
   "engine/README.md",
   "engine/chunk/README.md",
   "engine/codec/README.md",
   "engine/directory/README.md",
   "engine/log/FORMAT.md",
   "engine/where/README.md",
+  "test/crash/README.md",
 ];
 
 export function readDocument(path: string): string {

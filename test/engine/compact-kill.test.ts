@@ -5,6 +5,7 @@ import { copyHome, newFolder } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, closeStores } from "../helpers/stores.ts";
+import { until } from "../helpers/time.ts";
 import { Expected, fill, logBytes, logFiles, openSmall } from "./compact-support.ts";
 
 const test = suite("compaction in several processes");
@@ -90,13 +91,12 @@ test("old files wait for a list in another process, which ends right, and go the
 test("another process that compacts is named", async () => {
   const { home, expected, reader, store } = await whileListed("two processes");
   const other = new Program("../engine/compact-program.ts", [home, ""]);
-  let error: Error | undefined;
-  while (!error) {
-    await new Promise<void>((resolve) => setTimeout(resolve, 50));
-    // It waits for the reader, for some seconds.
+  // It waits for the reader then, for some seconds.
+  await until("the other one is done but for that", async () => {
     const { segments } = await store.compact({ dryRun: true });
-    if (segments === 0) error = await failure(store.compact(), "CONFLICT");
-  }
+    return segments === 0;
+  });
+  const error = await failure(store.compact(), "CONFLICT");
   assert.match(error.message, new RegExp(`process ${other.process.pid} is compacting`));
   reader.tell("go on");
   await reader.expect();

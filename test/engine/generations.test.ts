@@ -13,6 +13,7 @@ import { filesUnder, newFolder, openFilesUnder } from "../helpers/folders.ts";
 import { openLiveIndex } from "../helpers/live-indexes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openTestStore } from "../helpers/stores.ts";
+import { until } from "../helpers/time.ts";
 
 const test = suite("generations of the index");
 const { copyTo, setApplied } = Catalog.prototype;
@@ -75,7 +76,7 @@ test("of two copies that are taken at once, none can remove the index in use", a
     });
   assert.equal(sorted(home), [1, 2, 3]);
   copying[0]!.open();
-  await until(() => cleanPosition(indexFolder(home, 2)) !== undefined);
+  await until("a clean checkpoint", () => cleanPosition(indexFolder(home, 2)) !== undefined);
   await c.lock.hold(() => c.live.rebuild());
   const { generation } = c.live.state;
   assert.ok(existsSync(join(c.live.indexFolder, "data.mdb")));
@@ -118,7 +119,7 @@ test("an index that can't be made leaves no bytes, no descriptor, and its number
   assert.equal(sorted(home), [1, 2, 3, 4]);
   for (const generation of [2, 3, 4]) assert.equal(filesUnder(indexFolder(home, generation)), []);
   // Closing goes on for a moment on other threads.
-  await until(() => String(openFilesUnder(home).sort()) === String(descriptors));
+  await until("nothing more is open", () => String(openFilesUnder(home).sort()) === String(descriptors));
   await store.rebuildIndex();
   assert.equal(sorted(home), [5]);
   await store.close();
@@ -172,10 +173,5 @@ test("nor by a process that finds no gate but what it protected", async () => {
   await first.close();
   await checkAll(home, 10);
 });
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !isSo(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(isSo());
-}
 
 test.run();

@@ -20,6 +20,7 @@ import { openLiveIndex } from "../helpers/live-indexes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openTestStore } from "../helpers/stores.ts";
+import { until } from "../helpers/time.ts";
 
 const test = suite("a packed index");
 const { append, putOwnInto } = Catalog.prototype;
@@ -199,7 +200,7 @@ test("a checkpoint stays", async () => {
   const [old] = listGenerations(home);
   await lock.hold(() => void live.stateForWriting());
   const checkpoint = old! + 1;
-  while (!cleanPosition(indexFolder(home, checkpoint))) await nextTurn();
+  await until("a clean checkpoint", () => cleanPosition(indexFolder(home, checkpoint)) !== undefined);
   const { checkpointSequence } = await lock.hold(() => live.stateUnderLock());
   assert.ok(checkpointSequence > 0);
   await pack(open);

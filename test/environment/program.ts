@@ -1,14 +1,16 @@
 /** Opens a store from a working directory, saves, and prints what the artifacts say of their environment. */
 import { openStore } from "../../engine/main.ts";
+import { until } from "../helpers/time.ts";
 
 const [folder, home, what] = process.argv.slice(2) as [string, string, "once" | "until dirty is known"];
 process.chdir(folder);
 const store = await openStore({ home });
 let artifact = await store.save("first", 1);
 console.log(JSON.stringify(artifact.environment));
-while (what === "until dirty is known" && artifact.environment.git?.dirty === undefined) {
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  artifact = await store.save("later", 1);
-}
+if (what === "until dirty is known")
+  await until("whether it is dirty is known", async () => {
+    artifact = await store.save("later", 1);
+    return artifact.environment.git?.dirty !== undefined;
+  });
 console.log(JSON.stringify(artifact.environment));
 await store.close();

@@ -11,6 +11,9 @@ export function segmentsOf(home: string): string[] {
     .map((name) => join(folder, name));
 }
 
+/** A value that is found in the log, and damaged there, by its number: too long for a row of the index. */
+export const marked = (n: number) => `MARK-${String(n).padStart(4, "0")}-${"x".repeat(400)}`;
+
 export function flipByte(file: string, offset: number): void {
   const bytes = readFileSync(file);
   bytes[offset]! ^= 0xff;

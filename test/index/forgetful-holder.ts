@@ -19,7 +19,8 @@ const hasWaiters = () => run("od", "-An", "-tu1", `-j${byte}`, "-N1", file).trim
 
 lock.holdSync(() => {
   console.log(JSON.stringify({ held: true }));
-  while (!hasWaiters());
+  const end = performance.now() + 60_000;
+  while (!hasWaiters()) if (performance.now() > end) throw new Error("nobody waits for it");
   // It has noted that it waits, and is about to sleep.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
   run("dd", "if=/dev/zero", `of=${file}`, "bs=1", `seek=${byte}`, "count=1", "conv=notrunc");

@@ -1,3 +1,5 @@
+import * as assert from "uvu/assert";
+import { inspectHead, inspectTree } from "../../engine/index/inspect.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { rowChecksum } from "../../engine/log/checksum.ts";
 import type { Random } from "../helpers/random.ts";
@@ -102,4 +104,14 @@ function transact(environment: Environment, random: Random, style: Style): void 
   } catch (error) {
     if (error !== undone) throw error;
   }
+}
+
+/** `VARVE_INSPECT_ROUNDS` raises how many histories, kills and damages are tried. */
+export const ROUNDS = Number(process.env.VARVE_INSPECT_ROUNDS ?? 1);
+export const PAGE = 4096;
+export const NEVER_MILLISECONDS = 10_000;
+
+export function isWhole(path: string, when: string): void {
+  assert.is(inspectHead(path), undefined, when);
+  assert.is(inspectTree(path, isSealed), undefined, when);
 }

@@ -6,7 +6,7 @@ import { newFolder, openFilesUnder } from "../helpers/folders.ts";
 import { lockOf, newLockHome } from "../helpers/lock-homes.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openTestStore } from "../helpers/stores.ts";
-import { within } from "../helpers/time.ts";
+import { until, within } from "../helpers/time.ts";
 
 /** Handles of one process on the lock of one home. */
 const test = suite("a lock that a process has open several times");
@@ -113,9 +113,7 @@ test("two stores of one home in a process, one of them read-only, come and go by
 
 /** Closing goes on for a moment on other threads. */
 async function untilClosed(home: string): Promise<void> {
-  const files = () => openFilesUnder(lockFolder(home));
-  for (let i = 0; i < 200 && files().length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(files(), []);
+  await until("no file is open", () => openFilesUnder(lockFolder(home)).length === 0);
 }
 
 test.run();

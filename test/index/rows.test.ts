@@ -2,13 +2,13 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { RawEntry } from "../../engine/index/lmdb.ts";
 import { RawBlobRow, RawRow } from "../../engine/index/raw-rows.ts";
-import type { Row } from "../../engine/index/rows.ts";
+import type { BlobRow, Row } from "../../engine/index/rows.ts";
 import {
+  BlobRowWriter,
   decodeApplied,
   decodeBlobRow,
   decodeRow,
   encodeApplied,
-  encodeBlobRow,
   encodeRow,
 } from "../../engine/index/rows.ts";
 import { DIGEST_BYTES, recordBytes } from "../../engine/log/format.ts";
@@ -20,6 +20,8 @@ import { Random } from "../helpers/random.ts";
 const test = suite("rows of the index");
 
 const digest = (n: number) => Buffer.alloc(32, n);
+const encodeBlobRow = ({ place, referenceCount, condemned }: BlobRow) =>
+  new BlobRowWriter().write(place, referenceCount, condemned);
 const place = {
   segment: segmentId(2 ** 32 - 1, 2 ** 20 - 1),
   offset: 2 ** 40 - 8,

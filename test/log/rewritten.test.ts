@@ -1,50 +1,21 @@
-import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { nodeFileSystem } from "../../engine/log/file.ts";
-import { decodeSegmentHeader, RecordKind } from "../../engine/log/format.ts";
+import { decodeSegmentHeader } from "../../engine/log/format.ts";
 import { isRetired, LogReader } from "../../engine/log/reader.ts";
-import type { ScannedBatch, ScannedRecord } from "../../engine/log/scan.ts";
+import type { ScannedRecord } from "../../engine/log/scan.ts";
 import { scanLog } from "../../engine/log/scan.ts";
 import type { LogPosition } from "../../engine/log/segment.ts";
-import {
-  createSegment,
-  LOG_START,
-  listSegments,
-  nextNumber,
-  segmentGeneration,
-  segmentId,
-  segmentPath,
-} from "../../engine/log/segment.ts";
-import { gapOf } from "../../engine/maintenance/gap.ts";
+import { createSegment, LOG_START, nextNumber, segmentGeneration } from "../../engine/log/segment.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { newFolder, removeFolders } from "../helpers/folders.ts";
+import { removeFolders } from "../helpers/folders.ts";
 import { rewriteSegments } from "../helpers/rewriting.ts";
-import { HandmadeLog, identity } from "./support.ts";
+import { filePath, fourSegments, ids, readFrom, some, texts } from "./rewritten-support.ts";
+import { type HandmadeLog, identity } from "./support.ts";
 
 const test = suite("rewritten segments");
 test.after.each(removeFolders);
-
-/** Four segments: of batches 1–3, 4–6, 7–9 and 10. */
-function fourSegments(): HandmadeLog {
-  const log = new HandmadeLog();
-  for (let i = 0; i < 9; i++) {
-    if (i === 3 || i === 6) log.roll();
-    log.add(`value ${i}`);
-  }
-  log.roll();
-  log.add("value 9");
-  return log;
-}
-
-/** No blob of an even sequence, and nothing at all of batches 2, 6 and 9: 6 and 9 are last ones. */
-const some = ({ kind }: ScannedRecord, sequence: number) =>
-  ![2, 6, 9].includes(sequence) && (kind !== RecordKind.blob || sequence % 2 === 1);
-
-const texts = (batches: readonly ScannedBatch[]) =>
-  batches.flatMap(({ header, records }) =>
-    records.map(({ kind, payload }) => `${header.sequence} ${kind} ${payload ?? "blob"}`),
-  );
 
 /** What is read of a log of which `keeps` says what was kept. */
 function textsOf(log: HandmadeLog, keeps: (record: ScannedRecord, sequence: number) => boolean): string[] {
@@ -54,9 +25,6 @@ function textsOf(log: HandmadeLog, keeps: (record: ScannedRecord, sequence: numb
   }));
   return texts(left);
 }
-
-const filePath = (log: HandmadeLog, id: number) => segmentPath(log.folder, id);
-const ids = (log: HandmadeLog) => listSegments(nodeFileSystem, log.folder, identity);
 
 test("it is read as what it stands for, without what was left out, and the log goes on behind it", async () => {
   for (const run of [[1], [2], [1, 2], [2, 3], [1, 2, 3]]) {
@@ -127,78 +95,6 @@ test("what it stands for may still be there, and does not count", async () => {
   assert.equal(ids(log), [id, 2, 3, 4]);
 });
 
-test("with an unreadable header beside all that it stands for, nothing is missing", async () => {
-  const log = fourSegments();
-  const expected = texts(log.scan().batches);
-  const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some, originals: "kept" });
-  for (const length of [0, 50, 127]) {
-    writeFileSync(filePath(log, id), readFileSync(filePath(log, id)).subarray(0, length));
-    assert.equal(texts(log.scan().batches), expected);
-    assert.equal(log.scan().problems, []);
-  }
-});
-
-/** Every record that is read is one of the log, and what is not read is told. */
-function checkDamaged(log: HandmadeLog, expected: readonly string[], what: string): boolean {
-  const { batches, problems, end } = log.scan();
-  const sound = batches.map((batch) => ({ ...batch, records: batch.records.filter(({ sound }) => sound) }));
-  const read = texts(sound);
-  for (const text of read) assert.ok(expected.includes(text), `${what}: ${text}`);
-  const isTold = problems.length > 0 || batches.some(({ sound }) => !sound);
-  if (read.length < expected.length) assert.ok(isTold, what);
-  // Never taken for a torn end: what lies behind is read.
-  assert.is(read.at(-1), "10 2 value 9", what);
-  assert.is(end.position.sequence, 10, what);
-  return isTold;
-}
-
-/** Three segments as one, which has something left out, and a fourth behind it. */
-async function rewrittenThree() {
-  const log = fourSegments();
-  const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some });
-  const path = filePath(log, id);
-  return { log, id, path, expected: texts(log.scan().batches), whole: readFileSync(path) };
-}
-
-test("whatever byte of one is flipped, each record is right or told, and all behind is read", async () => {
-  const { log, expected, path, whole } = await rewrittenThree();
-  let told = 0;
-  for (let at = 0; at < whole.length; at++) {
-    const bytes = Buffer.from(whole);
-    bytes[at]! ^= 1 << (at % 8);
-    writeFileSync(path, bytes);
-    if (checkDamaged(log, expected, `byte ${at}`)) told++;
-  }
-  // Padding is not looked at.
-  assert.ok(told > whole.length * 0.8, `${told} of ${whole.length}`);
-});
-
-test("wherever one is cut, or grown, that is damage, and all behind is read", async () => {
-  const { log, id, expected, path, whole } = await rewrittenThree();
-  for (let length = 0; length < whole.length; length++) {
-    writeFileSync(path, whole.subarray(0, length));
-    assert.ok(checkDamaged(log, expected, `${length} bytes`), `${length} bytes`);
-  }
-  for (const more of [Buffer.alloc(1), Buffer.alloc(64), log.lay("another").bytes]) {
-    writeFileSync(path, whole);
-    appendFileSync(path, more);
-    assert.equal(
-      log.scan().problems.map(({ kind, segment, offset }) => [kind, segment, offset]),
-      [["segment", id, whole.length]],
-    );
-    checkDamaged(log, expected, "longer");
-  }
-});
-
-/** What is read from a position on: sequences, and what is told. */
-function readFrom(log: HandmadeLog, from: LogPosition): { sequences: number[]; problems: string[] } {
-  const { batches, problems } = log.scan(from);
-  return {
-    sequences: batches.map(({ header }) => header.sequence),
-    problems: problems.map(({ message }) => message),
-  };
-}
-
 test("from any position in what it stands for, the log is read on where that was", async () => {
   const log = fourSegments();
   const before = [...log.ends];
@@ -216,51 +112,6 @@ test("from any position in what it stands for, the log is read on where that was
   await rewriteSegments(log.folder, [1, first], { keeps: some });
   check(before, [1, 3, 4, 5, 7, 8, 10]);
   check(between, [1, 3, 4, 5, 7, 8, 10]);
-});
-
-test("from a position in one that can't be read any more, what it stood for is read on where that was", async () => {
-  const log = fourSegments();
-  const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some, originals: "kept" });
-  const positions = log.scan().batches.map(({ end }) => end);
-  writeFileSync(filePath(log, id), "");
-  for (const position of positions) {
-    const sequences = Array.from({ length: 10 }, (_, i) => i + 1).filter((each) => each > position.sequence);
-    assert.equal(readFrom(log, position), { sequences, problems: [] });
-  }
-});
-
-/** Puts that gaps say can be lost, over all problems of a scan. */
-function lostOf(log: HandmadeLog): number {
-  const reader = new LogReader(nodeFileSystem, log.folder, identity);
-  let before = LOG_START;
-  let lost = 0;
-  for (const found of scanLog(reader, ids(log), LOG_START)) {
-    if ("batch" in found) before = found.batch.end;
-    else lost += gapOf(reader, ids(log), found.problem, before)?.lost ?? 0;
-  }
-  reader.close();
-  return lost;
-}
-
-test("the gap that damage leaves is at least what is missing, whether batches, the end or all of it", async () => {
-  const log = fourSegments();
-  const id = await rewriteSegments(log.folder, [1, 2, 3], { keeps: some });
-  const path = filePath(log, id);
-  const whole = readFileSync(path);
-  const puts = () => texts(log.scan().batches).filter((text) => text.includes(" 2 ")).length;
-  const all = puts();
-  assert.is(lostOf(log), 0);
-  for (let at = 128; at < whole.length; at += 24) {
-    const bytes = Buffer.from(whole);
-    bytes[at]! ^= 1;
-    writeFileSync(path, bytes);
-    const [missing, lost] = [all - puts(), lostOf(log)];
-    assert.ok(lost >= missing && (missing > 0 || lost === 0), `byte ${at}: ${lost} for ${missing}`);
-    writeFileSync(path, whole.subarray(0, at));
-    assert.ok(lostOf(log) >= all - puts(), `${at} bytes`);
-  }
-  rmSync(path);
-  assert.ok(lostOf(log) >= all - puts());
 });
 
 test("a segment that was rewritten is told apart from one that is missing", async () => {
@@ -327,22 +178,6 @@ test("records of it are read by their places, with their checksums", async () =>
   assert.match(error.message, "segment 1 of generation 1");
   assert.is(error.details?.segment, 1);
   reader.close();
-});
-
-test("that of another store, and one under another name, are damage", async () => {
-  const log = fourSegments();
-  const id = await rewriteSegments(log.folder, [2, 3], { originals: "kept" });
-  const elsewhere = newFolder();
-  const path = segmentPath(elsewhere, id);
-  copyFileSync(filePath(log, id), path);
-  const other = { ...identity, storeId: "f".repeat(32) };
-  for (const name of [id, segmentId(2, 2), segmentId(3, 1), 2]) {
-    const at = segmentPath(elsewhere, name);
-    if (name !== id) copyFileSync(path, at);
-    const reader = new LogReader(nodeFileSystem, elsewhere, name === id ? other : identity);
-    await failureWithHint(() => reader.segment(name), "CORRUPTION");
-    reader.close();
-  }
 });
 
 test.run();

@@ -1,12 +1,12 @@
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import { systemError, WatchedFiles } from "../helpers/files.ts";
-import { newFolder } from "../helpers/folders.ts";
+import { fingerprint, newFolder } from "../helpers/folders.ts";
 import { openSeamStore, openTestStore } from "../helpers/stores.ts";
 
 /** Some three artifacts a segment. */
 export const SMALL = { segmentBytesMax: 1500 };
-
 export const textOf = (name: string, n: number) => `${name}-${n}-${"x".repeat(300)}`;
 
 export async function saveSome(store: ArtifactStore, name: string, count: number): Promise<void> {
@@ -62,3 +62,6 @@ export async function isState(folder: string, expected: unknown[], message = "")
   assert.equal(await stateOf(store), expected, message);
   await store.close();
 }
+
+/** Names, sizes, times and contents of its segments. */
+export const filesOf = (folder: string) => fingerprint(join(folder, "log"));

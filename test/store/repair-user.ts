@@ -1,6 +1,7 @@
 /** Reads and saves without end in a home that another process repairs. */
 import { createInterface } from "node:readline";
 import { openStore } from "../../engine/main.ts";
+import { until } from "../helpers/time.ts";
 
 const [home] = process.argv.slice(2) as [string];
 const store = await openStore({ home, environment: false });
@@ -30,7 +31,7 @@ let saving: Promise<void> | undefined;
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "save") {
     saving = saveOn();
-    while (saved < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until("some are saved", () => saved >= 3);
     console.log("{}");
     continue;
   }

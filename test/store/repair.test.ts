@@ -1,11 +1,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, RepairReport } from "../../engine/api.ts";
 import { familyOf } from "../../engine/artifact-record.ts";
-import { encodeValue } from "../../engine/codec/cbor.ts";
-import type { VarveError, VarveErrorCode } from "../../engine/errors.ts";
+import type { VarveErrorCode } from "../../engine/errors.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import {
   decodeSegmentHeader,
@@ -14,39 +13,16 @@ import {
   RecordKind,
 } from "../../engine/log/format.ts";
 import { openCore } from "../../engine/open.ts";
-import { cutFile, damageText, flipByte, segmentsOf, sizeOf } from "../helpers/damage.ts";
+import { cutFile, damageText, flipByte, marked, segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { systemError, WatchedFiles } from "../helpers/files.ts";
-import { copyHome, filesUnder, fingerprint, newFolder } from "../helpers/folders.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
-import { closeAll, openSeamStore, openTestStore, track } from "../helpers/stores.ts";
+import { copyHome, fingerprint, newFolder } from "../helpers/folders.ts";
+import { killPrograms } from "../helpers/processes.ts";
+import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { COUNT, damageBatch, filledHome, isWhole, STRIDE } from "./repair-support.ts";
 
 const test = suite("repair");
-
 test.after.each(closeAll);
 test.after.each(killPrograms);
-
-const marked = (n: number) => `MARK-${String(n).padStart(4, "0")}-${"x".repeat(400)}`;
-const COUNT = 10;
-/** Of the steps at which a repair fails or is killed, every so many-th; 1 takes minutes. */
-const STRIDE = Number(process.env.VARVE_TEST_REPAIR_STRIDE ?? 5);
-
-/** Ten artifacts `n/0` … `n/9`, by default in one segment, closed in order, and a backup of it. */
-async function filledHome(segmentBytesMax?: number): Promise<{ home: string; backup: string }> {
-  const home = newFolder();
-  const store = await openSeamStore(home, segmentBytesMax === undefined ? {} : { segmentBytesMax });
-  for (let n = 0; n < COUNT; n++) await store.save(`n/${n}`, marked(n), { tags: { n: String(n) } });
-  await store.close();
-  return { home, backup: copyHome(home) };
-}
-
-async function isWhole(store: ArtifactStore, but: number[] = []): Promise<void> {
-  for (let n = 0; n < COUNT; n++) {
-    if (but.includes(n)) continue;
-    assert.is(await store.load(`n/${n}`), marked(n), `n/${n}`);
-    assert.equal((await store.get(`n/${n}`)).tags, { n: String(n) });
-  }
-}
 
 /** As it is told and found, at once, in another process's eyes, and from nothing but the log. */
 async function wholeEverywhere(home: string, store: ArtifactStore, report: RepairReport): Promise<void> {
@@ -63,11 +39,6 @@ async function wholeEverywhere(home: string, store: ArtifactStore, report: Repai
   await isWhole(again);
   assert.is(await again.load("later"), 1);
   assert.equal((await again.verify({ full: true })).problems, []);
-}
-
-/** The byte before the value is one of the digest in the blob's header. */
-function damageBatch(file: string, n: number): void {
-  flipByte(file, readFileSync(file).indexOf(marked(n).slice(0, 9)) - 10);
 }
 
 test("a damaged value and a damaged batch come back from a backup, and the damaged file is kept", async () => {
@@ -209,123 +180,6 @@ test("a copy that was used on by itself gives nothing that happened there only",
   }
 });
 
-test("values come from the log itself and from other stores, by digest, small and large", async () => {
-  const large = Buffer.alloc(300_000, "LARGE---").map((byte, i) => (i > 8 ? byte ^ i : byte));
-  const home = newFolder();
-  const store = await openTestStore(home);
-  await store.save("small", marked(1));
-  await store.save("large", large);
-  await store.save("gone", marked(2));
-  const other = await openTestStore(newFolder());
-  await other.save("elsewhere", [1, 2, 3]);
-  await other.save("large", large);
-  await other.save("small", marked(1));
-  const [segment] = segmentsOf(home);
-  damageText(segment!, "MARK-0001");
-  damageText(segment!, "LARGE---");
-  damageText(segment!, "MARK-0002");
-  await failureWithHint(store.load("large"), "CORRUPTION");
-  const report = await store.repair({ from: other });
-  assert.equal(report.repaired.flatMap(({ refs }) => refs ?? []).sort(), ["large:0", "small:0"]);
-  assert.equal(
-    report.notRepaired.flatMap(({ refs }) => refs ?? []),
-    ["gone:0"],
-  );
-  assert.is(report.ok, false);
-  const isThere = async (opened: ArtifactStore) => {
-    assert.is(await opened.load("small"), marked(1));
-    assert.ok(Buffer.from(large).equals(await opened.load<Uint8Array>("large")));
-    await failureWithHint(opened.load("gone"), "CORRUPTION");
-  };
-  await isThere(store);
-  const verified = await store.verify({ full: true });
-  assert.equal(
-    verified.problems.flatMap(({ refs }) => refs ?? []),
-    ["gone:0"],
-  );
-  assert.is(verified.healed, 2);
-  await store.rebuildIndex();
-  await isThere(store);
-  await store.close();
-  await isThere(await openTestStore(copyHome(home)));
-});
-
-test("bytes that only claim to be the value are not taken", async () => {
-  const home = newFolder();
-  const store = await openTestStore(home);
-  await store.save("a", marked(1));
-  const other = newFolder();
-  const liar = await openTestStore(other);
-  await liar.close();
-  const { core, release } = await openCore(other, { application: "artifact", familyOf });
-  const digest = Buffer.from((await store.get("a")).digest.slice("sha256:".length), "hex");
-  const lie = { ...core.prepareBlob(Buffer.from(encodeValue(marked(2)))), digest };
-  await core.commit({ run: (transaction) => transaction.writeBlob(lie), bytes: 0, durable: true });
-  await release();
-  damageText(segmentsOf(home)[0]!, "MARK-0001");
-  for (const dryRun of [true, false]) {
-    const report = await store.repair({ from: other, dryRun });
-    assert.equal([report.ok, report.repaired], [false, []]);
-  }
-  await failureWithHint(store.load("a"), "CORRUPTION");
-});
-
-test("the damaged file has its second name on the disk before a synced one takes the first", async () => {
-  const { home, backup } = await filledHome(1500);
-  damageText(segmentsOf(home)[1]!, "MARK-");
-  const files = new WatchedFiles();
-  const store = await openSeamStore(home, { files });
-  files.calls.length = 0;
-  assert.ok((await store.repair({ from: backup })).ok);
-  const steps = files.calls.filter((call) => !call.startsWith("append"));
-  assert.equal(steps.slice(0, 6), [
-    "sync new.tmp",
-    `syncFolder ${basename(home)}`,
-    "link 0000000002.varve",
-    "syncFolder quarantine",
-    "replace 0000000002.varve",
-    "syncFolder log",
-  ]);
-});
-
-test("an older sound copy of a value in the own log is found when the newer is damaged", async () => {
-  const home = newFolder();
-  const store = await openTestStore(home);
-  await store.save("a", marked(1));
-  const [segment] = segmentsOf(home);
-  const place = readFileSync(segment!).indexOf("MARK-0001") + 2;
-  flipByte(segment!, place);
-  await store.save("b", marked(1));
-  assert.is(readFileSync(segment!).toString("latin1").split("MARK-0001").length, 2, "written a second time");
-  flipByte(segment!, place);
-  flipByte(segment!, readFileSync(segment!).lastIndexOf("MARK-0001") + 2);
-  await failureWithHint(store.load("b"), "CORRUPTION");
-  const report = await store.repair();
-  assert.ok(report.ok);
-  assert.equal(report.repaired.flatMap(({ refs }) => refs ?? []).sort(), ["a:0", "b:0"]);
-  assert.equal(report.quarantined, []);
-  for (const name of ["a", "b"]) assert.is(await store.load(name), marked(1));
-  assert.ok((await store.verify({ full: true })).ok);
-});
-
-test("a value whose whole batch was lost comes back from another store for those that share it", async () => {
-  const home = newFolder();
-  const store = await openTestStore(home);
-  for (const name of ["lost", "b"]) await store.save(name, marked(1));
-  const other = await openTestStore(newFolder());
-  await other.save("x", marked(1));
-  damageBatch(segmentsOf(home)[0]!, 1);
-  await store.rebuildIndex();
-  await failureWithHint(store.load("b"), "CORRUPTION");
-  const report = await store.repair({ from: other });
-  assert.is(report.ok, false, "the batch is lost");
-  assert.equal(
-    report.notRepaired.map(({ kind }) => kind),
-    ["batch"],
-  );
-  assert.is(await store.load("b"), marked(1));
-});
-
 test("a damaged row of the index is made again, and nothing is moved", async () => {
   const { home } = await filledHome();
   const core = await openSeamStore(home);
@@ -423,142 +277,6 @@ test("what can't be a source is told with a hint, and nothing is changed", async
   assert.not(existsSync(join(home, "quarantine")));
   const readOnly = await openTestStore(home, { readOnly: true });
   await failureWithHint(readOnly.repair({ from: backup }), "READ_ONLY");
-});
-
-test("the key-value engine is repaired too, and names the keys", async () => {
-  const folder = newFolder();
-  const engine = track(await openEngine(folder));
-  for (let n = 0; n < COUNT; n++) await engine.put(["k", n], n === 7 ? marked(7).repeat(20) : marked(n));
-  const backup = copyHome(folder);
-  await engine.put("later", marked(COUNT));
-  for (const n of [4, 7, COUNT]) damageText(segmentsOf(folder)[0]!, `MARK-${String(n).padStart(4, "0")}`);
-  const report = await engine.repair({ from: backup });
-  assert.equal(
-    report.notRepaired.map(({ key, reason }) => ({ key, reason })),
-    [
-      { key: undefined, reason: "no copy that was given has it sound" },
-      { key: "later", reason: "no copy that was given has it sound" },
-    ],
-  );
-  assert.equal(
-    report.repaired.flatMap(({ key }) => (key ? [key] : [])),
-    [
-      ["k", 4],
-      ["k", 7],
-    ],
-  );
-  assert.is(await engine.get(["k", 7]), marked(7).repeat(20));
-  assert.is(await engine.get(["k", 4]), marked(4));
-  await failureWithHint(engine.get("later"), "CORRUPTION");
-});
-
-/** Every file of the log that was there at the start is there still, by whatever name: extra copies, never fewer. */
-function nothingIsGone(home: string, before: Map<string, Buffer>): void {
-  const kept = existsSync(join(home, "quarantine")) ? filesUnder(join(home, "quarantine")) : [];
-  const now = [...segmentsOf(home), ...kept].map((file) => readFileSync(file));
-  for (const [file, bytes] of before) {
-    const isThere = now.some((other) => other.subarray(0, bytes.length).equals(bytes));
-    assert.ok(isThere, `${file} is gone`);
-    assert.ok(existsSync(file), `${file} has no file under its name`);
-  }
-}
-
-async function damagedHome(): Promise<{ home: string; backup: string; before: Map<string, Buffer> }> {
-  const { home, backup } = await filledHome(1500);
-  const segments = segmentsOf(home);
-  damageBatch(segments[0]!, 1);
-  damageBatch(segments.at(-1)!, COUNT - 1);
-  return { home, backup, before: new Map(segments.map((file) => [file, readFileSync(file)])) };
-}
-
-test("whichever call of the disk fails, nothing is gone, and a second repair brings all back", async () => {
-  let calls = Number.POSITIVE_INFINITY;
-  for (let failing = 1; failing <= calls; failing += Math.ceil(STRIDE / 2)) {
-    const { home, backup, before } = await damagedHome();
-    const files = new WatchedFiles();
-    const store = await openSeamStore(home, { files });
-    let count = 0;
-    const fail = () => {
-      if (++count === failing) throw systemError("EIO", "repairing");
-    };
-    for (const name of ["publish", "link", "replace", "syncFolder", "makeFolder", "remove"] as const) {
-      const call = files[name].bind(files) as (...values: string[]) => void;
-      files[name] = (...values: string[]) => {
-        fail();
-        call(...values);
-      };
-    }
-    files.onSync = fail;
-    files.onAppend = (pieces, write) => {
-      fail();
-      write(pieces);
-    };
-    const outcome = await store.repair({ from: backup }).then(
-      ({ ok }) => ok,
-      (error) => error,
-    );
-    if (count < failing) calls = count;
-    else assert.is((outcome as VarveError).code, "IO", `call ${failing} of ${files.calls}`);
-    await store.close();
-    nothingIsGone(home, before);
-    const again = await openTestStore(home);
-    if (count < failing) assert.is(outcome, true);
-    else assert.ok((await again.repair({ from: backup })).ok, `call ${failing}`);
-    await isWhole(again);
-    assert.equal((await again.verify()).problems, []);
-    assert.equal(
-      readdirSync(join(home, "log")).filter((name) => name.endsWith(".tmp")),
-      [],
-    );
-    await closeAll();
-  }
-  assert.ok(calls > 10, `${calls}`);
-});
-
-test("wherever it is killed, nothing is gone, and a second repair brings all back", async () => {
-  const { home: probe, backup: probed } = await damagedHome();
-  const [{ calls }] = await new Program("../store/repair-program.ts", [probe, probed, "1e9"]).rest();
-  assert.ok(calls > 10, `${calls}`);
-  for (let last = Math.ceil(STRIDE / 2); last <= calls; last += STRIDE) {
-    const { home, backup, before } = await damagedHome();
-    const program = new Program("../store/repair-program.ts", [home, backup, String(last)]);
-    await program.ended();
-    assert.is(program.process.signalCode, "SIGKILL", program.errors);
-    nothingIsGone(home, before);
-    const again = await openTestStore(home);
-    await again.save("later", 1);
-    assert.ok((await again.repair({ from: backup })).ok, `killed behind call ${last}`);
-    await isWhole(again);
-    assert.is(await again.load("later"), 1);
-    assert.equal((await again.verify()).problems, []);
-    await again.close();
-    const copy = await openTestStore(copyHome(home));
-    await isWhole(copy);
-    await closeAll();
-  }
-});
-
-test("others read and save while it repairs, and see what came back", async () => {
-  const { home, backup } = await filledHome(1500);
-  const store = await openTestStore(home);
-  const other = new Program("../store/repair-user.ts", [home]);
-  await other.expect();
-  damageText(segmentsOf(home)[0]!, marked(0).slice(0, 9));
-  // What stays damaged lets the index be kept: only the raised epoch tells others to open the file again.
-  for (const each of [home, backup]) damageBatch(segmentsOf(each)[0]!, 1);
-  other.tell("save");
-  await other.expect();
-  const report = await store.repair({ from: backup });
-  assert.equal([report.ok, report.indexRebuilt, report.quarantined.length], [false, false, 1]);
-  other.tell("load");
-  const { saved, values, failed, corrupt } = await other.expect();
-  assert.equal(failed, []);
-  assert.equal(values, [marked(0), marked(COUNT - 1)]);
-  assert.ok(corrupt > 0, "it had the damaged file open");
-  await other.end();
-  for (let n = 0; n < saved; n++) assert.is(await store.load(`other:${n}`), n);
-  const { healed, problems } = await store.verify();
-  assert.equal([healed, problems.filter(({ kind }) => kind === "batch").length], [0, 1]);
 });
 
 test.run();

@@ -1,8 +1,10 @@
-import { readdirSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Artifact, ArtifactStore, Logger } from "../../engine/api.ts";
+import { WHOLE_BYTES_MAX } from "../../engine/chunk/chunks.ts";
 import type { VarveError } from "../../engine/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
@@ -52,6 +54,21 @@ test("the oldest versions go by themselves; what has an alias and the newest sta
   assert.is(await store.has("n0:0"), false);
   const { ok, problems } = await store.verify({ full: true });
   assert.ok(ok, JSON.stringify(problems));
+});
+
+test("files, and values in chunks that are shorter than a segment, count as any others", async () => {
+  const home = newFolder();
+  const path = join(newFolder(), "file");
+  const maxSize = 4 * CAP;
+  const store = await openTestStore(home, { maxSize, durability: "buffered" });
+  for (let version = 0; version < 80; version++) {
+    writeFileSync(path, Buffer.alloc(256 * 1024, version));
+    await store.saveFile(`n${version % 3}`, path);
+    if (version % 10 === 0) await store.save("long", randomBytes(WHOLE_BYTES_MAX + 1));
+    assert.ok(logBytes(home) <= maxSize + 8 * SEGMENT, `${logBytes(home)} bytes behind save ${version}`);
+  }
+  assert.ok(await until(() => logBytes(home) <= maxSize));
+  assert.is(await store.has("n0:0"), false);
 });
 
 test("a cap below what is protected is told once, and no save fails", async () => {
