@@ -18,8 +18,6 @@ export type LargeStep =
 
 export interface LargeFigures {
   seconds: number;
-  /** How much was dealt with: of a value, or of files. */
-  bytes: number;
   /** What the store's log grew by, where that is measured. */
   added?: number;
   /** The most that was resident above what was before. */

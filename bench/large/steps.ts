@@ -10,7 +10,7 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -44,12 +44,12 @@ const fileOf = ({ folder }: LargeTask) => join(folder, "value.bin");
 const treeOf = ({ folder }: LargeTask) => join(folder, "tree");
 const seconds = (begin: number) => (performance.now() - begin) / 1_000;
 
-async function timed(bytes: number, action: () => Promise<unknown> | unknown): Promise<LargeFigures> {
+async function timed(action: () => Promise<unknown> | unknown): Promise<LargeFigures> {
   const idle = process.memoryUsage().rss;
   const begin = performance.now();
   await action();
   const taken = seconds(begin);
-  return { seconds: taken, bytes, memory: process.resourceUsage().maxRSS * 1024 - idle };
+  return { seconds: taken, memory: process.resourceUsage().maxRSS * 1024 - idle };
 }
 
 /** Opened and warm, so that what is measured is the work. */
@@ -95,10 +95,11 @@ function* randomPieces(bytes: number): Generator<Buffer> {
     yield randomFillSync(Buffer.allocUnsafe(Math.min(left, PIECE_BYTES)));
 }
 
-async function growth(store: Store, action: () => Promise<unknown>): Promise<number> {
+/** With what the store's log grew by. */
+async function timedGrowth(store: Store, action: () => Promise<unknown>): Promise<LargeFigures> {
   const before = (await store.stats()).logBytes;
-  await action();
-  return (await store.stats()).logBytes - before;
+  const figures = await timed(action);
+  return { ...figures, added: (await store.stats()).logBytes - before };
 }
 
 /** The file with `inserted` in its middle. */
@@ -115,11 +116,7 @@ function insertStep(insertedBytes: number): Step {
           yield piece;
         }
       }
-      let added = 0;
-      const figures = await timed(task.size, async () => {
-        added = await growth(store, () => store.save(`insert-${insertedBytes}`, edited()));
-      });
-      return { ...figures, added };
+      return timedGrowth(store, () => store.save(`insert-${insertedBytes}`, edited()));
     });
 }
 
@@ -160,63 +157,50 @@ function fixedAdded(size: number, seed: number): number {
 }
 
 async function changeSome(tree: string): Promise<void> {
-  for (let i = 0; i < CHANGED_FILES; i++) {
-    const folder = join(tree, (await readdir(tree))[0]!);
-    await writeFile(join(folder, (await readdir(folder))[i]!), `changed ${i}`);
-  }
+  const folder = join(tree, (await readdir(tree))[0]!);
+  for (const name of (await readdir(folder)).slice(0, CHANGED_FILES))
+    await writeFile(join(folder, name), `changed ${name}`);
 }
 
 const steps: Record<LargeStep, Step> = {
-  make: (task) => timed(task.size, () => writeAll(fileOf(task), randomPieces(task.size))),
+  make: (task) => timed(() => writeAll(fileOf(task), randomPieces(task.size))),
   sha256: (task) =>
-    timed(task.size, () => {
+    timed(() => {
       const hash = createHash("sha256");
       for (const piece of piecesOf(fileOf(task))) hash.update(piece);
       hash.digest();
     }),
-  copy: (task) => timed(task.size, () => writeAll(join(task.folder, "copy.bin"), piecesOf(fileOf(task)))),
+  copy: (task) => timed(() => writeAll(join(task.folder, "copy.bin"), piecesOf(fileOf(task)))),
   read: (task) =>
-    timed(task.size, () => {
+    timed(() => {
       for (const _ of piecesOf(fileOf(task)));
     }),
-  save: (task) => withStore(task, (store) => timed(task.size, () => store.saveFile("value", fileOf(task)))),
+  save: (task) => withStore(task, (store) => timed(() => store.saveFile("value", fileOf(task)))),
   load: (task) =>
     withStore(task, async (store) => {
       const artifact = await store.get("value");
-      return timed(task.size, async () => {
+      return timed(async () => {
         for await (const _ of artifact.stream());
       });
     }),
   cacache: async (task) => {
     const { put } = await cacache();
     const target = put.stream(join(task.folder, "cacache"), "value");
-    return timed(task.size, () =>
-      pipeline(createReadStream(fileOf(task), { highWaterMark: PIECE_BYTES }), target),
-    );
+    return timed(() => pipeline(createReadStream(fileOf(task), { highWaterMark: PIECE_BYTES }), target));
   },
   again: (task) =>
-    withStore(task, async (store) => {
-      let added = 0;
-      const figures = await timed(task.size, async () => {
-        added = await growth(store, () => store.saveFile("again", fileOf(task)));
-      });
-      return { ...figures, added };
-    }),
+    withStore(task, (store) => timedGrowth(store, () => store.saveFile("again", fileOf(task)))),
   insert: insertStep(PIECE_BYTES),
   "insert-small": insertStep(1_000),
   edit: (task) =>
     withStore(task, async (store) => {
       await store.save("rows", Readable.from(rowPieces(task.size, task.seed, false)));
-      let added = 0;
-      const figures = await timed(task.size, async () => {
-        added = await growth(store, () =>
-          store.save("rows", Readable.from(rowPieces(task.size, task.seed, true))),
-        );
-      });
-      return { ...figures, added, fixedAdded: fixedAdded(task.size, task.seed) };
+      const edited = Readable.from(rowPieces(task.size, task.seed, true));
+      const figures = await timedGrowth(store, () => store.save("rows", edited));
+      return { ...figures, fixedAdded: fixedAdded(task.size, task.seed) };
     }),
   "make-files": (task) =>
-    timed(task.size * FILE_BYTES, async () => {
+    timed(async () => {
       for (let i = 0; i < task.size; i++) {
         const folder = join(treeOf(task), `part-${Math.floor(i / FILES_PER_FOLDER)}`);
         if (i % FILES_PER_FOLDER === 0) mkdirSync(folder, { recursive: true });
@@ -226,9 +210,9 @@ const steps: Record<LargeStep, Step> = {
   files: (task) =>
     withStore(task, async (store) => {
       const save = () => store.saveDirectory("tree", treeOf(task));
-      const first = await timed(task.size * FILE_BYTES, save);
+      const first = await timed(save);
       await changeSome(treeOf(task));
-      const second = await timed(task.size * FILE_BYTES, save);
+      const second = await timed(save);
       return { ...first, secondSeconds: second.seconds };
     }),
   "files-cacache": async (task) => {
@@ -237,7 +221,7 @@ const steps: Record<LargeStep, Step> = {
     const paths: string[] = [];
     for (const folder of await readdir(treeOf(task)))
       for (const name of await readdir(join(treeOf(task), folder))) paths.push(join(folder, name));
-    return timed(task.size * FILE_BYTES, async () => {
+    return timed(async () => {
       const worker = async () => {
         for (let path = paths.pop(); path !== undefined; path = paths.pop())
           await put(cache, path, await readFile(join(treeOf(task), path)));
@@ -247,7 +231,6 @@ const steps: Record<LargeStep, Step> = {
   },
 };
 
-export async function measureLarge(task: LargeTask): Promise<LargeFigures> {
-  if (task.step === "load" || task.step === "read") await stat(fileOf(task));
+export function measureLarge(task: LargeTask): Promise<LargeFigures> {
   return steps[task.step](task);
 }
