@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { systemError, usageError } from "./errors.ts";
@@ -25,7 +26,9 @@ type Chunks = Iterable<string> | AsyncIterable<Uint8Array>;
 
 /** A file gets all of it or stays as it was; into a device or pipe it is written as it comes. */
 export async function writeChunks({ path, way }: Target, chunks: Chunks, signal: AbortSignal): Promise<void> {
-  const target = way === "stream" ? path : `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  // Not its name and more, which may be too long.
+  const beside = join(dirname(path), `.varve-${randomBytes(6).toString("hex")}.tmp`);
+  const target = way === "stream" ? path : beside;
   const how = way === "stream" ? {} : { flags: "wx", flush: true };
   try {
     await pipeline(Readable.from(chunks), createWriteStream(target, how), { signal });

@@ -43,16 +43,18 @@ async function savingOf(file: string | undefined, given: Options, context: Conte
   if ([file, value, valueFile].filter((each) => each !== undefined).length !== 1) {
     throw usageError("give one of <file>, --value and --value-file");
   }
-  if (file === undefined && mediaType !== undefined) throw usageError("--media-type is for files and stdin");
-  const isOfFolders = given.ignore.length > 0 || given["check-contents"];
-  const isOfFile = file === "-" || file === undefined || !(await isFolder(file));
-  if (isOfFile && isOfFolders) throw usageError("--ignore and --check-contents are for directories");
+  const isDirectory = file !== undefined && file !== "-" && (await isFolder(file));
+  if ((file === undefined || isDirectory) && mediaType !== undefined) {
+    throw usageError("--media-type is for files and stdin");
+  }
+  if (!isDirectory && (given.ignore.length > 0 || given["check-contents"])) {
+    throw usageError("--ignore and --check-contents are for directories");
+  }
   if (file === "-") {
     // Read while it is saved: it may be longer than memory.
     return (store, name, saveOptions) => store.save(name, context.io.stdin, saveOptions);
   }
-  if (file !== undefined && !isOfFile) {
-    if (mediaType !== undefined) throw usageError("--media-type is for files and stdin");
+  if (isDirectory) {
     const how = { ignore: given.ignore, checkContents: given["check-contents"] };
     return (store, name, saveOptions) => store.saveDirectory(name, file, { ...saveOptions, ...how });
   }

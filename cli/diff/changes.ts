@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isWhole, type Side, sideOf } from "./side.ts";
 
 /** Changes that are told; the others are only counted. */
-const CHANGES_MAX = 1_000;
+export const CHANGES_MAX = 1_000;
 
 export interface Change {
   /** Such as `value.layers[2].units`. */

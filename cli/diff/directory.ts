@@ -1,11 +1,8 @@
 /** What differs between two directories, entry by entry. */
 
 import type { CallOptions, Directory, DirectoryEntry } from "../../engine/main.ts";
-import type { Change, Changes } from "./changes.ts";
+import { CHANGES_MAX, type Change, type Changes } from "./changes.ts";
 import type { Side } from "./side.ts";
-
-/** Changes that are told; the others are only counted. */
-const CHANGES_MAX = 1_000;
 
 /** Both are gone through in step, since both are in one order: they may have any number of entries. */
 export async function directoryChanges(from: Directory, to: Directory, call: CallOptions): Promise<Changes> {
@@ -16,13 +13,13 @@ export async function directoryChanges(from: Directory, to: Directory, call: Cal
     if (++count > CHANGES_MAX) return;
     changes.push({ path, ...(a && { from: sideOf(a) }), ...(b && { to: sideOf(b) }) });
   };
-  const [left, right] = [from.list(undefined, call), to.list(undefined, call)].map(iteratorOf);
-  let [a, b] = [await nextOf(left!), await nextOf(right!)];
+  const [left, right] = [entriesOf(from, call), entriesOf(to, call)];
+  let [a, b] = [await nextOf(left), await nextOf(right)];
   while (a || b) {
     const order = !a ? 1 : !b ? -1 : Buffer.compare(keyOf(a), keyOf(b));
     note((order <= 0 ? a : b)!.path, order <= 0 ? a : undefined, order >= 0 ? b : undefined);
-    if (order <= 0) a = await nextOf(left!);
-    if (order >= 0) b = await nextOf(right!);
+    if (order <= 0) a = await nextOf(left);
+    if (order >= 0) b = await nextOf(right);
   }
   return { count, changes };
 }
@@ -32,7 +29,9 @@ function keyOf({ path, kind }: DirectoryEntry): Buffer {
   return Buffer.from(kind === "directory" ? `${path}/` : path);
 }
 
-const iteratorOf = (entries: AsyncIterable<DirectoryEntry>) => entries[Symbol.asyncIterator]();
+function entriesOf(directory: Directory, call: CallOptions): AsyncIterator<DirectoryEntry> {
+  return directory.list(undefined, call)[Symbol.asyncIterator]();
+}
 
 async function nextOf(entries: AsyncIterator<DirectoryEntry>): Promise<DirectoryEntry | undefined> {
   const next = await entries.next();
