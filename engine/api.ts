@@ -50,7 +50,7 @@ export interface StoreOptions {
   maxSize?: number;
   /** Bytes of free disk below which saves are refused with `NO_SPACE`; default 64 MiB. */
   minFreeSpace?: number;
-  /** Bytes. */
+  /** Bytes of memory, at most, for small values that were read lately; default 64 MiB. 0: none. */
   cacheSize?: number;
   /** `debug`, `info` (default), `warn` or `error`. */
   loggingLevel?: string;

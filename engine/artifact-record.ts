@@ -66,8 +66,12 @@ export function versionKey(name: string, version: number): Buffer {
 export function parseVersionKey(key: Buffer): { name: string; version: number } {
   return {
     name: key.toString("utf8", 1, key.length - 5),
-    version: 0xffff_ffff - key.readUInt32BE(key.length - 4),
+    version: versionInKey(key),
   };
+}
+
+export function versionInKey(key: Buffer): number {
+  return 0xffff_ffff - key.readUInt32BE(key.length - 4);
 }
 
 /** The name whose version a key is. */
@@ -226,6 +230,11 @@ export function versionTag(mediaType: string, { deleted, rewritten, chunked }: V
   const codec =
     mediaType === MEDIA_TYPE_CBOR ? TAG_CBOR : mediaType === MEDIA_TYPE_BYTES ? TAG_BYTES : TAG_OTHER;
   return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0) | (chunked ? TAG_CHUNKED : 0);
+}
+
+/** Whether the value is structured data in one blob. */
+export function isPlain(row: Pick<Row, "tag">): boolean {
+  return (row.tag & (TAG_CODEC | TAG_CHUNKED)) === TAG_CBOR;
 }
 
 export function isChunked(row: Pick<Row, "tag">): boolean {

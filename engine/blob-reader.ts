@@ -6,18 +6,21 @@ import type { IndexView } from "./index-view.ts";
 import { RecordKind } from "./log/format.ts";
 import type { LogReader, RecordPlace } from "./log/reader.ts";
 import { isRetired } from "./log/reader.ts";
+import type { ReadCache, Use } from "./read-cache.ts";
 
 /** The bytes of blobs: from where a row says that they lie, or from a copy that was written since. */
 export class BlobReader {
   readonly #reader: LogReader;
   readonly #view: IndexView;
+  readonly #cache: ReadCache;
   /** Why segments can't be read that were replaced by others: rows may still name them for their blobs. */
   readonly #retired = new Map<number, unknown>();
   #retiredEpoch = 0;
 
-  constructor(reader: LogReader, view: IndexView) {
+  constructor(reader: LogReader, view: IndexView, cache: ReadCache) {
     this.#reader = reader;
     this.#view = view;
+    this.#cache = cache;
   }
 
   /** The bytes of the first blob that a row refers to. */
@@ -29,14 +32,26 @@ export class BlobReader {
     return this.#read(digest!, row.blob, 0, (error) => this.#otherCopy(row, error));
   }
 
-  /** As `of`, but small ones may come in a buffer that the next read overwrites. */
-  toDecode(row: Row): Buffer | Promise<Buffer> {
-    if (!row.blob) return this.#late(row);
-    if (this.#whyRetired(row.blob.segment)) return this.of(row);
+  /** What `decode` makes of the bytes. Small ones it gets where they lie, mostly in the cache: it must keep no view of them. */
+  decoded<T>(row: Row, decode: Use<T>): T | Promise<T> {
+    const cache = this.#cache;
+    if (cache.isKept(row.cachedAt)) return cache.use(row.cachedAt, decode);
+    const digest = row.references[0];
+    row.cachedAt = digest ? cache.find(digest) : 0;
+    if (row.cachedAt > 0) return cache.use(row.cachedAt, decode);
+    const bytes = this.#small(row) ?? this.of(row);
+    if (bytes instanceof Promise) return bytes.then((read) => decode(read, 0, read.length));
+    row.cachedAt = cache.add(digest!, bytes);
+    return row.cachedAt > 0 ? cache.use(row.cachedAt, decode) : decode(bytes, 0, bytes.length);
+  }
+
+  /** The bytes of a small blob in a buffer that the next read overwrites, where nothing is in the way. */
+  #small({ blob, references }: Row): Buffer | undefined {
+    if (!blob || this.#whyRetired(blob.segment)) return undefined;
     try {
-      return this.#reader.readShared(row.blob, RecordKind.blob, row.references[0]!) ?? this.of(row);
+      return this.#reader.readShared(blob, RecordKind.blob, references[0]!);
     } catch {
-      return this.of(row);
+      return undefined;
     }
   }
 

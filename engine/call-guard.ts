@@ -24,22 +24,36 @@ export class CallGuard {
   }
 
   /** Runs a call. It starts at once, so that what it is given is taken before this returns. */
-  run<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
-    return this.#run(options, action, false);
+  run<T>(options: CallOptions | undefined, action: () => T | Promise<T>): Promise<T> {
+    return this.#begin(options, action, false);
   }
 
   /** A call that changes nothing, so that it can be tried again once the index, if that was damaged, is made anew. */
-  read<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {
-    return this.#run(options, action, true);
+  read<T>(options: CallOptions | undefined, action: () => T | Promise<T>): Promise<T> {
+    return this.#begin(options, action, true);
   }
 
-  async #run<T>(options: CallOptions | undefined, action: () => Promise<T>, repeatable: boolean): Promise<T> {
-    this.check(options);
+  /** What is there at once costs one promise, and no more. */
+  #begin<T>(options: CallOptions | undefined, action: () => T | Promise<T>, repeatable: boolean): Promise<T> {
+    const refused = this.#refusal(options);
+    if (refused) return Promise.reject(refused);
     this.#running++;
+    let first: T | Promise<T>;
+    try {
+      first = action();
+    } catch (error) {
+      first = Promise.reject(error);
+    }
+    if (first instanceof Promise) return this.#finish(first, action, repeatable);
+    this.#leave();
+    return Promise.resolve(first);
+  }
+
+  async #finish<T>(first: Promise<T>, action: () => T | Promise<T>, repeatable: boolean): Promise<T> {
     try {
       for (let tries = 0; ; tries++) {
         try {
-          return await action();
+          return await (tries === 0 ? first : action());
         } catch (error) {
           if (isRetired(error) && !(repeatable && tries < RETIRED_MAX)) throw gone(error, repeatable);
           if (!isRetired(error) && !(repeatable && (await this.#isHealed(error, tries)))) throw error;
@@ -114,10 +128,16 @@ export class CallGuard {
 
   /** @throws CLOSED or ABORTED */
   check(options: CallOptions | undefined): void {
+    const refused = this.#refusal(options);
+    if (refused) throw refused;
+  }
+
+  #refusal(options: CallOptions | undefined): VarveError | undefined {
     if (this.#closing)
-      throw new VarveError("CLOSED", `the ${this.#what} is closed`, { hint: "open it again to go on" });
+      return new VarveError("CLOSED", `the ${this.#what} is closed`, { hint: "open it again to go on" });
     if (options?.signal?.aborted)
-      throw new VarveError("ABORTED", "the call was aborted", { cause: options.signal.reason });
+      return new VarveError("ABORTED", "the call was aborted", { cause: options.signal.reason });
+    return undefined;
   }
 }
 

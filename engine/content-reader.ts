@@ -2,9 +2,10 @@ import { samePlace } from "./index/change.ts";
 import { indexDamage } from "./index/damage.ts";
 import type { Row } from "./index/rows.ts";
 import type { IndexView } from "./index-view.ts";
-import { DIGEST_BYTES, RecordKind } from "./log/format.ts";
+import { DIGEST_BYTES, RecordKind, writeUint32, writeUint53 } from "./log/format.ts";
 import type { LogReader } from "./log/reader.ts";
 import { isRetired } from "./log/reader.ts";
+import type { ReadCache, Use } from "./read-cache.ts";
 
 /** How often what is gone from one place is looked for in the next: records are moved seldom. */
 export const MOVES_MAX = 3;
@@ -14,14 +15,51 @@ export class ContentReader {
   readonly #reader: LogReader;
   readonly #view: IndexView;
 
-  constructor(reader: LogReader, view: IndexView) {
+  readonly #cache: ReadCache;
+  readonly #cacheKey = Buffer.alloc(DIGEST_BYTES);
+
+  constructor(reader: LogReader, view: IndexView, cache: ReadCache) {
     this.#reader = reader;
     this.#view = view;
+    this.#cache = cache;
   }
 
   /** What stands behind the references of a row. */
   of(key: Uint8Array, row: Row): Buffer | Promise<Buffer> {
     return row.inline ?? this.#read(key, row, 0);
+  }
+
+  /** See `EngineCore.decodedContent`: what is on the disk for good stays the same in its place. */
+  decoded<T>(key: Uint8Array, row: Row, decode: Use<T>): T | Promise<T> {
+    if (row.inline) return decode(row.inline, 0, row.inline.length);
+    const cache = this.#cache;
+    const cacheKey = this.#cacheKeyOf(row);
+    const known = cache.find(cacheKey);
+    if (known > 0) return cache.use(known, decode);
+    const bytes = this.#small(key, row) ?? this.of(key, row);
+    if (bytes instanceof Promise) return bytes.then((read) => decode(read, 0, read.length));
+    const added = cache.add(cacheKey, bytes);
+    return added > 0 ? cache.use(added, decode) : decode(bytes, 0, bytes.length);
+  }
+
+  /** In a buffer that the next read overwrites, where nothing is in the way. */
+  #small(key: Uint8Array, { place }: Row): Buffer | undefined {
+    try {
+      return this.#reader.readShared(place, RecordKind.put, key);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What tells a record from all others; the first bytes are spread as those of a digest are. */
+  #cacheKeyOf({ sequence, place: { segment, offset, payloadLength } }: Row): Buffer {
+    const key = this.#cacheKey;
+    writeUint32(key, Math.imul(sequence ^ (offset >>> 3), 0x9e3779b1) >>> 0, 0);
+    writeUint53(key, sequence, 4);
+    writeUint53(key, segment, 12);
+    writeUint53(key, offset, 20);
+    writeUint32(key, payloadLength % 2 ** 32, 28);
+    return key;
   }
 
   #read(key: Uint8Array, row: Row, moves: number): Buffer | Promise<Buffer> {

@@ -25,7 +25,8 @@ import type { FileSpace } from "./maintenance/space.ts";
 import { fileSpace } from "./maintenance/space.ts";
 import type { CoreReport } from "./maintenance/verify/report.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
-import { verifyLog } from "./maintenance/verify/verify-log.ts";
+import type { Use } from "./read-cache.ts";
+import { ReadCache } from "./read-cache.ts";
 import type { CoreRepair, RepairCoreOptions } from "./repair-core.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
@@ -61,8 +62,9 @@ export class EngineCore {
     this.settings = settings;
     this.reader = new LogReader(settings.files, logFolder(folder), this.identity);
     this.#view = new IndexView(source, this.reader, settings.familyOf);
-    this.#contents = new ContentReader(this.reader, this.#view);
-    this.#blobs = new BlobReader(this.reader, this.#view);
+    const cache = new ReadCache(settings.cacheSize);
+    this.#contents = new ContentReader(this.reader, this.#view, cache);
+    this.#blobs = new BlobReader(this.reader, this.#view, cache);
     this.#epochs = new EpochWatch(source, this.#view);
     this.#end = new LogEnd(folder, source, this.#view, this.reader, settings);
     this.#durability = new Durability(this.#end);
@@ -88,6 +90,11 @@ export class EngineCore {
   /** The first row of a family of keys; a family asked for lately is not looked up again. */
   firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
     return this.#view.firstOf(family, range);
+  }
+
+  /** The same only where it was asked for lately. */
+  knownFirst(family: string): { key: Buffer; row: Row } | undefined {
+    return this.#view.knownFirst(family);
   }
 
   /** A small range at once. */
@@ -123,17 +130,22 @@ export class EngineCore {
     return this.#contents.of(key, row);
   }
 
+  /**
+   * What `decode` makes of the content of a row without references that a power cut can't take back; it is to keep no
+   * view of it.
+   */
+  decodedContent<T>(key: Uint8Array, row: Row, decode: Use<T>): T | Promise<T> {
+    return this.#contents.decoded(key, row, decode);
+  }
+
   /** The bytes of the first blob that a row refers to. */
   blob(row: Row): Buffer | Promise<Buffer> {
     return this.#blobs.of(row);
   }
 
-  /**
-   * As `blob`, but small ones may come in a buffer that the next read overwrites: for who decodes at once and keeps
-   * no view.
-   */
-  blobToDecode(row: Row): Buffer | Promise<Buffer> {
-    return this.#blobs.toDecode(row);
+  /** What `decode` makes of the same; it is to keep no view of it. */
+  decodedBlob<T>(row: Row, decode: Use<T>): T | Promise<T> {
+    return this.#blobs.decoded(row, decode);
   }
 
   /** @throws CORRUPTION when there is no such blob; see `BlobReader` */
@@ -202,20 +214,8 @@ export class EngineCore {
   }
 
   /** Reads the whole log and compares it with the index. */
-  async verify(options: VerifyCoreOptions): Promise<CoreReport> {
-    await this.#follow();
-    const { identity, reader, catalog } = this;
-    catalog.retain();
-    const release = this.holdEpoch();
-    try {
-      const { files } = this.settings;
-      return await verifyLog({ files, folder: logFolder(this.folder), identity, reader, catalog }, options);
-    } catch (error) {
-      throw fromSystemError(error, "reading the log");
-    } finally {
-      release();
-      await catalog.release();
-    }
+  verify(options: VerifyCoreOptions): Promise<CoreReport> {
+    return this.#upkeep.verify(options);
   }
 
   /** Restores what is damaged from other copies. */

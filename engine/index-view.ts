@@ -89,12 +89,16 @@ export class IndexView {
 
   /** The first row of a family, whose range is asked for only if it is not known. */
   firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
-    this.#freshen();
-    const known = this.families.get(family);
+    const known = this.knownFirst(family);
     if (known) return known;
     const found = this.first(range());
     if (found) this.families.set(family, found);
     return found;
+  }
+
+  knownFirst(family: string): { key: Buffer; row: Row } | undefined {
+    this.#freshen();
+    return this.families.get(family);
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {

@@ -1,7 +1,7 @@
 import type { CallOptions } from "./api.ts";
 import { countBlobs } from "./blob-stats.ts";
 import { CallGuard } from "./call-guard.ts";
-import { decodeValue, encodeValue } from "./codec/cbor.ts";
+import { decodeValueWithin, encodeValue } from "./codec/cbor.ts";
 import { OPERATION_BYTES } from "./commit.ts";
 import { compactWith } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
@@ -76,7 +76,10 @@ class KeyValueEngine implements Engine {
   }
 
   get<T = unknown>(key: Key, options?: CallOptions): Promise<T | undefined> {
-    return this.#calls.read(options, async () => (await this.#value(encodeKey(key))) as T | undefined);
+    return this.#calls.read(
+      options,
+      () => this.#value(encodeKey(key)) as T | undefined | Promise<T | undefined>,
+    );
   }
 
   getMany(keys: readonly Key[], options?: CallOptions): Promise<unknown[]> {
@@ -146,7 +149,7 @@ class KeyValueEngine implements Engine {
 
   snapshot(): Snapshot {
     this.#calls.check(undefined);
-    return new KeyValueSnapshot(this.#core, this.#calls, (key, row) => this.#decode(key, row));
+    return new KeyValueSnapshot(this.#core, this.#calls, async (key, row) => this.#decode(key, row));
   }
 
   verify(options: EngineVerifyOptions = {}): Promise<EngineVerifyReport> {
@@ -193,16 +196,17 @@ class KeyValueEngine implements Engine {
     return this.close();
   }
 
-  async #value(key: Buffer): Promise<unknown> {
+  #value(key: Buffer): unknown {
     const row = this.#core.row(key);
     return row && this.#decode(key, row);
   }
 
-  async #decode(key: Buffer, row: Row): Promise<unknown> {
-    const unsettled = this.#core.settle(row);
-    if (unsettled) await unsettled;
-    const read = row.references.length > 0 ? this.#core.blob(row) : this.#core.content(key, row);
-    return decodeValue(read instanceof Promise ? await read : read);
+  #decode(key: Buffer, row: Row): unknown {
+    const decode = () =>
+      row.references.length > 0
+        ? this.#core.decodedBlob(row, decodeValueWithin)
+        : this.#core.decodedContent(key, row, decodeValueWithin);
+    return this.#core.settle(row)?.then(decode) ?? decode();
   }
 
   async *#range(options: RangeOptions): AsyncGenerator<[Key, unknown]> {
@@ -212,7 +216,8 @@ class KeyValueEngine implements Engine {
       for (let left = range.limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
         const [page] = snapshot.pages({ ...range, limit: left });
         if (!page) return;
-        for (const { key, row } of page) yield await entryOf(key, row, options, (k, r) => this.#decode(k, r));
+        for (const { key, row } of page)
+          yield await entryOf(key, row, options, async (k, r) => this.#decode(k, r));
         left -= page.length;
         range = { ...range, start: page.at(-1)!.key, exclusiveStart: true };
         snapshot = this.#renewed(snapshot);

@@ -9,6 +9,8 @@ import { KEY_BYTES_MAX } from "./log/format.ts";
  */
 export type Key = string | number | Uint8Array | readonly (string | number)[];
 
+/** Longer ones are written sooner by what writes any. */
+const PLAIN_LENGTH_MAX = 128;
 const END = 0x00;
 /** Follows a zero that belongs to the text or bytes themselves. */
 const ESCAPED_ZERO = 0xff;
@@ -21,6 +23,10 @@ export const KEYS_END = APPLICATION_SPACE + 0x50;
 
 /** @throws INVALID_ARGUMENT for what is no key, or too long. */
 export function encodeKey(key: Key): Buffer {
+  if (typeof key === "string" && key.length <= PLAIN_LENGTH_MAX) {
+    const plain = encodePlain(key);
+    if (plain) return plain;
+  }
   const parts: Uint8Array[] = [];
   if (Array.isArray(key)) {
     parts.push(Uint8Array.of(ARRAY));
@@ -35,6 +41,19 @@ export function encodeKey(key: Key): Buffer {
     `has ${bytes.length} bytes when encoded`,
     `a key has at most ${KEY_BYTES_MAX}; use a digest of it`,
   );
+}
+
+/** A string of ASCII, without zeros: most keys are. */
+function encodePlain(text: string): Buffer | undefined {
+  const bytes = Buffer.allocUnsafe(text.length + 2);
+  bytes[0] = STRING;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0 || unit >= 0x80) return undefined;
+    bytes[i + 1] = unit;
+  }
+  bytes[text.length + 1] = END;
+  return bytes;
 }
 
 function encodeElement(element: string | number | Uint8Array): Buffer {

@@ -26,6 +26,8 @@ export interface EngineSettings {
   segmentBytesMax: number;
   lockWaitMax: number;
   minFreeSpace: number;
+  /** Bytes of memory for blobs that were read lately. */
+  cacheSize: number;
   familyOf: FamilyOf | undefined;
   now(): number;
   onProblem(problem: LogProblem): void;

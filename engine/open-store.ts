@@ -51,9 +51,11 @@ export async function openStore(options?: StoreOptions): Promise<ArtifactStore> 
 }
 
 function coreOptions(settings: StoreOptions) {
-  const { readOnly, create, lockWaitMax, minFreeSpace, clock, logger, allow } = settings;
+  const { readOnly, create, lockWaitMax, minFreeSpace, cacheSize, clock, logger, allow } = settings;
   const segmentBytesMax = capOf(settings)?.segmentBytes;
-  return definedOnly({ readOnly, create, lockWaitMax, minFreeSpace, segmentBytesMax, clock, logger, allow });
+  return definedOnly({
+    ...{ readOnly, create, lockWaitMax, minFreeSpace, cacheSize, segmentBytesMax, clock, logger, allow },
+  });
 }
 
 function capOf({ maxSize, readOnly, logger }: StoreOptions): SizeCapSettings | undefined {

@@ -24,6 +24,7 @@ export interface OpenOptions {
   create?: boolean;
   lockWaitMax?: number;
   minFreeSpace?: number;
+  cacheSize?: number;
   segmentBytesMax?: number;
   /** How many batches behind the newest checkpoint make another one due, at least. */
   checkpointBatchesMin?: number;
@@ -40,6 +41,7 @@ export interface OpenOptions {
 
 export const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 const MIN_FREE_SPACE = 64 * 1024 * 1024;
+const CACHE_SIZE = 64 * 1024 * 1024;
 const LOCK_WAIT_MILLISECONDS_MAX = 5_000;
 /** To read so many takes about a second. */
 const CHECKPOINT_BATCHES_MIN = 100_000;
@@ -124,6 +126,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
     lockWaitMax: lockWaitOf(options),
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
+    cacheSize: options.cacheSize ?? CACHE_SIZE,
     familyOf: options.familyOf,
     now,
     onProblem: home.onProblem,

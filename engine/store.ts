@@ -153,9 +153,9 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
-    return this.calls.read(options, async () => {
-      const found = this.#versions.require(parseRef(ref));
-      return (await this.#versions.load(found, options)) as T;
+    return this.calls.read(options, () => {
+      const found = this.#versions.known(ref) ?? this.#versions.require(parseRef(ref));
+      return this.#versions.load(found, options) as T | Promise<T>;
     });
   }
 

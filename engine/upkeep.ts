@@ -15,6 +15,7 @@ import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import type { CoreReport } from "./maintenance/verify/report.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
+import { verifyLog } from "./maintenance/verify/verify-log.ts";
 import type { CoreRepair, RepairCoreOptions } from "./repair-core.ts";
 import { repairCore } from "./repair-core.ts";
 import type { PreparedBlob } from "./transaction.ts";
@@ -27,7 +28,6 @@ export interface UpkeptCore {
   readonly catalog: Catalog;
   refresh(): void;
   holdEpoch(): () => void;
-  verify(options: VerifyCoreOptions): Promise<CoreReport>;
   prepareBlob(bytes: Uint8Array): PreparedBlob;
   commit<T>(work: Work<T>): Promise<T>;
 }
@@ -55,6 +55,24 @@ export class Upkeep {
     this.#parts = parts;
   }
 
+  /** Reads the whole log and compares it with the index. */
+  async verify(options: VerifyCoreOptions): Promise<CoreReport> {
+    const { core, settings, follow } = this.#parts;
+    await follow();
+    const { identity, reader, catalog } = core;
+    catalog.retain();
+    const release = core.holdEpoch();
+    try {
+      const { files } = settings;
+      return await verifyLog({ files, folder: logFolder(core.folder), identity, reader, catalog }, options);
+    } catch (error) {
+      throw fromSystemError(error, "reading the log");
+    } finally {
+      release();
+      await catalog.release();
+    }
+  }
+
   /** Restores what is damaged from other copies. */
   async repair(options: RepairCoreOptions): Promise<CoreRepair> {
     const { core, source, settings, end, committer } = this.#parts;
@@ -71,7 +89,7 @@ export class Upkeep {
         catalog: () => core.catalog,
         refresh: () => core.refresh(),
         now: () => end.now(),
-        verify: (how) => core.verify(how),
+        verify: (how) => this.verify(how),
         prepareBlob: (bytes) => core.prepareBlob(bytes),
         commit: (work) => core.commit(work),
         stateForWriting: () => source.stateForWriting(),

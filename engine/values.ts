@@ -1,11 +1,12 @@
 import type { CallOptions, Directory } from "./api.ts";
 import type { Span, StoredValue, ValueSource } from "./artifact.ts";
-import { isChunked } from "./artifact-record.ts";
+import { isChunked, isPlain } from "./artifact-record.ts";
 import type { CallGuard } from "./call-guard.ts";
-import { cborCodec } from "./codec/cbor.ts";
+import { decodeValueWithin } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
+import type { Row } from "./index/rows.ts";
 import type { ChunkedValue } from "./large/chunk-reader.ts";
 import { bytesInChunks, chunksIn, wholeValue } from "./large/chunk-reader.ts";
 import { MEDIA_TYPE_DIRECTORY, openDirectory } from "./large/directory-source.ts";
@@ -26,16 +27,21 @@ export class Values implements ValueSource {
     this.#calls = calls;
   }
 
-  /** Small ones without a copy. */
+  /** Structured data in one blob. */
+  decodePlain(row: Row): unknown {
+    return this.#core.decodedBlob(row, decodeValueWithin);
+  }
+
   async decode(stored: StoredValue, options?: CallOptions): Promise<unknown> {
     const { row, mediaType } = stored;
     if (isDirectory(stored)) return this.#directory(stored);
+    if (isPlain(row)) return this.decodePlain(row);
     const codec = this.#codecs.forStored(mediaType);
-    if (isChunked(row))
-      return codec.decode(await wholeValue(this.#core, chunkedValue(stored), options?.signal));
-    // The codec of structured values keeps no view of what it decodes, so it may read from a buffer that is used again.
-    const blob = codec === cborCodec ? this.#core.blobToDecode(row) : this.#core.blob(row);
-    return codec.decode(blob instanceof Promise ? await blob : blob);
+    return codec.decode(
+      isChunked(row)
+        ? await wholeValue(this.#core, chunkedValue(stored), options?.signal)
+        : await this.#core.blob(row),
+    );
   }
 
   value(stored: StoredValue, options?: CallOptions): Promise<unknown> {

@@ -9,9 +9,10 @@ import {
   decodeVersionContent,
   isChunked,
   isDeleted,
+  isPlain,
   parseAliasKey,
-  parseVersionKey,
   tagMediaType,
+  versionInKey,
   versionKey,
   versionsRange,
 } from "./artifact-record.ts";
@@ -48,6 +49,10 @@ export interface RowReader {
   placeOfBlob?(digest: Buffer): RecordPlace | undefined;
 }
 
+function versionOf(name: string, { key, row }: { key: Buffer; row: Row }): VersionRow {
+  return { name, version: versionInKey(key), key, row };
+}
+
 /** Finds versions in the index and makes artifacts of them. */
 export class Versions {
   readonly #core: EngineCore;
@@ -78,6 +83,12 @@ export class Versions {
     }
   }
 
+  /** The latest version, where `ref` is a name that was asked for lately: most are, and need not be taken apart. */
+  known(ref: unknown): VersionRow | undefined {
+    const found = typeof ref === "string" ? this.#core.knownFirst(ref) : undefined;
+    return found && !isDeleted(found.row) ? versionOf(ref as string, found) : undefined;
+  }
+
   /** @throws NOT_FOUND, with the hint that fits when the version was deleted. */
   require(ref: ParsedRef): VersionRow {
     const found = this.find(ref);
@@ -97,7 +108,7 @@ export class Versions {
     while (found && isDeleted(found.row)) {
       found = this.#core.first({ ...versionsRange(name), start: found.key, exclusiveStart: true });
     }
-    return found && { name, version: parseVersionKey(found.key).version, ...found };
+    return found && versionOf(name, found);
   }
 
   /** The latest version of a name, if it is of that media type. */
@@ -112,8 +123,13 @@ export class Versions {
     return this.#core.settle(alias && alias.sequence > row.sequence ? alias : row);
   }
 
-  /** The value of a version: one positioned read of its blob, checked, decoded. */
-  async load(found: VersionRow, options?: CallOptions): Promise<unknown> {
+  /** The value of a version: at once where it is small structured data and on the disk for good. */
+  load(found: VersionRow, options?: CallOptions): unknown {
+    if (isPlain(found.row) && !this.settle(found)) return this.#values.decodePlain(found.row);
+    return this.#loadAny(found, options);
+  }
+
+  async #loadAny(found: VersionRow, options?: CallOptions): Promise<unknown> {
     const unsettled = this.settle(found);
     if (unsettled) await unsettled;
     const { row } = found;

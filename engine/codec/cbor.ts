@@ -2,11 +2,14 @@
 import { Encoder } from "cbor-x";
 import type { Codec } from "../api.ts";
 import { VarveError } from "../errors.ts";
-import { TAG_EXTENDED } from "./profile.ts";
-import { Reader } from "./reader.ts";
+import { isExtended } from "./profile.ts";
+import { readDocument } from "./reader.ts";
 import { writeDocument } from "./writer.ts";
 
 export const MEDIA_TYPE_CBOR = "application/cbor";
+
+/** cbor-x makes many short texts sooner than can be done here, but has more to do before it begins. */
+const SHORT_BYTES_MAX = 4 * 1024;
 
 /** Only plain documents, which have no tags, are given to it: what others register in cbor-x can't change a value. */
 const plain = new Encoder({ useRecords: false, variableMapSize: true });
@@ -34,8 +37,18 @@ export function encodeValue(value: unknown, path = "value"): Uint8Array {
  * `validateCbor`. The value shares no memory with them.
  */
 export function decodeValue(bytes: Uint8Array): unknown {
+  return decodeValueWithin(
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    0,
+    bytes.byteLength,
+  );
+}
+
+/** The same for a document from `start` to `end` of `memory`. */
+export function decodeValueWithin(memory: Buffer, start: number, end: number): unknown {
   try {
-    return isExtended(bytes) ? new Reader(bytes).readDocument() : (plain.decode(bytes) as unknown);
+    if (end - start <= SHORT_BYTES_MAX || isExtended(memory, start)) return readDocument(memory, start, end);
+    return plain.decode(memory.subarray(start, end)) as unknown;
   } catch (error) {
     if (error instanceof VarveError) throw error;
     if (isStackOverflow(error)) {
@@ -59,11 +72,6 @@ export const cborCodec: Codec = {
   encode: (value) => encodeValue(value),
   decode: decodeValue,
 };
-
-/** Whether a document opens with Varve's own tag: its values need more than plain CBOR data. */
-export function isExtended(bytes: Uint8Array): boolean {
-  return bytes[0] === 0xd9 && bytes[1] === TAG_EXTENDED >> 8 && bytes[2] === (TAG_EXTENDED & 0xff);
-}
 
 function isStackOverflow(error: unknown): boolean {
   return error instanceof RangeError && error.message.includes("call stack");

@@ -24,6 +24,12 @@ export const TAG_UTF16_TEXT = 52_803;
 export const TAG_ARRAY_BUFFER = 52_804;
 export const TAG_DATA_VIEW = 52_805;
 
+/** Whether a document opens with Varve's own tag: its values need more than plain CBOR data. */
+export function isExtended(bytes: Uint8Array, start = 0): boolean {
+  if (bytes[start] !== 0xd9) return false;
+  return bytes[start + 1] === TAG_EXTENDED >> 8 && bytes[start + 2] === (TAG_EXTENDED & 0xff);
+}
+
 /** Keys of the map inside {@link TAG_EXTENDED_TIME} (RFC 9581): whole seconds since 1970, and milliseconds on top. */
 export const TIME_KEY_SECONDS = 1;
 export const TIME_KEY_MILLISECONDS = -3;

@@ -1,33 +1,48 @@
 /**
- * Extended documents to values: those that open with `TAG_EXTENDED`. cbor-x reads the others, faster; but its tags can be
- * redefined by anyone in the process, its typed arrays share the input's memory and its big numbers take quadratic time.
+ * Documents to values: extended ones, which open with `TAG_EXTENDED`, and short plain ones. cbor-x is no faster on those, its
+ * tags can be redefined by anyone in the process, its typed arrays share the input's memory and its big numbers take
+ * quadratic time.
  */
 import { VarveError } from "../errors.ts";
 import * as profile from "./profile.ts";
 
-const SHORT_TEXT_LENGTH = 24;
+const SHORT_TEXT_LENGTH = 16;
+const KEY_LENGTH_MAX = 24;
+const TAG_EXTENDED_BYTES = 3;
 /** Keys seen lately, all of them ASCII: making the same short strings again is the dearest part of reading objects. */
 const KEY_SLOTS = 1024;
 const recentKeys: (string | undefined)[] = new Array<string | undefined>(KEY_SLOTS).fill(undefined);
 
-/** Reads one document whose bytes were checked before: by their checksum, or by `validateCbor`. */
-export class Reader {
-  readonly #bytes: Buffer;
-  readonly #view: DataView;
-  #position = 0;
+/** The memory of a longer document is not kept for the next one. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+const NONE = Buffer.alloc(0);
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Reads documents whose bytes were checked before: by their checksum, or by `validateCbor`. It runs no code of others. */
+class Reader {
+  /** The memory that the document is in: making views of it costs as much as reading a small one. */
+  #bytes: Buffer = NONE;
+  #view: DataView = new DataView(NONE.buffer);
+  #start = 0;
+  #position = 0;
+  #end = 0;
+
+  readDocument(bytes: Buffer, start: number, end: number): unknown {
+    if (this.#bytes !== bytes) this.#goTo(bytes);
+    this.#start = start;
+    this.#end = end;
+    this.#position = start + (profile.isExtended(bytes, start) ? TAG_EXTENDED_BYTES : 0);
+    try {
+      const value = this.#readValue();
+      if (this.#position !== end) throw this.#damage("its end is not where its value ends");
+      return value;
+    } finally {
+      if (end - start > KEPT_BYTES_MAX) this.#goTo(NONE);
+    }
   }
 
-  readDocument(): unknown {
-    if (this.#bytes[0] !== 0xd9 || this.#view.getUint16(1) !== profile.TAG_EXTENDED)
-      throw this.#damage("no document");
-    this.#position = 3;
-    const value = this.#readValue();
-    if (this.#position !== this.#bytes.length) throw this.#damage("its end is not where its value ends");
-    return value;
+  #goTo(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   #readValue(): unknown {
@@ -73,9 +88,8 @@ export class Reader {
   }
 
   #nextByte(): number {
-    const byte = this.#bytes[this.#position++];
-    if (byte === undefined) throw this.#damage("it ends too early");
-    return byte;
+    if (this.#position >= this.#end) throw this.#damage("it ends too early");
+    return this.#bytes[this.#position++]!;
   }
 
   #uint64(): bigint {
@@ -100,27 +114,19 @@ export class Reader {
 
   #advance(length: number): number {
     const start = this.#position;
-    if (length > this.#bytes.length - start) throw this.#damage("a length reaches behind its end");
+    if (length > this.#end - start) throw this.#damage("a length reaches behind its end");
     this.#position += length;
     return start;
   }
 
   #text(length: number): string {
     const start = this.#advance(length);
-    const bytes = this.#bytes;
-    if (length > SHORT_TEXT_LENGTH) return bytes.toString("utf8", start, this.#position);
-    let text = "";
-    for (let index = start; index < this.#position; index++) {
-      const byte = bytes[index]!;
-      if (byte >= 0x80) return bytes.toString("utf8", start, this.#position);
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    const text = length <= SHORT_TEXT_LENGTH ? shortText(this.#bytes, start, length) : undefined;
+    return text ?? this.#bytes.toString("utf8", start, this.#position);
   }
 
   #items(length: number): unknown[] {
-    if (length > this.#bytes.length - this.#position)
-      throw this.#damage("an array is longer than what is left");
+    if (length > this.#end - this.#position) throw this.#damage("an array is longer than what is left");
     const items = new Array<unknown>(length);
     for (let index = 0; index < length; index++) items[index] = this.#readValue();
     return items;
@@ -140,14 +146,15 @@ export class Reader {
 
   /** The next value, which is most often a short text that was a key before. */
   #key(): unknown {
-    const length = this.#bytes[this.#position]! - 0x60;
-    if (!(length > 0 && length < SHORT_TEXT_LENGTH)) return this.#readValue();
-    const start = this.#position + 1;
     const bytes = this.#bytes;
-    const slot = (length + 31 * bytes[start]! + 97 * bytes[start + length - 1]!) % KEY_SLOTS;
+    const length = bytes[this.#position]! - 0x60;
+    const start = this.#position + 1;
+    if (!(length > 0 && length < KEY_LENGTH_MAX && start + length <= this.#end)) return this.#readValue();
+    const end = start + length;
+    const slot = (length + 31 * bytes[start]! + 97 * bytes[end - 1]! + 389 * bytes[end - 2]!) % KEY_SLOTS;
     const recent = recentKeys[slot];
     if (recent?.length === length && isTextAt(recent, bytes, start)) {
-      this.#position = start + length;
+      this.#position = end;
       return recent;
     }
     const key = this.#readValue() as string;
@@ -232,10 +239,35 @@ export class Reader {
   }
 
   #damage(what: string): VarveError {
-    return new VarveError("CORRUPTION", `a CBOR document can't be read at byte ${this.#position}: ${what}`, {
-      details: { offset: this.#position },
-    });
+    return new VarveError(
+      "CORRUPTION",
+      `a CBOR document can't be read at byte ${this.#position - this.#start}: ${what}`,
+      {
+        details: { offset: this.#position - this.#start },
+      },
+    );
   }
+}
+
+/** Undefined for one that is not ASCII. Up to some length, V8 makes it sooner than the way to native code and back takes. */
+function shortText(bytes: Uint8Array, start: number, length: number): string | undefined {
+  const end = start + length;
+  let text = "";
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const a = bytes[at]!;
+    const b = bytes[at + 1]!;
+    const c = bytes[at + 2]!;
+    const d = bytes[at + 3]!;
+    if ((a | b | c | d) >= 0x80) return undefined;
+    text += String.fromCharCode(a, b, c, d);
+  }
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 function isTextAt(text: string, bytes: Uint8Array, start: number): boolean {
@@ -248,4 +280,11 @@ function isTextAt(text: string, bytes: Uint8Array, start: number): boolean {
 /** Plain assignment would set the prototype. */
 function defineProto(owner: object, value: unknown): void {
   Object.defineProperty(owner, "__proto__", { value, writable: true, enumerable: true, configurable: true });
+}
+
+const reader = new Reader();
+
+/** The value shares no memory with the bytes. @throws CORRUPTION */
+export function readDocument(bytes: Buffer, start: number, end: number): unknown {
+  return reader.readDocument(bytes, start, end);
 }

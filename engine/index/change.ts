@@ -21,7 +21,7 @@ export interface Change {
 export function rowOf(change: Change, sequence: number, time: number, blob: RecordPlace | undefined): Row {
   const { tag, weak, references, place, content } = change;
   const inline = content && content.length <= INLINE_BYTES_MAX ? content : undefined;
-  return { sequence, time, tag, weak, references, place, blob, inline };
+  return { sequence, time, tag, weak, references, place, blob, inline, cachedAt: 0 };
 }
 
 export function samePlace(a: RecordPlace, b: RecordPlace): boolean {

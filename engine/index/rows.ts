@@ -44,6 +44,8 @@ export interface Row extends RowFields {
   references: Buffer[];
   /** The payload behind the references, when it is small enough to be kept here. */
   inline: Buffer | undefined;
+  /** Where the cache of blobs had the first reference, if it did. */
+  cachedAt: number;
 }
 
 /** Where a blob lies and how many rows need it. */
@@ -111,6 +113,7 @@ export function decodeRow(bytes: Buffer): Row {
       ? { segment: head.blobSegment, offset: head.blobOffset, payloadLength: head.blobLength }
       : undefined,
     inline: isInlineIn(bytes) ? Buffer.from(bytes.subarray(at)) : undefined,
+    cachedAt: 0,
   };
 }
 

@@ -4,7 +4,8 @@ import vm from "node:vm";
 import { Encoder } from "cbor-x";
 import fastCheck from "fast-check";
 import { suite } from "uvu";
-import { decodeValue, encodeValue, isExtended } from "../../engine/codec/cbor.ts";
+import { decodeValue, encodeValue } from "../../engine/codec/cbor.ts";
+import { isExtended } from "../../engine/codec/profile.ts";
 import { validateCbor } from "../../engine/codec/validate.ts";
 import { anyText, anyValue, parameters, plainValue } from "./support.ts";
 

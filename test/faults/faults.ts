@@ -17,6 +17,7 @@ import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
+import { readingFaults } from "./reading.ts";
 import { segmentsFaults } from "./segments.ts";
 import { spaceFaults } from "./space.ts";
 
@@ -32,6 +33,7 @@ export const faults: Fault[] = [
   ...maintenanceFaults,
   ...spaceFaults,
   ...pruneFaults,
+  ...readingFaults,
   ...backupFaults,
   ...compactFaults,
   ...leaseFaults,

@@ -144,9 +144,9 @@ export const maintenanceFaults: Fault[] = [
   },
   {
     name: "a verification does not follow to the index in use",
-    file: "engine/engine.ts",
-    text: "    await this.#follow();\n    const { identity, reader, catalog } = this;",
-    replacement: "    const { identity, reader, catalog } = this;",
+    file: "engine/upkeep.ts",
+    text: "    await follow();\n    const { identity, reader, catalog } = core;",
+    replacement: "    void follow;\n    const { identity, reader, catalog } = core;",
     tests: ["engine/replaced-index.test.ts"],
   },
   {

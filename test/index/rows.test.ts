@@ -36,6 +36,7 @@ const row: Row = {
   place: { ...place, payloadLength: 2 * 32 + 6 },
   blob: { segment: 1, offset: 128, payloadLength: 0 },
   inline: Buffer.from("inline"),
+  cachedAt: 0,
 };
 
 /** A row with so many references: what of its payload is kept says how long that is. */
@@ -160,6 +161,7 @@ test("rows are as short as they are said to be", () => {
     place: { segment: 9, offset, payloadLength: DIGEST_BYTES },
     blob: rightBefore({ segment: 9, offset, payloadLength: 0 }, 1024),
     inline: Buffer.alloc(0),
+    cachedAt: 0,
   };
   assert.is(encodeRow(plain).length, 54);
   assert.is(encodeBlobRow({ place: plain.blob!, referenceCount: 1 }).length, 12);

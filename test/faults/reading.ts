@@ -1,0 +1,50 @@
+import type { Fault } from "./fault.ts";
+
+const CACHE = "engine/read-cache.ts";
+const TEST = "engine/read-cache.test.ts";
+
+/** Of the read path. */
+export const readingFaults: Fault[] = [
+  {
+    name: "what was overwritten in the cache is given",
+    file: CACHE,
+    text: "return position > 0 && position + this.#memory.length >= this.#end;",
+    replacement: "return position > 0;",
+    tests: [TEST],
+  },
+  {
+    name: "the cache gives what has another key",
+    file: CACHE,
+    text: "if (this.isKept(position) && isAt(memory, position % memory.length, key)) return position;",
+    replacement: "if (this.isKept(position)) return position;",
+    tests: [TEST],
+  },
+  {
+    name: "an entry goes over the end of the cache",
+    file: CACHE,
+    text: "if (length > left) this.#end += left;",
+    replacement: "void left;",
+    tests: [TEST],
+  },
+  {
+    name: "what was cached is lost when the cache grows",
+    file: CACHE,
+    text: "this.#memory.set(before);",
+    replacement: "this.#memory.fill(0);",
+    tests: [TEST],
+  },
+  {
+    name: "records are not told apart in the cache",
+    file: "engine/content-reader.ts",
+    text: "writeUint53(key, sequence, 4);",
+    replacement: "if (sequence > 0) return key.fill(1);",
+    tests: [TEST],
+  },
+  {
+    name: "a call that fails at once is not tried again",
+    file: "engine/call-guard.ts",
+    text: "    } catch (error) {\n      first = Promise.reject(error);\n    }",
+    replacement: "    } catch (error) {\n      this.#leave();\n      return Promise.reject(error);\n    }",
+    tests: ["engine/heal.test.ts", "engine/call-guard.test.ts"],
+  },
+];
