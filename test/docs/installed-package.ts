@@ -33,11 +33,10 @@ export class InstalledPackage {
     mkdirSync(home, { recursive: true });
     cpSync(join(root, "package.json"), join(home, "package.json"));
     symlinkSync(join(root, "node_modules"), join(home, "node_modules"));
-    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-    const project = join(root, "tsconfig.build.json");
-    await execFileAsync(process.execPath, [compiler, "-p", project, "--outDir", join(home, "dist")]).catch(
-      ({ stdout }) => {
-        throw new Error(`the package does not build:\n${stdout}`);
+    const env = { ...process.env, DIST: join(home, "dist") };
+    await execFileAsync("npm", ["run", "--silent", "build"], { cwd: root, env }).catch(
+      ({ stdout, stderr }) => {
+        throw new Error(`the package does not build:\n${stdout}${stderr}`);
       },
     );
     const command = join(this.#folder, "varve");

@@ -3,7 +3,7 @@
  * a program and the command line, compile against the types. `node --import tsx test/smoke/run.ts [version...]`
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -78,6 +78,15 @@ try {
   check("npm ci from the lock file that this left", () => {
     rmSync(join(folder, "node_modules"), { recursive: true });
     run("npm", ["ci", "--no-audit", "--no-fund"]);
+  });
+  check("the program of the second thread is beside what starts it", () => {
+    const dist = join(folder, "node_modules/varve/dist");
+    const starting = readdirSync(dist).filter(
+      (name) =>
+        name.endsWith(".js") && readFileSync(join(dist, name), "utf8").includes('"./second-program.js"'),
+    );
+    if (starting.length !== 1) throw new Error(`it is started by ${JSON.stringify(starting)}`);
+    statSync(join(dist, "second-program.js"));
   });
   writeFileSync(join(folder, "program.mjs"), PROGRAM);
   for (const version of VERSIONS) {
