@@ -8,7 +8,7 @@ import { EpochWatch } from "./epoch-watch.ts";
 import { fromSystemError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { isIndexReplaced } from "./index/damage.ts";
-import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { EnvironmentRange, FirstOf } from "./index/lmdb.ts";
 import type { LockEnvironment } from "./index/lock.ts";
 import type { BlobRow, Row } from "./index/rows.ts";
 import type { SharedState } from "./index/shared-state.ts";
@@ -83,12 +83,12 @@ export class EngineCore {
   }
 
   /** The first row of a range. */
-  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  first(range: FirstOf): { key: Buffer; row: Row } | undefined {
     return this.#view.first(range);
   }
 
   /** The first row of a family of keys; a family asked for lately is not looked up again. */
-  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  firstOf(family: string, range: () => FirstOf): { key: Buffer; row: Row } | undefined {
     return this.#view.firstOf(family, range);
   }
 

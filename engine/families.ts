@@ -2,6 +2,8 @@ import type { Row } from "./index/rows.ts";
 
 /** Enough for a hot working set; when full it is emptied, which costs one look-up a family. */
 const FAMILIES_MAX = 8_192;
+/** Of which families were asked for once, as many are remembered at most, by the operation of their first row. */
+const ASKED_SLOTS = 16_384;
 
 export interface FamilyRow {
   key: Buffer;
@@ -18,6 +20,7 @@ export type FamilyOf = (key: Uint8Array) => string | undefined;
 export class Families {
   readonly #familyOf: FamilyOf | undefined;
   readonly #first = new Map<string, FamilyRow>();
+  readonly #asked = new Float64Array(ASKED_SLOTS);
 
   /** @param familyOf without it nothing is kept, since nobody could tell what a write makes stale */
   constructor(familyOf: FamilyOf | undefined) {
@@ -28,8 +31,15 @@ export class Families {
     return this.#first.get(family);
   }
 
-  set(family: string, first: FamilyRow): void {
+  /** What was looked up: it is kept from the second time on, as most of many are not asked for again. */
+  found(family: string, first: FamilyRow): void {
     if (!this.#familyOf) return;
+    const { sequence } = first.row;
+    const slot = sequence % ASKED_SLOTS;
+    if (this.#asked[slot] !== sequence) {
+      this.#asked[slot] = sequence;
+      return;
+    }
     if (this.#first.size >= FAMILIES_MAX) this.#first.clear();
     this.#first.set(family, first);
   }

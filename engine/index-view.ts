@@ -2,7 +2,7 @@ import type { FamilyOf } from "./families.ts";
 import { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { isIndexReplaced } from "./index/damage.ts";
-import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { EnvironmentRange, FirstOf } from "./index/lmdb.ts";
 import type { BlobRow, Row } from "./index/rows.ts";
 import type { LogReader } from "./log/reader.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
@@ -79,7 +79,7 @@ export class IndexView {
     return this.#catalog.row(key);
   }
 
-  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  first(range: FirstOf): { key: Buffer; row: Row } | undefined {
     this.#freshen();
     const found = this.#catalog.first(range);
     if (found) return found;
@@ -88,11 +88,11 @@ export class IndexView {
   }
 
   /** The first row of a family, whose range is asked for only if it is not known. */
-  firstOf(family: string, range: () => EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  firstOf(family: string, range: () => FirstOf): { key: Buffer; row: Row } | undefined {
     const known = this.knownFirst(family);
     if (known) return known;
     const found = this.first(range());
-    if (found) this.families.set(family, found);
+    if (found) this.families.found(family, found);
     return found;
   }
 

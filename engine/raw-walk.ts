@@ -1,6 +1,7 @@
 import type { CallOptions } from "./api.ts";
 import { throwIfAborted } from "./errors.ts";
-import type { EnvironmentRange, RawEntry } from "./index/lmdb.ts";
+import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { RawEntry } from "./index/raw-entry.ts";
 import { BLOBS_RANGE, RawBlobRow, RawRow } from "./index/raw-rows.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 

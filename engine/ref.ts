@@ -18,6 +18,7 @@ export type ParsedRef = { name: string } & (
 
 /** @throws INVALID_ARGUMENT with the rule that is broken. */
 export function checkName(name: unknown): asserts name is string {
+  if (typeof name === "string" && isPlainName(name)) return;
   if (typeof name !== "string") throw badName(String(name), "must be a string");
   if (name.length === 0) throw badName(name, "must not be empty");
   if (!name.isWellFormed()) throw badName(name, "must be well-formed Unicode");
@@ -29,6 +30,25 @@ export function checkName(name: unknown): asserts name is string {
       throw badName(name, "must not have an empty, `.` or `..` level between slashes");
     }
   }
+}
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** Whether it is a name of printable ASCII, as most are. Others are looked at one rule after another. */
+function isPlainName(text: string): boolean {
+  if (text.length > NAME_BYTES_MAX) return false;
+  // Of the level; an empty one too.
+  let isOnlyDots = true;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === SLASH) {
+      if (isOnlyDots) return false;
+      isOnlyDots = true;
+    } else if (unit < 0x20 || unit > 0x7e || unit === 0x3a || unit === 0x40) return false;
+    else if (unit !== DOT) isOnlyDots = false;
+  }
+  return !isOnlyDots;
 }
 
 /** @throws INVALID_ARGUMENT */
@@ -68,6 +88,7 @@ export function parseRefToDelete(ref: unknown): ParsedRef {
 }
 
 function parseText(text: string): ParsedRef {
+  if (isPlainName(text)) return { name: text, kind: "latest", explicit: false };
   const at = text.search(/[:@]/);
   if (at < 0) {
     checkName(text);

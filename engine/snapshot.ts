@@ -1,5 +1,6 @@
 import type { Catalog } from "./index/catalog.ts";
-import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./index/lmdb.ts";
+import type { EnvironmentRange, EnvironmentSnapshot } from "./index/lmdb.ts";
+import type { RawEntry } from "./index/raw-entry.ts";
 import type { BlobRow, Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
 

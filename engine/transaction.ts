@@ -1,7 +1,7 @@
 import type { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { Gap } from "./index/gap.ts";
-import type { EnvironmentRange } from "./index/lmdb.ts";
+import type { EnvironmentRange, FirstOf } from "./index/lmdb.ts";
 import type { BlobRow, Row } from "./index/rows.ts";
 import { checksum } from "./log/checksum.ts";
 import type { RecordToWrite } from "./log/format.ts";
@@ -86,7 +86,7 @@ export class Transaction {
   }
 
   /** The first row of a range. */
-  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
+  first(range: FirstOf): { key: Buffer; row: Row } | undefined {
     return this.#catalog.first(range);
   }
 
@@ -94,16 +94,12 @@ export class Transaction {
    * The first row of a family, whose range is asked for only if it is not known.
    * @param oldest a key that is there whenever the family has any row and nothing of the log was lost: a plain look-up costs a fraction of a cursor
    */
-  firstOf(
-    family: string,
-    range: () => EnvironmentRange,
-    oldest?: Uint8Array,
-  ): { key: Buffer; row: Row } | undefined {
+  firstOf(family: string, range: () => FirstOf, oldest?: Uint8Array): { key: Buffer; row: Row } | undefined {
     const known = this.#families.get(family);
     if (known) return known;
     if (oldest && !this.#catalog.has(oldest) && !this.#catalog.gaps.all()) return undefined;
     const found = this.#catalog.first(range());
-    if (found) this.#families.set(family, found);
+    if (found) this.#families.found(family, found);
     return found;
   }
 

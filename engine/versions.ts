@@ -125,12 +125,16 @@ export class Versions {
 
   /** The value of a version: at once where it is small structured data and on the disk for good. */
   load(found: VersionRow, options?: CallOptions): unknown {
-    if (isPlain(found.row) && !this.settle(found)) return this.#values.decodePlain(found.row);
-    return this.#loadAny(found, options);
+    const unsettled = this.settle(found);
+    if (isPlain(found.row) && !unsettled) return this.#values.decodePlain(found.row);
+    return this.#loadAny(found, unsettled, options);
   }
 
-  async #loadAny(found: VersionRow, options?: CallOptions): Promise<unknown> {
-    const unsettled = this.settle(found);
+  async #loadAny(
+    found: VersionRow,
+    unsettled: Promise<void> | undefined,
+    options?: CallOptions,
+  ): Promise<unknown> {
     if (unsettled) await unsettled;
     const { row } = found;
     const known = isChunked(row) ? undefined : tagMediaType(row);

@@ -6,8 +6,9 @@ import type { Change } from "./change.ts";
 import { asBuffer, rowOf } from "./change.ts";
 import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
-import type { EnvironmentRange, EnvironmentSnapshot, RawEntry } from "./lmdb.ts";
+import type { EnvironmentRange, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
+import type { RawEntry } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import { blobKey, decodeApplied, decodeRow, encodeApplied, encodeRow, META_SPACE } from "./rows.ts";
@@ -95,10 +96,9 @@ export class Catalog {
     return this.#environment.visit(range, visit);
   }
 
-  first(range: EnvironmentRange): { key: Buffer; row: Row } | undefined {
-    for (const { key, value } of this.#environment.entries({ ...range, limit: 1 }))
-      return { key, row: this.#decoded(value) };
-    return undefined;
+  first(range: FirstOf): { key: Buffer; row: Row } | undefined {
+    const entry = this.#environment.first(range);
+    return entry && { key: entry.key(), row: this.#decoded(entry.viewOfValue()) };
   }
 
   /** All blobs by digest, or those whose digest is not before `from`. */

@@ -1,6 +1,7 @@
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, allDbs, open as openLmdb } from "lmdb";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
+import { type RawEntry, rawReader } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
 import { writePart } from "./raw-put.ts";
 
@@ -25,6 +26,14 @@ export interface EnvironmentRange {
   snapshot?: EnvironmentSnapshot;
 }
 
+/** A range of which the first row is wanted. */
+export interface FirstOf {
+  start: Uint8Array;
+  /** Exclusive. */
+  end: Uint8Array;
+  exclusiveStart?: boolean;
+}
+
 /** A state of the environment that stays readable until `done`. Held long, it makes the file grow. */
 export interface EnvironmentSnapshot {
   readonly transaction: Transaction;
@@ -38,10 +47,9 @@ interface TreeStats {
   overflowPages: number;
 }
 
+const ZERO = Buffer.alloc(1);
 const APPEND = { append: true };
 const NEW = { noOverwrite: true };
-const NOTHING = new Uint8Array();
-
 export interface Entry {
   key: Buffer;
   value: Buffer;
@@ -65,52 +73,14 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
   return database;
 }
 
-/** An entry as LMDB gives it: views that are valid until the next one. */
-export class RawEntry {
-  keyBytes: Uint8Array = NOTHING;
-  keyStart = 0;
-  keyEnd = 0;
-  /** May go on behind the value. */
-  value: Uint8Array = NOTHING;
-  valueLength = 0;
-
-  /** A copy. */
-  key(): Buffer {
-    return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));
-  }
-
-  copyOfValue(): Buffer {
-    return Buffer.from(this.value.subarray(0, this.valueLength));
-  }
-}
-
-/** The database, but for how its ranges decode: lmdb-js asks the object that it is called on. */
-function rawReader(
-  database: RootDatabase<Buffer, Uint8Array>,
-  visit: (entry: RawEntry) => void,
-): RootDatabase<Buffer, Uint8Array> {
-  const entry = new RawEntry();
-  return Object.assign(Object.create(database), {
-    readKey(bytes: Uint8Array, start: number, end: number) {
-      entry.keyBytes = bytes;
-      entry.keyStart = start;
-      entry.keyEnd = end;
-      return NOTHING;
-    },
-    decoder: {
-      decode(bytes: Uint8Array, length: number) {
-        entry.value = bytes;
-        entry.valueLength = length;
-        visit(entry);
-      },
-    },
-    // It is not to copy the value before it decodes it.
-    decoderCopies: true,
-  });
-}
-
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
+  /** Of any range, from what `start` is when it is gone over. */
+  readonly #firstOfRange: Iterable<unknown>;
+  readonly #first: { start: Uint8Array; limit: number; entry?: RawEntry | undefined } = {
+    start: ZERO,
+    limit: 1,
+  };
   /** The database, but for how it takes keys. */
   readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
@@ -120,6 +90,10 @@ export class Environment {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
     this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
+    const reader = rawReader(this.#database, (entry) => {
+      this.#first.entry = entry;
+    });
+    this.#firstOfRange = reader.getRange(this.#first as never);
   }
 
   #tried<T>(action: () => T): T {
@@ -216,6 +190,23 @@ export class Environment {
       for (const _ of entries);
       return last;
     });
+  }
+
+  /**
+   * The first entry of a range: views that are valid until the next call. To make lmdb-js an iterable of the range costs
+   * twice what the look-up does, so there is one, which reads where to begin from its options each time.
+   */
+  first({ start, end, exclusiveStart }: FirstOf): RawEntry | undefined {
+    const first = this.#first;
+    first.start = exclusiveStart ? Buffer.concat([start, ZERO]) : start;
+    first.entry = undefined;
+    this.#tried(() => {
+      const entries = this.#firstOfRange[Symbol.iterator]();
+      entries.next();
+      entries.return?.();
+    });
+    const entry = first.entry as RawEntry | undefined;
+    return entry?.isBefore(end) ? entry : undefined;
   }
 
   snapshot(): EnvironmentSnapshot {

@@ -1,5 +1,5 @@
-import type { RawEntry } from "./lmdb.ts";
 import { NODE_HEADER_BYTES, OVERFLOW_REFERENCE_BYTES, PAGE_HEADER_BYTES } from "./pages.ts";
+import type { RawEntry } from "./raw-entry.ts";
 
 const POINTER_BYTES = 2;
 /** A page holds at least so many entries; a value for which that has no room lies in pages of its own. */

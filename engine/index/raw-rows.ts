@@ -1,7 +1,7 @@
 import { rowChecksumWithin } from "../log/checksum.ts";
 import { DIGEST_BYTES, readUint32 } from "../log/format.ts";
 import { indexDamage } from "./damage.ts";
-import type { RawEntry } from "./lmdb.ts";
+import type { RawEntry } from "./raw-entry.ts";
 import { BlobHead, isWeakIn, RowHead, referenceCountIn, tagIn } from "./row-bytes.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import { BLOB_SPACE, decodeBlobRow, decodeRow } from "./rows.ts";

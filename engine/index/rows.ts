@@ -89,6 +89,7 @@ export function sealRow(into: Buffer, start: number, end: number): number {
   return end;
 }
 
+const NOTHING = Buffer.alloc(0);
 const rowHead = new RowHead();
 
 /** Copies what it keeps: `bytes` may be a view that the next look-up overwrites. */
@@ -99,7 +100,7 @@ export function decodeRow(bytes: Buffer): Row {
   let at = head.referencesStart;
   const references: Buffer[] = [];
   for (let i = referenceCountIn(bytes); i > 0; i--) {
-    references.push(Buffer.from(bytes.subarray(at, at + DIGEST_BYTES)));
+    references.push(copyOf(bytes, at, at + DIGEST_BYTES));
     at += DIGEST_BYTES;
   }
   return {
@@ -112,9 +113,16 @@ export function decodeRow(bytes: Buffer): Row {
     blob: head.hasBlob
       ? { segment: head.blobSegment, offset: head.blobOffset, payloadLength: head.blobLength }
       : undefined,
-    inline: isInlineIn(bytes) ? Buffer.from(bytes.subarray(at)) : undefined,
+    inline: isInlineIn(bytes) ? copyOf(bytes, at, bytes.length) : undefined,
     cachedAt: 0,
   };
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  if (end <= start) return NOTHING;
+  const copy = Buffer.allocUnsafe(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 /** Encodes rows of blobs one after another into the same bytes. */

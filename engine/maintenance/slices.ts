@@ -1,5 +1,6 @@
 import type { Catalog } from "../index/catalog.ts";
-import type { EnvironmentRange, RawEntry } from "../index/lmdb.ts";
+import type { EnvironmentRange } from "../index/lmdb.ts";
+import type { RawEntry } from "../index/raw-entry.ts";
 import type { Pace } from "./pace.ts";
 
 /** To visit so many takes a fraction of a millisecond. */

@@ -37,7 +37,7 @@ test("a miss is looked up again in the newest state, within one burst too", asyn
   rows.add("c");
   assert.ok(view.row(Buffer.from("b")), "row");
   rows.add("d");
-  assert.ok(view.first({ start: Buffer.from("d") }), "first");
+  assert.ok(view.first({ start: Buffer.from("d"), end: Buffer.from("e") }), "first");
 });
 
 test("a burst that never leaves its turn renews its state once, and the next callback renews it again", async () => {

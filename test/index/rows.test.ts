@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { RawEntry } from "../../engine/index/lmdb.ts";
+import { RawEntry } from "../../engine/index/raw-entry.ts";
 import { RawBlobRow, RawRow } from "../../engine/index/raw-rows.ts";
 import type { BlobRow, Row } from "../../engine/index/rows.ts";
 import {

@@ -1,5 +1,6 @@
 import type { Catalog } from "../../index/catalog.ts";
-import type { EnvironmentRange, RawEntry } from "../../index/lmdb.ts";
+import type { EnvironmentRange } from "../../index/lmdb.ts";
+import type { RawEntry } from "../../index/raw-entry.ts";
 import { BLOBS_RANGE, RawBlobRow, RawRow } from "../../index/raw-rows.ts";
 import { APPLICATION_SPACE } from "../../index/rows.ts";
 import type { Pace } from "../pace.ts";

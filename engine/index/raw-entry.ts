@@ -1,0 +1,52 @@
+const NOTHING = new Uint8Array();
+
+/** An entry as LMDB gives it: views that are valid until the next one. */
+export class RawEntry {
+  keyBytes: Uint8Array = NOTHING;
+  keyStart = 0;
+  keyEnd = 0;
+  /** May go on behind the value. */
+  value: Uint8Array = NOTHING;
+  valueLength = 0;
+
+  /** A copy. */
+  key(): Buffer {
+    return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));
+  }
+
+  isBefore(end: Uint8Array): boolean {
+    const { keyBytes, keyStart, keyEnd } = this;
+    const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset + keyStart, keyEnd - keyStart);
+    return key.compare(end) < 0;
+  }
+
+  copyOfValue(): Buffer {
+    return Buffer.from(this.value.subarray(0, this.valueLength));
+  }
+
+  viewOfValue(): Buffer {
+    return Buffer.from(this.value.buffer, this.value.byteOffset, this.valueLength);
+  }
+}
+
+/** The database, but for how its ranges decode: lmdb-js asks the object that it is called on. */
+export function rawReader<D extends object>(database: D, visit: (entry: RawEntry) => void): D {
+  const entry = new RawEntry();
+  return Object.assign(Object.create(database), {
+    readKey(bytes: Uint8Array, start: number, end: number) {
+      entry.keyBytes = bytes;
+      entry.keyStart = start;
+      entry.keyEnd = end;
+      return NOTHING;
+    },
+    decoder: {
+      decode(bytes: Uint8Array, length: number) {
+        entry.value = bytes;
+        entry.valueLength = length;
+        visit(entry);
+      },
+    },
+    // It is not to copy the value before it decodes it.
+    decoderCopies: true,
+  });
+}
