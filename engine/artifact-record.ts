@@ -215,8 +215,16 @@ function encodedEnvironment(digest: Uint8Array): Uint8Array {
   return lastEnvironment.encoded;
 }
 
+let lastRead: { environment: Uint8Array; encoded: Buffer } | undefined;
+
+/** Those of versions that were made in one environment, and have nothing else to say, share its digest. */
 export function decodeVersionContent(bytes: Buffer): VersionContent {
-  return bytes.length === 0 ? {} : (decodeValue(bytes) as VersionContent);
+  if (bytes.length === 0) return {};
+  if (lastRead?.encoded.equals(bytes)) return { environment: lastRead.environment };
+  const content = decodeValue(bytes) as VersionContent;
+  const { environment, ...rest } = content;
+  if (environment && Object.keys(rest).length === 0) lastRead = { environment, encoded: Buffer.from(bytes) };
+  return content;
 }
 
 export interface VersionState {

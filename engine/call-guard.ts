@@ -91,6 +91,19 @@ export class CallGuard {
     }
   }
 
+  /** The same, of what comes by many at a time. */
+  async *iterateAll<T>(
+    options: CallOptions | undefined,
+    begin: () => AsyncGenerator<T[]>,
+  ): AsyncGenerator<T> {
+    for await (const page of this.iterate(options, begin)) {
+      for (const item of page) {
+        this.check(options);
+        yield item;
+      }
+    }
+  }
+
   /** A listing is one state of the store, so it can't go on in an index that was made since. */
   async #endDamaged(error: unknown): Promise<never> {
     if (!(await this.#isHealed(error, 0))) throw error;

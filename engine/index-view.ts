@@ -103,7 +103,7 @@ export class IndexView {
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
     this.#freshen();
-    return [...this.#catalog.rows(range)];
+    return this.#catalog.rows(range);
   }
 
   /** A state of now; of the index in use too, where that can be had on this thread. */

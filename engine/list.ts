@@ -14,6 +14,7 @@ import { throwIfAborted, VarveError } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";
 import { passes, takeFilter } from "./filter.ts";
 import type { Catalog } from "./index/catalog.ts";
+import type { Row } from "./index/rows.ts";
 import { Candidate, Needs } from "./listing/candidate.ts";
 import type { Entry } from "./listing/smallest.ts";
 import { compareEntries, Smallest } from "./listing/smallest.ts";
@@ -38,10 +39,10 @@ export async function* listArtifacts(
   core: EngineCore,
   versions: Versions,
   filter: ListFilter,
-): AsyncGenerator<Artifact> {
+): AsyncGenerator<Artifact[]> {
   const listing = new Listing(core, versions, takeFilter(filter), filter.signal);
   try {
-    yield* listing.artifacts();
+    yield* listing.pages();
   } finally {
     listing.close();
   }
@@ -62,7 +63,7 @@ class Listing {
     this.#signal = signal;
   }
 
-  async *artifacts(): AsyncGenerator<Artifact> {
+  async *pages(): AsyncGenerator<Artifact[]> {
     const { sort, limit, digest, mode } = this.#filter;
     if (limit === 0) return;
     const snapshot = this.#snapshot();
@@ -77,18 +78,24 @@ class Listing {
     this.#current = undefined;
   }
 
-  async *#byName(): AsyncGenerator<Artifact> {
+  async *#byName(): AsyncGenerator<Artifact[]> {
     let left = this.#filter.limit;
     for await (const page of this.#pages(this.#walk(this.#filter.after))) {
-      for (const candidate of page) {
-        if (!(await this.#passes(candidate))) continue;
-        yield await this.#versions.artifact(candidate.found, this.#reader());
-        if (--left === 0) return;
-      }
+      left -= yield* artifactsOf(page, (candidate) => this.#artifactIfPassing(candidate), left);
+      if (left === 0) return;
     }
   }
 
-  async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<Artifact> {
+  #artifactIfPassing(candidate: Candidate): Artifact | undefined | Promise<Artifact | undefined> {
+    const passing = this.#passes(candidate);
+    if (passing === true) return this.#versions.artifact(candidate.found, this.#reader());
+    if (passing === false) return undefined;
+    return passing.then((passes) =>
+      passes ? this.#versions.artifact(candidate.found, this.#reader()) : undefined,
+    );
+  }
+
+  async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<Artifact[]> {
     let left = this.#filter.limit;
     let position = await this.#position(snapshot);
     while (left > 0) {
@@ -96,7 +103,7 @@ class Listing {
       const entries = await this.#first(count, position);
       for (const { key } of entries) {
         const found = await this.#stillWanted(key);
-        if (found) yield await this.#versions.artifact(found, this.#reader());
+        if (found) yield [await this.#versions.artifact(found, this.#reader())];
       }
       if (entries.length < count) return;
       position = entries.at(-1);
@@ -220,18 +227,35 @@ export async function* listVersions(
   core: EngineCore,
   versions: Versions,
   name: string,
-): AsyncGenerator<Artifact> {
+): AsyncGenerator<Artifact[]> {
   const snapshot = core.snapshot();
+  const artifact = ({ key, row }: { key: Buffer; row: Row }) =>
+    isDeleted(row) ? undefined : versions.artifact({ ...parseVersionKey(key), key, row }, snapshot);
   try {
     const { start } = versionsRange(name);
     const oldest = versionKey(name, 0);
-    for (const page of snapshot.pages({ start: oldest, end: start, reverse: true })) {
-      for (const { key, row } of page) {
-        if (isDeleted(row)) continue;
-        yield await versions.artifact({ ...parseVersionKey(key), key, row }, snapshot);
-      }
-    }
+    for (const page of snapshot.pages({ start: oldest, end: start, reverse: true }))
+      yield* artifactsOf(page, artifact);
   } finally {
     snapshot.close();
   }
+}
+
+/** The artifacts of a page, at most `limit`, and how many. What comes before one that can't be read is given all the same. */
+async function* artifactsOf<T>(
+  page: readonly T[],
+  artifactOf: (item: T) => Artifact | undefined | Promise<Artifact | undefined>,
+  limit = page.length,
+): AsyncGenerator<Artifact[], number> {
+  const artifacts: Artifact[] = [];
+  try {
+    for (const item of page) {
+      const found = artifactOf(item);
+      const artifact = found instanceof Promise ? await found : found;
+      if (artifact && artifacts.push(artifact) === limit) break;
+    }
+  } finally {
+    if (artifacts.length > 0) yield artifacts;
+  }
+  return artifacts.length;
 }

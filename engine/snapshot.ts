@@ -57,7 +57,7 @@ export class EngineSnapshot {
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
-    return [...this.#catalog.rows({ ...range, snapshot: this.#snapshot })];
+    return this.#catalog.rows({ ...range, snapshot: this.#snapshot });
   }
 
   /** Rows as they lie in the index, all at once: see `raw-walk.ts`. */

@@ -181,11 +181,11 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   }
 
   list(filter: ListFilter = {}): AsyncIterable<Artifact> {
-    return this.calls.iterate(filter, () => listArtifacts(this.core, this.#versions, filter));
+    return this.calls.iterateAll(filter, () => listArtifacts(this.core, this.#versions, filter));
   }
 
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
-    return this.calls.iterate(options, () => {
+    return this.calls.iterateAll(options, () => {
       checkName(name);
       return listVersions(this.core, this.#versions, name);
     });

@@ -109,7 +109,7 @@ export class Transaction {
   }
 
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
-    return [...this.#catalog.rows(range)];
+    return this.#catalog.rows(range);
   }
 
   /** The content behind a row's references. */

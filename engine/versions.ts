@@ -1,4 +1,5 @@
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
+import type { ArtifactParts } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
@@ -16,7 +17,6 @@ import {
   versionKey,
   versionsRange,
 } from "./artifact-record.ts";
-import { decodeValue } from "./codec/cbor.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, VarveError } from "./errors.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
@@ -26,11 +26,11 @@ import { goneSince, notFound } from "./not-found.ts";
 import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
+import { SharedBlobs } from "./shared-blobs.ts";
 import { SparseRows } from "./sparse-rows.ts";
 import type { Values } from "./values.ts";
 
-/** Sources and environments repeat from version to version, so the last few are kept decoded. */
-const DECODED_BLOBS_MAX = 64;
+const NO_ALIASES = new Map<string, number>();
 
 export interface VersionRow {
   name: string;
@@ -57,11 +57,12 @@ function versionOf(name: string, { key, row }: { key: Buffer; row: Row }): Versi
 export class Versions {
   readonly #core: EngineCore;
   readonly #values: Values;
-  readonly #decoded = new Map<string, unknown>();
+  readonly #shared: SharedBlobs;
 
   constructor(core: EngineCore, values: Values) {
     this.#core = core;
     this.#values = values;
+    this.#shared = new SharedBlobs(core);
   }
 
   /** The row that a ref points at, deleted ones left out: one look-up for a version, and mostly for the latest too. */
@@ -143,35 +144,61 @@ export class Versions {
     return this.#values.decode({ row, mediaType, size: sizeOf(row, content) }, options);
   }
 
-  /** The artifact of a row, with the aliases that `reader` sees. */
-  async artifact(found: VersionRow, reader: RowReader = this.#core): Promise<Artifact> {
-    const { name } = found;
+  /** The artifact of a row, with the aliases that `reader` sees; at once where nothing has to be waited for. */
+  artifact(found: VersionRow, reader: RowReader = this.#core): Artifact | Promise<Artifact> {
     const unsettled = this.settle(found);
-    if (unsettled) await unsettled;
-    const aliases = await this.settledAliases(name, reader);
-    return this.#artifact(found, aliases, reader);
+    if (unsettled) return unsettled.then(() => this.artifact(found, reader));
+    const aliases = this.settledAliases(found.name, reader);
+    if (!(aliases instanceof Promise)) return this.#artifact(found, aliases, reader);
+    return aliases.then((settled) => this.#artifact(found, settled, reader));
   }
 
-  async #artifact(
+  #artifact(
     found: VersionRow,
     aliases: Map<string, number>,
     reader: RowReader = this.#core,
+  ): Artifact | Promise<Artifact> {
+    const content = this.contentOf(found);
+    if (content instanceof Promise)
+      return content.then((read) => this.#withContent(found, read, aliases, reader));
+    return this.#withContent(found, content, aliases, reader);
+  }
+
+  #withContent(
+    found: VersionRow,
+    content: VersionContent,
+    aliases: Map<string, number>,
+    reader: RowReader,
+  ): Artifact | Promise<Artifact> {
+    const { name, version, row } = found;
+    const environment = this.environmentOf(content);
+    const isWaiting = environment instanceof Promise;
+    const parts: ArtifactParts = {
+      name,
+      version,
+      row,
+      placeOf: isChunked(row) ? reader.placeOfBlob?.bind(reader) : undefined,
+      content,
+      aliases: aliases.size === 0 ? [] : aliasesOf(version, aliases),
+      code: content.code && { sources: content.code },
+      environment: isWaiting ? {} : environment,
+    };
+    if (!isWaiting && !content.codeIsBlob) return new StoredArtifact(parts, this.#values);
+    return this.#withBlobs(found, parts, environment, reader);
+  }
+
+  async #withBlobs(
+    found: VersionRow,
+    parts: ArtifactParts,
+    environment: Environment | Promise<Environment>,
+    reader: RowReader,
   ): Promise<Artifact> {
-    const { name, version, key, row } = found;
-    const content = decodeVersionContent(await this.#core.content(key, row));
+    const [read, code] = await Promise.all([
+      environment,
+      parts.content.codeIsBlob ? this.#code(found, reader) : undefined,
+    ]);
     return new StoredArtifact(
-      {
-        name,
-        version,
-        row,
-        placeOf: isChunked(row) ? reader.placeOfBlob?.bind(reader) : undefined,
-        content,
-        aliases: [...aliases].filter(([, target]) => target === version).map(([alias]) => alias),
-        code: content.codeIsBlob
-          ? structuredClone(await this.#code(found, reader))
-          : content.code && { sources: content.code },
-        environment: await this.environmentOf(content),
-      },
+      { ...parts, code: code ? structuredClone(code) : parts.code, environment: read },
       this.#values,
     );
   }
@@ -180,7 +207,7 @@ export class Versions {
   async #code({ key, row }: VersionRow, reader: RowReader): Promise<Code | undefined> {
     const digest = row.references[1]!;
     try {
-      return await this.#blob<Code>(digest, reader.placeOfBlob?.(digest));
+      return await this.#shared.get<Code>(digest, reader.placeOfBlob?.(digest));
     } catch (error) {
       if (this.#core.catalog.blob(digest) || !isCorruption(error)) throw error;
       if (isDeleted(row)) return undefined;
@@ -206,7 +233,7 @@ export class Versions {
   }
 
   /** The artifact of a version that this process has just written, and waited for as long as it wanted. */
-  written({ name, version, row }: { name: string; version: number; row: Row }): Promise<Artifact> {
+  written({ name, version, row }: { name: string; version: number; row: Row }): Artifact | Promise<Artifact> {
     return this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name));
   }
 
@@ -226,13 +253,15 @@ export class Versions {
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */
-  async settledAliases(name: string, reader: RowReader = this.#core): Promise<Map<string, number>> {
+  settledAliases(
+    name: string,
+    reader: RowReader = this.#core,
+  ): Map<string, number> | Promise<Map<string, number>> {
     const rows = reader.rows(aliasesRange(name));
-    for (const { row } of rows) {
-      const unsettled = this.#core.settle(row);
-      if (unsettled) await unsettled;
-    }
-    return aliasVersions(rows);
+    if (rows.length === 0) return NO_ALIASES;
+    const unsettled = rows.flatMap(({ row }) => this.#core.settle(row) ?? []);
+    if (unsettled.length === 0) return aliasVersions(rows);
+    return Promise.all(unsettled).then(() => aliasVersions(rows));
   }
 
   /** What a version's row says besides its value. */
@@ -242,38 +271,23 @@ export class Versions {
   }
 
   /** Frozen, since all versions that were made in it share it. */
-  environmentOf({ environment }: VersionContent): Environment | Promise<Environment> {
-    return environment ? this.#blob<Environment>(Buffer.from(environment)) : {};
+  environmentOf(content: VersionContent): Environment | Promise<Environment> {
+    return this.#shared.environmentOf(content);
+  }
+
+  /** An environment that is known without being read; frozen. */
+  remember(digest: Buffer, environment: Environment): void {
+    this.#shared.remember(digest, environment);
   }
 
   /** Alias to version, sorted. */
   aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
     return aliasVersions(reader.rows(aliasesRange(name)));
   }
-
-  /** An environment that is known without being read; frozen. */
-  remember(digest: Buffer, environment: Environment): void {
-    this.#decoded.set(digest.toString("latin1"), environment);
-  }
-
-  /** A blob of the store's own, decoded and frozen. */
-  #blob<T>(digest: Buffer, before?: RecordPlace): T | Promise<T> {
-    const known = this.#decoded.get(digest.toString("latin1"));
-    return known === undefined ? this.#readBlob<T>(digest, before) : (known as T);
-  }
-
-  async #readBlob<T>(digest: Buffer, before: RecordPlace | undefined): Promise<T> {
-    const value = deepFreeze(decodeValue(await this.#core.blobByDigest(digest, before)));
-    if (this.#decoded.size >= DECODED_BLOBS_MAX) this.#decoded.clear();
-    this.#decoded.set(digest.toString("latin1"), value);
-    return value as T;
-  }
 }
 
-function deepFreeze(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
+function aliasesOf(version: number, aliases: Map<string, number>): string[] {
+  return [...aliases].filter(([, target]) => target === version).map(([alias]) => alias);
 }
 
 function aliasVersions(rows: { key: Buffer; row: Row }[]): Map<string, number> {

@@ -18,8 +18,6 @@ export type { Change };
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
 const STORE_KEY = Buffer.from([META_SPACE, 0x03]);
 const FIRST_KEY = Buffer.from([META_SPACE]);
-/** Enough to make a commit cheap, few enough to bound what it holds. */
-const ROWS_PER_TRANSACTION = 20_000;
 const NO_DIGEST = new Uint8Array();
 
 export type Closing = (close: () => Promise<void>) => Promise<void>;
@@ -69,7 +67,10 @@ export class Catalog {
 
   /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
   #decoded(bytes: Buffer): Row {
-    const row = decodeRow(bytes);
+    return this.#complete(decodeRow(bytes));
+  }
+
+  #complete(row: Row): Row {
     if (!row.blob && row.references.length > 0) row.blob = this.blob(row.references[0]!)?.place;
     return row;
   }
@@ -87,8 +88,14 @@ export class Catalog {
     return this.blobRows.get(digest);
   }
 
-  *rows(range: EnvironmentRange): Generator<{ key: Buffer; row: Row }> {
-    for (const { key, value } of this.#environment.entries(range)) yield { key, row: this.#decoded(value) };
+  /** All at once. */
+  rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
+    const found: { key: Buffer; row: Row }[] = [];
+    this.#environment.visit(range, (entry) => {
+      found.push({ key: entry.key(), row: decodeRow(entry.viewOfValue()) });
+    });
+    for (const { row } of found) this.#complete(row);
+    return found;
   }
 
   /** Entries as they lie in the index; see `raw-rows.ts`. */
@@ -112,21 +119,6 @@ export class Catalog {
 
   refresh(): void {
     this.#environment.refresh();
-  }
-
-  /** Puts all rows as they are into an index that has none but what `begin` put. */
-  putInto(empty: Catalog): void {
-    this.putOwnInto(empty);
-    const entries = this.#environment.entries({ start: blobKey(NO_DIGEST) });
-    for (let ended = false; !ended; ) {
-      empty.transact(() => {
-        for (let count = 0; count < ROWS_PER_TRANSACTION && !ended; count++) {
-          const next = entries.next();
-          ended = next.done === true;
-          if (!next.done) empty.append(next.value.key, next.value.value);
-        }
-      });
-    }
   }
 
   /** Puts what the index says of itself, position and gaps, into another one. */

@@ -137,5 +137,6 @@ function firstLive(snapshot: EngineSnapshot, range: KeyRange): VersionRow | unde
 }
 
 function asVersion({ key, row }: { key: Buffer; row: VersionRow["row"] }): VersionRow {
-  return { ...parseVersionKey(key), key, row };
+  const { name, version } = parseVersionKey(key);
+  return { name, version, key, row };
 }

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { Catalog } from "../index/catalog.ts";
 import type { LockEnvironment } from "../index/lock.ts";
 import { cleanPosition, markUnclean } from "../index/mark.ts";
+import type { RawEntry } from "../index/raw-entry.ts";
+import { BLOB_SPACE } from "../index/rows.ts";
 import type { SharedState } from "../index/shared-state.ts";
 import { NOTHING_NOTED } from "../index/shared-state.ts";
 import { LogReader } from "../log/reader.ts";
@@ -24,6 +26,11 @@ import { checkApplication, findIdentity } from "./identity.ts";
 import { endAfterLoss } from "./missing-end.ts";
 import { replay } from "./replay.ts";
 import { lossOf, writeAgain } from "./write-again.ts";
+
+/** Enough to make a commit cheap, few enough to bound what it holds. */
+const ROWS_PER_TRANSACTION = 20_000;
+/** Before it stands what an index says of itself. */
+const ROWS_START = Buffer.from([BLOB_SPACE]);
 
 export interface OpenedIndex {
   catalog: Catalog;
@@ -99,10 +106,26 @@ export function shrink(home: Home, state: SharedState, grown: Catalog): OpenedIn
   const catalog = new Catalog(folder, home.closing);
   making(catalog, folder, () => {
     catalog.begin(state.identity.storeId);
-    grown.putInto(catalog);
+    grown.putOwnInto(catalog);
+    putRows(grown, catalog);
   });
   removeGenerationsBut(home.folder, [generation]);
   return { catalog, state: { ...state, ...newGeneration(generation) } };
+}
+
+function putRows(from: Catalog, into: Catalog): void {
+  let rows: { key: Buffer; value: Buffer }[] = [];
+  const take = (entry: RawEntry) => void rows.push({ key: entry.key(), value: entry.copyOfValue() });
+  for (let last: Buffer | undefined = ROWS_START; last; ) {
+    rows = [];
+    last = from.visit(
+      { start: last, exclusiveStart: last !== ROWS_START, limit: ROWS_PER_TRANSACTION },
+      take,
+    );
+    into.transact(() => {
+      for (const { key, value } of rows) into.append(key, value);
+    });
+  }
 }
 
 /** In a boot that knows the store already. */

@@ -47,4 +47,25 @@ export const readingFaults: Fault[] = [
     replacement: "    } catch (error) {\n      this.#leave();\n      return Promise.reject(error);\n    }",
     tests: ["engine/heal.test.ts", "engine/call-guard.test.ts"],
   },
+  {
+    name: "what comes before an artifact that can't be read is not listed",
+    file: "engine/list.ts",
+    text: "  } finally {\n    if (artifacts.length > 0) yield artifacts;\n  }",
+    replacement: "  } finally {\n    void 0;\n  }\n  if (artifacts.length > 0) yield artifacts;",
+    tests: ["store/list.test.ts"],
+  },
+  {
+    name: "a listing goes on in a closed store, and when it was aborted",
+    file: "engine/call-guard.ts",
+    text: "      for (const item of page) {\n        this.check(options);\n",
+    replacement: "      for (const item of page) {\n",
+    tests: ["store/list.test.ts"],
+  },
+  {
+    name: "a sync that is waited for is waited for twice, and once by nobody",
+    file: "engine/versions.ts",
+    text: "    return this.#loadAny(found, unsettled, options);",
+    replacement: "    return this.#loadAny(found, this.settle(found), options);",
+    tests: ["engine/commit-failing.test.ts"],
+  },
 ];

@@ -2,7 +2,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, ListFilter } from "../../engine/api.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
-import { failureWithHint } from "../helpers/errors.ts";
+import { damageText, marked, segmentsOf } from "../helpers/damage.ts";
+import { failure, failureWithHint } from "../helpers/errors.ts";
 import { WatchedFiles } from "../helpers/files.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { closeAll, newStore, openSeamStore } from "../helpers/stores.ts";
@@ -108,11 +109,10 @@ test("listing 100 of 20,000 names reads about 100 rows and nothing of the log", 
   }
   let rows = 0;
   const walk = Catalog.prototype.rows;
-  Catalog.prototype.rows = function* (...args) {
-    for (const row of walk.apply(this, args)) {
-      rows++;
-      yield row;
-    }
+  Catalog.prototype.rows = function (...args) {
+    const found = walk.apply(this, args);
+    rows += found.length;
+    return found;
   };
   try {
     const read = files.counts.readBytes;
@@ -124,6 +124,40 @@ test("listing 100 of 20,000 names reads about 100 rows and nothing of the log", 
     assert.is(files.counts.readBytes, read);
   } finally {
     Catalog.prototype.rows = walk;
+  }
+});
+
+test("what comes before an artifact that can't be read is listed", async () => {
+  const store = await newStore();
+  for (const name of ["a", "b", "c"])
+    await store.save(name, 1, { metadata: { text: `${name}-${marked(1)}` } });
+  damageText(segmentsOf(store.home)[0]!, `b-${marked(1)}`);
+  for (const listing of [() => store.list(), () => store.list({ sort: "createdAt" })]) {
+    const listed: string[] = [];
+    await failure(async () => {
+      for await (const { name } of listing()) listed.push(name);
+    }, "CORRUPTION");
+    assert.equal(listed, ["a"]);
+  }
+});
+
+test("a listing ends with its store, and when it is aborted, at the next artifact", async () => {
+  const ends = [
+    ["CLOSED", (store: ArtifactStore) => store.close()],
+    ["ABORTED", (_: ArtifactStore, aborting: AbortController) => aborting.abort()],
+  ] as const;
+  for (const [code, end] of ends) {
+    const store = await newStore();
+    for (const name of ["a", "b", "c"]) await store.save(name, 1);
+    const aborting = new AbortController();
+    const listed: string[] = [];
+    await failure(async () => {
+      for await (const { name } of store.list({ signal: aborting.signal })) {
+        listed.push(name);
+        await end(store, aborting);
+      }
+    }, code);
+    assert.equal(listed, ["a"]);
   }
 });
 
