@@ -1,3 +1,4 @@
+import { DIGEST_BYTES } from "../log/format.ts";
 import type { BlobRow } from "./rows.ts";
 
 export interface PendingBlob {
@@ -13,6 +14,9 @@ export interface PendingBlob {
 export class PendingBlobs {
   readonly #stored: (digest: Buffer) => BlobRow | undefined;
   readonly #byDigest = new Map<string, PendingBlob>();
+  /** The one that was asked for last: a save asks six times for its own, and each time a text would be made of the digest. */
+  readonly #lastDigest = Buffer.alloc(DIGEST_BYTES);
+  #last: PendingBlob | undefined;
 
   constructor(stored: (digest: Buffer) => BlobRow | undefined) {
     this.#stored = stored;
@@ -23,9 +27,15 @@ export class PendingBlobs {
   }
 
   get(digest: Buffer): PendingBlob {
+    if (this.#last && isSame(digest, this.#lastDigest)) return this.#last;
     const name = digest.toString("latin1");
-    const known = this.#byDigest.get(name);
-    if (known) return known;
+    const pending = this.#byDigest.get(name) ?? this.#added(name, digest);
+    this.#lastDigest.set(digest);
+    this.#last = pending;
+    return pending;
+  }
+
+  #added(name: string, digest: Buffer): PendingBlob {
     const pending = { name, rank: digest.readUInt32BE(0), row: this.#stored(digest), changed: false };
     this.#byDigest.set(name, pending);
     return pending;
@@ -37,4 +47,10 @@ export class PendingBlobs {
     changed.sort((a, b) => a.rank - b.rank);
     for (const { name, row } of changed) yield { digest: Buffer.from(name, "latin1"), row };
   }
+}
+
+/** Not by a method of Buffer: the way to native code and back takes longer. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < DIGEST_BYTES; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
