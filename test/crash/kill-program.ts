@@ -57,7 +57,7 @@ const CHECKPOINT_BATCHES_MIN = 10;
 const LOCK_WAIT_MILLISECONDS_MAX = 30_000;
 
 /** One value in so many is a directory or large, one of those in so many is large, and one save of those in so many is given up. */
-const PARTS_ONE_IN = 40;
+const PARTS_ONE_IN = 60;
 const LARGE_ONE_IN = 6;
 const GIVEN_UP_ONE_IN = 4;
 /** So many bytes of one that is given up are taken, at most. */
@@ -110,19 +110,13 @@ async function save(store: ArtifactStore): Promise<void> {
 
 /** A large value or a directory; sometimes once more, when the store has all of it. */
 async function saveInParts(store: ArtifactStore, name: string): Promise<void> {
-  if (random.below(GIVEN_UP_ONE_IN) === 0) return giveUp(store, name);
   const key = keyInParts();
+  if (random.below(GIVEN_UP_ONE_IN) === 0)
+    return giveUpSaving(store, name, key, random.below(TAKEN_BYTES_MAX), newFolder());
   for (const each of random.below(2) === 0 ? [name] : [name, `${name}/twin`]) {
     const { ref } = await saveValue(store, each, key, {}, newFolder());
     tell({ told: "saved", ref, key });
   }
-}
-
-async function giveUp(store: ArtifactStore, name: string): Promise<void> {
-  const bytes = random.below(TAKEN_BYTES_MAX);
-  const result = await giveUpSaving(store, name, largeKey(newId()), bytes).catch((error) => error);
-  if (!(result instanceof VarveError && result.code === "ABORTED"))
-    throw new Error(`a save that was given up gave ${result.stack ?? result.ref}`);
 }
 
 /** They are large more often where nothing else is done. */

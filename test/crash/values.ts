@@ -1,7 +1,8 @@
 import { createCipheriv, createHash } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Artifact, ArtifactStore, Directory, SaveOptions } from "../../engine/api.ts";
+import { VarveError } from "../../engine/errors.ts";
 
 /**
  * A value by its key, which tells its kind and size: `<bytes>.<what tells it from others>`, with `.bytes.` bytes from a stream that
@@ -61,19 +62,51 @@ export async function saveValue(
   }
 }
 
-/** Begins to save a large value, and gives it up when some of it was taken: nobody is to find it. @throws what the store throws */
+/**
+ * Begins to save bytes or a tree, and gives it up when much of it was taken: nobody is to find it.
+ * @throws what the store throws for another reason
+ */
 export async function giveUpSaving(
   store: ArtifactStore,
   name: string,
   key: ValueKey,
   bytes: number,
+  folder: string,
+): Promise<void> {
+  const saving = isTree(key)
+    ? saveWithLinkOut(store, name, key, folder)
+    : saveAborted(store, name, key, bytes);
+  const code = isTree(key) ? "UNSUPPORTED_VALUE" : "ABORTED";
+  const saved = await saving.catch((error) => {
+    if (!(error instanceof VarveError && error.code === code)) throw error;
+  });
+  if (saved) throw new Error(`${saved.ref} was saved, though it was given up`);
+}
+
+/** Which is refused when all of the tree was read. */
+async function saveWithLinkOut(
+  store: ArtifactStore,
+  name: string,
+  key: ValueKey,
+  folder: string,
 ): Promise<Artifact> {
+  try {
+    makeTree(key, folder);
+    symlinkSync("/", join(folder, "out"));
+    return await store.saveDirectory(name, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param bytes so many are given before */
+function saveAborted(store: ArtifactStore, name: string, key: ValueKey, bytes: number): Promise<Artifact> {
   const aborting = new AbortController();
-  const bytesOfKey = bytesOf(key);
+  const all = bytesOf(key);
   async function* untilEnough() {
-    yield* inPieces(bytesOfKey.subarray(0, bytes));
+    yield* inPieces(all.subarray(0, bytes));
     aborting.abort();
-    yield* inPieces(bytesOfKey.subarray(bytes));
+    yield* inPieces(all.subarray(bytes));
   }
   return store.save(name, untilEnough(), { signal: aborting.signal });
 }
@@ -89,8 +122,11 @@ export async function keyOf(value: unknown): Promise<ValueKey | { wrong: string 
   return key;
 }
 
-/** Whether a value is of one of the kinds that only `keyOf` can read. */
-export const isInParts = (value: unknown): boolean => value instanceof Uint8Array || isDirectory(value);
+/** A value as text, by its key where it is bytes or a tree. */
+export async function textOf(value: unknown): Promise<string> {
+  const isByKey = value instanceof Uint8Array || isDirectory(value);
+  return JSON.stringify(isByKey ? await keyOf(value) : value);
+}
 
 function isDirectory(value: unknown): value is Directory {
   return typeof value === "object" && value !== null && "entryCount" in value;
