@@ -122,7 +122,7 @@ async function saveInParts(store: ArtifactStore, name: string): Promise<void> {
 /** They are large more often where nothing else is done. */
 function keyInParts(): ValueKey {
   const id = newId();
-  if (random.below(options.doing === "parts" ? 2 : LARGE_ONE_IN) > 0) return treeKey(id);
+  if (random.below(options.doing === "parts" ? 3 : LARGE_ONE_IN) > 0) return treeKey(id);
   return random.below(3) === 0 ? largeTreeKey(id) : largeKey(id);
 }
 

@@ -192,6 +192,8 @@ export class History {
   /** Where the next change begins: more than one after a call whose outcome is unknown. */
   #tips: StateNode[];
   readonly violations: string[] = [];
+  /** A sync has deceived somebody, see `DiskHooks`: for now nothing is certain that is said to be durable. */
+  isDeceived = false;
 
   /** @param ranked as in `Model` */
   constructor(ranked = false) {
@@ -222,7 +224,7 @@ export class History {
       return;
     }
     const fits = (node: StateNode) => includesAny(node.past(), known);
-    const before = new Set(durable ? [] : known.flatMap((node) => [...node.past()]));
+    const before = new Set(durable && !this.isDeceived ? [] : known.flatMap((node) => [...node.past()]));
     this.#keep((node) => before.has(node) || fits(node));
     this.#tips = this.#tips.filter(fits);
   }
@@ -240,6 +242,7 @@ export class History {
 
   /** A reader was given this: every state must have it now, or have had it. */
   given(what: string, fits: (model: Model) => boolean): void {
+    if (this.isDeceived) return;
     this.#keep((node) => {
       for (const each of node.past()) if (fits(each.model)) return true;
       return false;

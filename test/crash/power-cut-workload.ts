@@ -26,8 +26,8 @@ export interface WorkloadSettings {
   parts: Parts;
 }
 
-/** One step in so many saves in parts, where there are such values. */
-const PARTS_ONE_IN = 4;
+/** One step in so many saves in parts. */
+const PARTS_ONE_IN: Record<Parts, number> = { none: Number.POSITIVE_INFINITY, small: 4, large: 2 };
 
 /** Readers let go of old files soon. */
 const TIMES = { look: 5 };
@@ -65,6 +65,7 @@ export class Workload {
     this.disk.hooks = {
       moment: ({ kind }, phase) => this.#take(`${phase} ${kind}`),
       delay: () => this.#delay(),
+      deceived: () => this.#deceived(),
     };
   }
 
@@ -82,9 +83,9 @@ export class Workload {
   }
 
   async #step(): Promise<void> {
-    const { faults } = this.#settings;
+    const { faults, parts } = this.#settings;
     const chosen = this.#random.below(100);
-    if (this.#hasParts && this.#random.below(PARTS_ONE_IN) === 0) await this.#changeInParts();
+    if (this.#random.next() * PARTS_ONE_IN[parts] < 1) await this.#changeInParts();
     else if (faults && chosen < 12) await this.#withFault();
     else if (chosen < 58) this.#change();
     else if (chosen < 72) this.#read();
@@ -242,6 +243,7 @@ export class Workload {
     }
     await this.#close().catch(() => {});
     this.#inFault = false;
+    this.history.isDeceived = false;
     await this.#open();
   }
 
@@ -303,6 +305,11 @@ export class Workload {
     const nodes = this.history.possible;
     for (const crash of crashStates(this.disk, this.#random, this.#settings.draws))
       this.taken.add({ crash, nodes, indexes: this.#indexes, trail: this.#trail, at: this.#trail.length });
+  }
+
+  #deceived(): void {
+    this.#count("deceiving syncs");
+    this.history.isDeceived = this.#inFault;
   }
 
   #count(what: string): void {
