@@ -12,7 +12,7 @@ const DEEP_ONE_IN = 40;
 const AT_ONCE = 3;
 const SEGMENT_BYTES = [300, 1_000, 4_000, 20_000, 2 ** 28];
 /** Of so many workloads one has directories and streams, and of so many one, whose seed this divides, values above 1 MiB too. */
-const PARTS_ONE_IN = 4;
+const PARTS_ONE_IN = 5;
 export const LARGE_ONE_IN = 50;
 /** Some chunks fit into the middle one; the last one takes a value by one write. */
 const SEGMENT_BYTES_OF_LARGE = [1_000, 150_000, 2 ** 28];
