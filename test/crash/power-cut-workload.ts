@@ -116,12 +116,16 @@ export class Workload {
     await this.#quiet();
   }
 
-  /** With readers and a compaction beside it, sometimes. */
+  /** With readers and compactions beside it, sometimes: also in the middle of it, when what is written is only pinned. */
   async #changeInParts(): Promise<void> {
     await this.#quiet();
     this.#saveInParts();
     if (this.#random.below(3) === 0) this.#read();
-    if (this.#random.below(4) === 0) this.#compact();
+    for (let left = this.#random.below(4); left > 0; left--) {
+      for (let turns = this.#random.below(40); turns > 0; turns--) await turn();
+      if (this.#running.size === 0) break;
+      this.#compact();
+    }
     await this.#quiet();
   }
 
@@ -294,8 +298,7 @@ export class Workload {
   }
 
   async #delay(): Promise<void> {
-    for (let turns = this.#random.below(4); turns > 0; turns--)
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let turns = this.#random.below(4); turns > 0; turns--) await turn();
   }
 
   #take(moment: string): void {
@@ -317,6 +320,8 @@ export class Workload {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 }
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function isArtifact(result: unknown): result is Artifact {
   return typeof result === "object" && result !== null && "sequence" in result;
