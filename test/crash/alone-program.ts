@@ -6,6 +6,7 @@ import { openSync, writeSync } from "node:fs";
 import { openStore, type VarveError } from "../../engine/main.ts";
 import { Random } from "../helpers/random.ts";
 import type { Told } from "./kill-program.ts";
+import { plainKey, valueOfKey } from "./values.ts";
 
 /** The argument, as JSON. */
 export interface AloneProgramOptions {
@@ -58,10 +59,9 @@ while (!over) {
     while (failures === before && !over) {
       const burst = Array.from({ length: 1 + random.below(5) }, () =>
         trying(async () => {
-          const id = `${options.who}-${count++}`;
-          const value = { id, text: "x".repeat(random.below(300)) };
-          const { ref } = await store.save(`n${random.below(options.names)}`, value);
-          const line: Told = { told: "saved", ref, id, length: value.text.length };
+          const key = plainKey(random.below(300), `${options.who}-${count++}`);
+          const { ref } = await store.save(`n${random.below(options.names)}`, valueOfKey(key));
+          const line: Told = { told: "saved", ref, key };
           writeSync(told, `${JSON.stringify(line)}\n`);
         }),
       );

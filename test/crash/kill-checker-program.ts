@@ -7,12 +7,17 @@ import { createInterface } from "node:readline";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { openStore, VarveError } from "../../engine/main.ts";
 import type { Told } from "./kill-program.ts";
+import { leftovers, leftoversOfNothing } from "./leftovers.ts";
+import type { ValueKey } from "./values.ts";
+import { keyOf } from "./values.ts";
 
 /** A line of the input. */
 export interface CheckRequest {
   home: string;
   told: string;
   rebuild: boolean;
+  /** Whether everybody is gone for good: then it is compacted, and all is deleted in the end. */
+  isLast?: boolean;
 }
 
 /** The answer. */
@@ -22,11 +27,6 @@ export interface CheckAnswer {
   told: number;
 }
 
-interface Value {
-  id: string;
-  text: string;
-}
-
 const SHOWN_MAX = 10;
 
 function readTold(path: string): Told[] {
@@ -34,12 +34,17 @@ function readTold(path: string): Told[] {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Told);
 }
 
-async function loaded(store: ArtifactStore, ref: string): Promise<unknown> {
+/** The key of the value, or what came instead. */
+async function loaded(store: ArtifactStore, ref: string): Promise<ValueKey | Error> {
   try {
-    return await store.load(ref);
+    return keyOrError(await keyOf(await store.load(ref)));
   } catch (error) {
-    return error;
+    return error as Error;
   }
+}
+
+function keyOrError(key: Awaited<ReturnType<typeof keyOf>>): ValueKey | Error {
+  return typeof key === "string" ? key : new Error(key.wrong);
 }
 
 /** Everything that was told is there: right, and once. */
@@ -49,14 +54,15 @@ async function checkTold(store: ArtifactStore, told: Told[], wrong: string[]): P
   const aliases = new Map<string, { name: string; alias: string; versions: number[] }>();
   for (const each of told) {
     if (each.told === "saved") {
-      const { ref, id, length } = each;
+      const { ref, key } = each;
       const other = owners.get(ref);
-      if (other !== undefined && other !== id) wrong.push(`${ref} was given to ${other} and to ${id}`);
-      if (other === id) continue;
-      owners.set(ref, id);
-      const value = (await loaded(store, ref)) as Value | VarveError;
-      if (value instanceof VarveError) wrong.push(`${ref} of ${id} is lost: ${value.code} ${value.message}`);
-      else if (value.id !== id || value.text.length !== length) wrong.push(`${ref} is not that of ${id}`);
+      if (other !== undefined && other !== key) wrong.push(`${ref} was given to ${other} and to ${key}`);
+      if (other === key) continue;
+      owners.set(ref, key);
+      const value = await loaded(store, ref);
+      if (value instanceof Error)
+        wrong.push(`${ref} of ${key} is lost: ${(value as VarveError).code} ${value.message}`);
+      else if (value !== key) wrong.push(`${ref} is ${value} and not ${key}`);
     } else if (each.told === "deleting" || each.told === "deleted") {
       deleted.set(each.ref, each.told === "deleted");
     } else {
@@ -92,17 +98,21 @@ async function checkWhole(
   let given = "";
   for await (const artifact of store.list({ allVersions: true })) {
     if (artifact.name.startsWith("own-")) continue;
-    const { id, text } = await artifact.value<Value>();
-    refs.set(id, [...(refs.get(id) ?? []), artifact.ref]);
-    if (!known.has(artifact.ref))
-      given += `${JSON.stringify({ told: "saved", ref: artifact.ref, id, length: text.length })}\n`;
+    const { ref } = artifact;
+    const key = keyOrError(await keyOf(await artifact.value()));
+    if (key instanceof Error) {
+      wrong.push(`${ref}: ${key.message}`);
+      continue;
+    }
+    refs.set(key, [...(refs.get(key) ?? []), ref]);
+    if (!known.has(ref)) given += `${JSON.stringify({ told: "saved", ref, key })}\n`;
   }
   // What this reader was given must be there in every later check too.
   appendFileSync(toldFile, given);
-  for (const [id, all] of refs) {
+  for (const [key, all] of refs) {
     const names = all.map((ref) => ref.slice(0, ref.lastIndexOf(":")));
-    if (new Set(names).size !== names.length) wrong.push(`${id} is there several times: ${all}`);
-    if (all.length > 2) wrong.push(`${id} is there several times: ${all}`);
+    if (new Set(names).size !== names.length) wrong.push(`${key} is there several times: ${all}`);
+    if (all.length > 2) wrong.push(`${key} is there several times: ${all}`);
     if (all.length === 1 && names[0]!.endsWith("/twin")) wrong.push(`half of a batch is there: ${all}`);
   }
   for await (const { name } of store.list()) {
@@ -115,8 +125,30 @@ async function checkWhole(
   }
 }
 
-async function check({ home, told, rebuild }: CheckRequest): Promise<CheckAnswer> {
+async function checkAll(store: ArtifactStore, { told }: CheckRequest, wrong: string[]): Promise<void> {
   const expected = readTold(told);
+  await checkTold(store, expected, wrong);
+  await checkWhole(store, expected, told, wrong);
+  await verify(store, wrong);
+}
+
+async function verify(store: ArtifactStore, wrong: string[], when = ""): Promise<void> {
+  const { ok, problems } = await store.verify({ full: true });
+  if (!ok) wrong.push(...problems.map(({ message }) => `verify${when}: ${message}`));
+}
+
+/** Of what was killed or given up nothing is left, and all else is whole; of what is deleted then nothing is left either. */
+async function checkLast(store: ArtifactStore, home: string, wrong: string[]): Promise<void> {
+  wrong.push(...(await leftovers(store, home)));
+  await verify(store, wrong, " behind a compaction");
+  await store.rebuildIndex();
+  await verify(store, wrong, " behind both");
+  wrong.push(...(await leftoversOfNothing(store, home)));
+  await verify(store, wrong, " when nothing is left");
+}
+
+async function check(request: CheckRequest): Promise<CheckAnswer> {
+  const { home, told, rebuild, isLast } = request;
   const wrong: string[] = [];
   const logger = {
     debug() {},
@@ -127,12 +159,10 @@ async function check({ home, told, rebuild }: CheckRequest): Promise<CheckAnswer
   const store = await openStore({ home, environment: false, minFreeSpace: 0, lockWaitMax: 30_000, logger });
   try {
     if (rebuild) await store.rebuildIndex();
-    await checkTold(store, expected, wrong);
-    await checkWhole(store, expected, told, wrong);
-    const { ok, problems } = await store.verify({ full: true });
-    if (!ok) wrong.push(...problems.map(({ message }) => `verify: ${message}`));
+    await checkAll(store, request, wrong);
     const { versions } = await store.stats();
-    return { violations: wrong.slice(0, SHOWN_MAX), versions, told: expected.length };
+    if (isLast) await checkLast(store, home, wrong);
+    return { violations: wrong.slice(0, SHOWN_MAX), versions, told: readTold(told).length };
   } finally {
     await store.close();
   }

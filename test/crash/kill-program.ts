@@ -12,6 +12,17 @@ import type { Aim } from "./points.ts";
 import { takeAim } from "./points.ts";
 import { filesWithPoints } from "./points-disk.ts";
 import type { Doing } from "./points-list.ts";
+import type { ValueKey } from "./values.ts";
+import {
+  giveUpSaving,
+  keyOf,
+  largeKey,
+  largeTreeKey,
+  plainKey,
+  saveValue,
+  treeKey,
+  valueOfKey,
+} from "./values.ts";
 
 /** The argument, as JSON. */
 export interface KillProgramOptions {
@@ -31,17 +42,26 @@ export interface KillProgramOptions {
 
 /** A line of the file of what was told. */
 export type Told =
-  | { told: "saved"; ref: string; id: string; length: number }
+  | { told: "saved"; ref: string; key: ValueKey }
   | { told: "deleting"; ref: string }
   | { told: "deleted"; ref: string }
   | { told: "aliasing"; name: string; alias: string; version: number }
   | { told: "aliased"; name: string; alias: string; version: number };
 
 const SEGMENT_BYTES_MAX = 12_000;
+/** Where large values are saved all the time: some chunks fit into a segment, and are written together. */
+const SEGMENT_BYTES_MAX_OF_PARTS = 120_000;
 /** Checkpoints come often, while others save. */
 const CHECKPOINT_BATCHES_MIN = 10;
 /** Others may be many, and the machine busy. */
 const LOCK_WAIT_MILLISECONDS_MAX = 30_000;
+
+/** One value in so many is a directory or large, one of those in so many is large, and one save of those in so many is given up. */
+const PARTS_ONE_IN = 60;
+const LARGE_ONE_IN = 6;
+const GIVEN_UP_ONE_IN = 4;
+/** So many bytes of one that is given up are taken, at most. */
+const TAKEN_BYTES_MAX = 600_000;
 
 const options: KillProgramOptions = JSON.parse(process.argv[2]!);
 const random = new Random("kill", options.seed);
@@ -55,7 +75,7 @@ const say = (word: string) => writeSync(1, `${word}\n`);
 function open(): Promise<ArtifactStore> {
   const seams = {
     files: filesWithPoints,
-    segmentBytesMax: SEGMENT_BYTES_MAX,
+    segmentBytesMax: options.doing === "parts" ? SEGMENT_BYTES_MAX_OF_PARTS : SEGMENT_BYTES_MAX,
     checkpointBatchesMin: CHECKPOINT_BATCHES_MIN,
     lockWaitMax: LOCK_WAIT_MILLISECONDS_MAX,
     minFreeSpace: 0,
@@ -74,24 +94,47 @@ async function configure(): Promise<void> {
 
 async function save(store: ArtifactStore): Promise<void> {
   const name = `n${random.below(options.names)}`;
-  const id = `${options.who}-${count++}`;
-  const value = { id, text: "x".repeat(random.below(25) === 0 ? 40_000 : random.below(600)) };
+  if (random.below(options.doing === "parts" ? 3 : PARTS_ONE_IN) === 0) return saveInParts(store, name);
+  const key = plainKey(random.below(25) === 0 ? 40_000 : random.below(600), newId());
   if (random.below(8) > 0) {
-    const { ref } = await store.save(name, value);
-    tell({ told: "saved", ref, id, length: value.text.length });
+    const { ref } = await store.save(name, valueOfKey(key));
+    tell({ told: "saved", ref, key });
     return;
   }
   const saved = await store.batch((batch) => {
-    batch.save(name, value);
-    batch.save(`${name}/twin`, value);
+    batch.save(name, valueOfKey(key));
+    batch.save(`${name}/twin`, valueOfKey(key));
   });
-  for (const { ref } of saved) tell({ told: "saved", ref, id, length: value.text.length });
+  for (const { ref } of saved) tell({ told: "saved", ref, key });
 }
+
+/** A large value or a directory; sometimes once more, when the store has all of it. */
+async function saveInParts(store: ArtifactStore, name: string): Promise<void> {
+  const key = keyInParts();
+  if (random.below(GIVEN_UP_ONE_IN) === 0)
+    return giveUpSaving(store, name, key, random.below(TAKEN_BYTES_MAX), newFolder());
+  for (const each of random.below(2) === 0 ? [name] : [name, `${name}/twin`]) {
+    const { ref } = await saveValue(store, each, key, {}, newFolder());
+    tell({ told: "saved", ref, key });
+  }
+}
+
+/** They are large more often where nothing else is done. */
+function keyInParts(): ValueKey {
+  const id = newId();
+  if (random.below(options.doing === "parts" ? 3 : LARGE_ONE_IN) > 0) return treeKey(id);
+  return random.below(3) === 0 ? largeTreeKey(id) : largeKey(id);
+}
+
+const newId = (): string => `${options.who}-${count++}`;
+const newFolder = (): string => `${options.home}-files-${newId()}`;
 
 /** What nobody else touches, so that the checker knows what it must be. */
 async function changeOwn(store: ArtifactStore): Promise<void> {
   const name = `own-${options.who}`;
-  const { ref, version } = await store.save(name, count++);
+  const isInParts = random.below(options.doing === "compact" ? 3 : 12) === 0;
+  const key = isInParts ? keyInParts() : plainKey(10, newId());
+  const { ref, version } = await saveValue(store, name, key, {}, newFolder());
   const alias = { name, alias: "newest", version };
   tell({ told: "aliasing", ...alias });
   await store.setAlias(name, "newest", version);
@@ -101,7 +144,7 @@ async function changeOwn(store: ArtifactStore): Promise<void> {
   tell({ told: "deleting", ref: before });
   await store.delete(before);
   tell({ told: "deleted", ref: before });
-  if ((await store.load(ref)) !== count - 1) throw new Error(`${ref} is not what was just saved`);
+  if ((await keyOf(await store.load(ref))) !== key) throw new Error(`${ref} is not what was just saved`);
 }
 
 /** Something to move, and to leave out, each time. */

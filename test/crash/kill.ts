@@ -82,13 +82,13 @@ export class KillRound {
 
   async end(): Promise<void> {
     await this.#check(false);
-    await this.#check(true);
+    await this.#check(true, true);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #live({ point }: KillPlan, doing?: Doing): Promise<void> {
     const random = this.#random;
-    const any: Doing[] = ["open", "save", "save", "save", "rebuild", "close", "compact", "backup"];
+    const any: Doing[] = ["open", "save", "save", "save", "parts", "rebuild", "close", "compact", "backup"];
     const options: KillProgramOptions = {
       home: this.#home,
       told: this.#told,
@@ -124,11 +124,14 @@ export class KillRound {
 
   /** The first time is reached soonest; a later one has seen more. */
   #count(point: Point): number {
-    return needsNobodyElse(point) || leadsTo(point) !== "save" ? 1 : 1 + this.#random.below(3);
+    // A large value has some twenty parts.
+    if (/^(part of a value|pins):/.test(point)) return 1 + this.#random.below(20);
+    const isFrequent = ["save", "parts"].includes(leadsTo(point)) && !needsNobodyElse(point);
+    return isFrequent ? 1 + this.#random.below(3) : 1;
   }
 
-  async #check(rebuild: boolean): Promise<void> {
-    const request: CheckRequest = { home: this.#home, told: this.#told, rebuild };
+  async #check(rebuild: boolean, isLast = false): Promise<void> {
+    const request: CheckRequest = { home: this.#home, told: this.#told, rebuild, isLast };
     this.#checker.tell(JSON.stringify(request));
     const { violations, versions } = await this.#checker.expect<CheckAnswer>();
     this.#tally.counts.checks++;

@@ -1,5 +1,14 @@
-/** What a process must be doing to come by a point; `reboot` is an open with no lock environment there. */
-export type Doing = "open" | "save" | "rebuild" | "close" | "reboot" | "config" | "compact" | "backup";
+/** What a process must be doing to come by a point: `parts` are large values and directories, `reboot` is an open with no lock environment there. */
+export type Doing =
+  | "open"
+  | "save"
+  | "parts"
+  | "rebuild"
+  | "close"
+  | "reboot"
+  | "config"
+  | "compact"
+  | "backup";
 
 /** Every named point, with what leads there. The harness asserts that each was reached. */
 const LIST = {
@@ -56,6 +65,17 @@ const LIST = {
   "sync folder: after": "save",
   "checkpoint: before its copy": "save",
   "checkpoint: copied": "save",
+  "part of a value: before": "parts",
+  "part of a value: taken": "parts",
+  "pins: before they are put": "parts",
+  "pins: put": "parts",
+  "last commit of a value: before": "parts",
+  "last commit of a value: its pins are there": "parts",
+  "last commit of a value: after": "parts",
+  "pins removed: before": "parts",
+  "pins removed: after": "parts",
+  "save given up: before": "parts",
+  "save given up: after": "parts",
   "rebuild: before": "rebuild",
   "rebuild: after": "rebuild",
   "mark: made": "rebuild",
@@ -78,6 +98,8 @@ const LIST = {
   "leave: after": "close",
   "take the lease: before": "compact",
   "take the lease: after": "compact",
+  "node removed: before": "compact",
+  "node removed: after": "compact",
   "compaction step: before": "compact",
   "compaction step: had": "compact",
   "compaction step: before its commit": "compact",

@@ -5,14 +5,18 @@
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { parseNodeKey } from "../../engine/artifact-record.ts";
 import { Committer } from "../../engine/commit.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { Gate } from "../../engine/index/gate.ts";
 import { LockEnvironment } from "../../engine/index/lock.ts";
+import { PinnedWriter } from "../../engine/large/pinned-writer.ts";
+import { Pins } from "../../engine/large/pins.ts";
 import { BackupClaim } from "../../engine/maintenance/backup/claim.ts";
 import { CompactorLock } from "../../engine/maintenance/compact/parts.ts";
 import { Retirement } from "../../engine/maintenance/compact/retire.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
+import { Transaction } from "../../engine/transaction.ts";
 import type { Point } from "./points-list.ts";
 
 export interface Aim {
@@ -49,12 +53,16 @@ export function takeAim(target: Aim | undefined, say: (point: string) => void): 
 type Method = (this: object, ...values: never[]) => unknown;
 
 /** Puts `around` in the place of a method. */
-function replace(prototype: object, name: string, around: (call: () => unknown) => unknown): void {
+function replace(
+  prototype: object,
+  name: string,
+  around: (call: () => unknown, values: readonly unknown[]) => unknown,
+): void {
   const methods = prototype as Record<string, Method>;
   const method = methods[name];
   if (!method) throw new Error(`there is no ${name} any more: the list of points must follow`);
   methods[name] = function (...values) {
-    return around(() => method.apply(this, values));
+    return around(() => method.apply(this, values), values);
   };
 }
 
@@ -123,7 +131,28 @@ function replaceMethods(): void {
   beforeAndAfter(LiveIndex.prototype, "rebuild", "rebuild: before", "rebuild: after");
   beforeAndAfter(LiveIndex.prototype, "close", "leave: before", "leave: after");
   beforeAndAfter(Committer.prototype, "submit", "submit: before", "submit: before the caller hears of it");
+  replaceMethodsOfParts();
   replaceMethodsOfSpace();
+}
+
+/** Of large values and directories. */
+function replaceMethodsOfParts(): void {
+  const writer = PinnedWriter.prototype;
+  beforeAndAfter(writer, "add", "part of a value: before", "part of a value: taken");
+  beforeAndAfter(writer, "finish", "last commit of a value: before", "last commit of a value: after");
+  beforeAndAfter(writer, "abandon", "save given up: before", "save given up: after");
+  beforeAndAfter(Pins.prototype, "put", "pins: before they are put", "pins: put");
+  beforeAndAfter(Pins.prototype, "remove", "pins removed: before", "pins removed: after");
+  replace(Pins.prototype, "check", (call) => {
+    call();
+    at("last commit of a value: its pins are there");
+  });
+  replace(Transaction.prototype, "delete", (call, [key]) => {
+    const isNode = parseNodeKey(key as Buffer) !== undefined;
+    if (isNode) at("node removed: before");
+    call();
+    if (isNode) at("node removed: after");
+  });
 }
 
 function replaceMethodsOfSpace(): void {

@@ -1,6 +1,8 @@
 import type { ArtifactStore } from "../../engine/api.ts";
 import type { Random } from "../helpers/random.ts";
 import type { Change, Model, ModelVersion } from "./power-cut-history.ts";
+import type { ValueKey } from "./values.ts";
+import { bytesKey, giveUpSaving, largeKey, largeTreeKey, saveValue, treeKey } from "./values.ts";
 
 /** A change of the model, and the call that makes it in the store. */
 export interface DrawnChange {
@@ -13,13 +15,25 @@ export interface DrawnChange {
 const NAMES = ["a", "b", "dir/c"];
 const ALIASES = ["x", "y", "z"];
 
+/** Which values a workload has beside small ones: directories and streams, or also some above 1 MiB, which cost a hundred times as much. */
+export type Parts = "none" | "small" | "large";
+
+const LARGE_MAX = 2;
+/** Equal values among those in parts. */
+const SHARED_IDS = 3;
+
 /** Changes of a store, drawn at random. */
 export class DrawnChanges {
   readonly #random: Random;
+  /** Where trees may be made. */
+  readonly #folder: string;
   #values = 0;
+  #largeLeft: number;
 
-  constructor(random: Random) {
+  constructor(random: Random, parts: Parts, folder: string) {
     this.#random = random;
+    this.#folder = folder;
+    this.#largeLeft = parts === "large" ? LARGE_MAX : 0;
   }
 
   /** @param model what the store holds, as far as it is known */
@@ -39,6 +53,32 @@ export class DrawnChanges {
       change: (m, sequence) => m.save(name, JSON.stringify(value), sequence, tags),
       call: () => store.save(name, value, { tags }),
     };
+  }
+
+  /** Nothing else that changes the store may be under way: when the last commit of it comes is not known. */
+  saveInParts(store: ArtifactStore): DrawnChange {
+    const [name, key] = [this.#name(), this.#keyInParts()];
+    return {
+      change: (m, sequence) => m.save(name, JSON.stringify(key), sequence),
+      call: () => saveValue(store, name, key, {}, this.#folder),
+    };
+  }
+
+  /** A save in parts that changes nothing, since it is given up. */
+  giveUp(store: ArtifactStore): Promise<void> {
+    const bytes = this.#random.below(1_000_000);
+    return giveUpSaving(store, this.#name(), this.#keyInParts(), bytes, this.#folder);
+  }
+
+  #keyInParts(): ValueKey {
+    const isNew = this.#random.below(3) === 0;
+    const id = String(isNew ? `new.${this.#values++}` : this.#random.below(SHARED_IDS));
+    const chosen = this.#random.below(3);
+    if (this.#largeLeft > 0 && chosen < 2) {
+      this.#largeLeft--;
+      return chosen === 0 ? largeTreeKey(id) : largeKey(id);
+    }
+    return chosen === 0 ? bytesKey(this.#random.below(10_000), id) : treeKey(id);
   }
 
   #changeOne(store: ArtifactStore, one: ModelVersion): DrawnChange {

@@ -21,9 +21,15 @@ export class Model {
   readonly names = new Map<string, ModelVersion[]>();
   /** By name and alias. */
   readonly aliases = new Map<string, { name: string; version: number }>();
+  /** Whether only the order of operations is known, and not their numbers: saving in parts, and sweeping, take some too. */
+  readonly ranked: boolean;
+
+  constructor(ranked = false) {
+    this.ranked = ranked;
+  }
 
   copy(): Model {
-    const copy = new Model();
+    const copy = new Model(this.ranked);
     for (const [name, versions] of this.names) copy.names.set(name, [...versions]);
     for (const [key, alias] of this.aliases) copy.aliases.set(key, alias);
     return copy;
@@ -99,17 +105,21 @@ export class Model {
   }
 }
 
+/** A version, and the aliases that it has. */
+export interface Shown {
+  version: ModelVersion;
+  aliases: readonly string[];
+}
+
 /** One line for each version: what can be told of it from outside. */
-export function lineOf(
-  { name, version, sequence, value, tags, deleted }: ModelVersion,
-  aliases: readonly string[],
-): string {
+function lineOf({ version: shownVersion, aliases }: Shown, number: number): string {
+  const { name, version, value, tags, deleted } = shownVersion;
   const shown = Object.entries(tags)
     .sort()
     .map(([key, tag]) => `${key}=${tag}`);
   return deleted
     ? `${name}:${version} deleted`
-    : `${name}:${version} #${sequence} [${shown}] (${[...aliases].sort()}) ${short(value)}`;
+    : `${name}:${version} #${number} [${shown}] (${[...aliases].sort()}) ${short(value)}`;
 }
 
 /** Long values by their length and digest, so that differences can be read. */
@@ -138,7 +148,8 @@ export class StateNode {
       [...this.model.names.values()]
         .flat()
         .filter(({ forgotten }) => !forgotten)
-        .map((version) => lineOf(version, this.model.aliasesOf(version.name, version.version))),
+        .map((version) => ({ version, aliases: this.model.aliasesOf(version.name, version.version) })),
+      this.model.ranked,
     );
     return this.#text;
   }
@@ -158,8 +169,13 @@ export class StateNode {
 
 export type Change = (model: Model, sequence: number) => void;
 
-export function describe(sequence: number, lines: readonly string[]): string {
-  return [`#${sequence}`, ...[...lines].sort()].join("\n");
+/** @param ranked whether numbers of operations only tell which came first */
+export function describe(sequence: number, shown: readonly Shown[], ranked: boolean): string {
+  const live = shown.filter(({ version }) => !version.deleted).map(({ version }) => version.sequence);
+  const order = [...new Set(live)].sort((a, b) => a - b);
+  const numberOf = (number: number) => (ranked ? order.indexOf(number) : number);
+  const lines = shown.map((each) => lineOf(each, numberOf(each.version.sequence)));
+  return [ranked ? "in order" : `#${sequence}`, ...lines.sort()].join("\n");
 }
 
 /** One call that changes the store. */
@@ -172,10 +188,18 @@ export interface Attempt {
  * what was acknowledged durable, or given to a reader, must have.
  */
 export class History {
-  possible: StateNode[] = [new StateNode(new Model(), 0, undefined)];
+  possible: StateNode[];
   /** Where the next change begins: more than one after a call whose outcome is unknown. */
-  #tips = this.possible;
+  #tips: StateNode[];
   readonly violations: string[] = [];
+  /** A sync has deceived somebody, see `DiskHooks`: for now nothing is certain that is said to be durable. */
+  isDeceived = false;
+
+  /** @param ranked as in `Model` */
+  constructor(ranked = false) {
+    this.possible = [new StateNode(new Model(ranked), 0, undefined)];
+    this.#tips = this.possible;
+  }
 
   get tip(): StateNode {
     return this.#tips.at(-1)!;
@@ -200,7 +224,7 @@ export class History {
       return;
     }
     const fits = (node: StateNode) => includesAny(node.past(), known);
-    const before = new Set(durable ? [] : known.flatMap((node) => [...node.past()]));
+    const before = new Set(durable && !this.isDeceived ? [] : known.flatMap((node) => [...node.past()]));
     this.#keep((node) => before.has(node) || fits(node));
     this.#tips = this.#tips.filter(fits);
   }
@@ -218,6 +242,7 @@ export class History {
 
   /** A reader was given this: every state must have it now, or have had it. */
   given(what: string, fits: (model: Model) => boolean): void {
+    if (this.isDeceived) return;
     this.#keep((node) => {
       for (const each of node.past()) if (fits(each.model)) return true;
       return false;
@@ -253,7 +278,7 @@ function includesAny(nodes: Iterable<StateNode>, wanted: readonly StateNode[]): 
 /** Whether the model has exactly this version. */
 export function holds(model: Model, { name, version, sequence, tags }: Artifact): boolean {
   const found = model.names.get(name)?.[version];
-  if (!found || found.sequence !== sequence) return false;
+  if (!found || (!model.ranked && found.sequence !== sequence)) return false;
   const own = Object.entries(found.tags);
   return own.length === Object.keys(tags).length && own.every(([key, tag]) => tags[key] === tag);
 }

@@ -2,16 +2,17 @@ import { existsSync } from "node:fs";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
-import type { DrawnChange } from "./power-cut-changes.ts";
+import type { DrawnChange, Parts } from "./power-cut-changes.ts";
 import { DrawnChanges } from "./power-cut-changes.ts";
 import type { IndexCopy } from "./power-cut-check.ts";
 import { cleanIndexes, observe, TakenStates } from "./power-cut-check.ts";
 import type { Attempt } from "./power-cut-history.ts";
-import { History, holds } from "./power-cut-history.ts";
+import { History } from "./power-cut-history.ts";
+import { READS } from "./power-cut-reads.ts";
 import { crashStates } from "./power-cut-states.ts";
 import { openOver } from "./power-cut-store.ts";
-import type { CallKind, Fault } from "./simulated-calls.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
+import { FAULTS } from "./simulated-faults.ts";
 
 export interface WorkloadSettings {
   /** The store's home; it may not exist yet. */
@@ -22,22 +23,14 @@ export interface WorkloadSettings {
   draws: number;
   segmentBytesMax: number;
   faults: boolean;
+  parts: Parts;
 }
+
+/** One step in so many saves in parts. */
+const PARTS_ONE_IN: Record<Parts, number> = { none: Number.POSITIVE_INFINITY, small: 4, large: 2 };
 
 /** Readers let go of old files soon. */
 const TIMES = { look: 5 };
-
-const FAULTS: { kind: CallKind; fault: Fault }[] = [
-  { kind: "sync", fault: { code: "EIO" } },
-  { kind: "append", fault: { code: "ENOSPC", half: true } },
-  { kind: "append", fault: { code: "EIO", half: true } },
-  { kind: "syncFolder", fault: { code: "EIO" } },
-  { kind: "publish", fault: { code: "EIO" } },
-  { kind: "publish", fault: { code: "EIO", half: true } },
-  { kind: "create", fault: { code: "ENOSPC" } },
-  { kind: "size", fault: { code: "EIO" } },
-  { kind: "open", fault: { code: "EMFILE" } },
-];
 
 /**
  * Random use of a store over a simulated disk: two handles that save, one durable and one buffered, and one that only
@@ -45,12 +38,13 @@ const FAULTS: { kind: CallKind; fault: Fault }[] = [
  */
 export class Workload {
   readonly disk: SimulatedDisk;
-  readonly history = new History();
+  readonly history: History;
   readonly taken = new TakenStates();
   readonly counts: Record<string, number> = {};
   readonly #settings: WorkloadSettings;
   readonly #random: Random;
   readonly #changes: DrawnChanges;
+  readonly #hasParts: boolean;
   #indexes: IndexCopy[] = [];
   #durable!: ArtifactStore;
   #buffered!: ArtifactStore;
@@ -64,11 +58,14 @@ export class Workload {
   constructor(settings: WorkloadSettings) {
     this.#settings = settings;
     this.#random = settings.random;
-    this.#changes = new DrawnChanges(settings.random);
+    this.#hasParts = settings.parts !== "none";
+    this.history = new History(this.#hasParts);
+    this.#changes = new DrawnChanges(settings.random, settings.parts, `${settings.home}-files`);
     this.disk = new SimulatedDisk(settings.home);
     this.disk.hooks = {
       moment: ({ kind }, phase) => this.#take(`${phase} ${kind}`),
       delay: () => this.#delay(),
+      deceived: () => this.#deceived(),
     };
   }
 
@@ -86,9 +83,10 @@ export class Workload {
   }
 
   async #step(): Promise<void> {
-    const { faults } = this.#settings;
+    const { faults, parts } = this.#settings;
     const chosen = this.#random.below(100);
-    if (faults && chosen < 12) await this.#withFault();
+    if (this.#random.next() * PARTS_ONE_IN[parts] < 1) await this.#changeInParts();
+    else if (faults && chosen < 12) await this.#withFault();
     else if (chosen < 58) this.#change();
     else if (chosen < 72) this.#read();
     else if (chosen < 77) await this.#changeAlone();
@@ -116,6 +114,35 @@ export class Workload {
     this.#mayHaveCompacted ||= !drawn.mayBeGone;
     this.#attempt(true, drawn);
     await this.#quiet();
+  }
+
+  /** With readers and compactions beside it, sometimes: also in the middle of it, when what is written is only pinned. */
+  async #changeInParts(): Promise<void> {
+    await this.#quiet();
+    this.#saveInParts();
+    if (this.#random.below(3) === 0) this.#read();
+    for (let left = this.#random.below(4); left > 0; left--) {
+      for (let turns = this.#random.below(40); turns > 0; turns--) await turn();
+      if (this.#running.size === 0) break;
+      this.#compact();
+    }
+    await this.#quiet();
+  }
+
+  #saveInParts(): void {
+    const durable = this.#random.below(3) > 0;
+    const store = durable ? this.#durable : this.#buffered;
+    this.#count("saves in parts");
+    if (this.#random.below(6) === 0) this.#giveUp(store);
+    else this.#attempt(durable, this.#changes.saveInParts(store));
+  }
+
+  #giveUp(store: ArtifactStore): void {
+    const givenUp = this.#changes.giveUp(store).catch((error) => {
+      if (!(error instanceof VarveError && this.#inFault))
+        this.history.violations.push(`a save was given up otherwise: ${(error as Error).stack}`);
+    });
+    this.#track(givenUp.then(() => this.#take("given up")));
   }
 
   /** Beside whatever is under way. */
@@ -170,34 +197,13 @@ export class Workload {
     const live = this.history.tip.model.live();
     const one = live[this.#random.below(live.length)];
     if (!store || !one) return;
-    const read = [() => this.#load(store, one), () => this.#get(store, one.name), () => this.#list(store)];
+    const way = READS[this.#random.below(READS.length)]!;
     this.#count("reads");
-    const done = read[this.#random.below(3)]!().catch((error) => {
+    const done = way(store, this.history, one).catch((error) => {
       if (error instanceof VarveError && (error.code === "NOT_FOUND" || this.#inFault)) return;
       this.history.violations.push(`a read failed: ${(error as Error).stack}`);
     });
     this.#track(done.then(() => this.#take("read done")));
-  }
-
-  async #load(store: ArtifactStore, { name, version }: { name: string; version: number }): Promise<void> {
-    const value = JSON.stringify(await store.load(`${name}:${version}`));
-    this.history.given(`${name}:${version}`, (model) => model.names.get(name)?.[version]?.value === value);
-  }
-
-  async #get(store: ArtifactStore, name: string): Promise<void> {
-    this.#given(await store.get(name));
-    const aliases = Object.entries(await store.aliases(name));
-    this.history.given(`aliases of ${name}`, (model) =>
-      aliases.every(([alias, version]) => model.aliases.get(`${name}@${alias}`)?.version === version),
-    );
-  }
-
-  async #list(store: ArtifactStore): Promise<void> {
-    for await (const artifact of store.list({ allVersions: true })) this.#given(artifact);
-  }
-
-  #given(artifact: Artifact): void {
-    this.history.given(artifact.ref, (model) => holds(model, artifact));
   }
 
   // What happens to the store
@@ -227,7 +233,8 @@ export class Workload {
       this.#count(`faults: ${kind}`);
       return fault;
     };
-    this.#change();
+    if (this.#hasParts && this.#random.below(2) === 0) this.#saveInParts();
+    else this.#change();
     if (this.#random.below(2) === 0) this.#read();
     if (this.#random.below(3) === 0) this.#compact();
     await Promise.allSettled(this.#running);
@@ -240,6 +247,7 @@ export class Workload {
     }
     await this.#close().catch(() => {});
     this.#inFault = false;
+    this.history.isDeceived = false;
     await this.#open();
   }
 
@@ -251,7 +259,7 @@ export class Workload {
     this.#buffered = await openOver(this.disk, options, false);
     this.#reader =
       this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true, times: TIMES }) : undefined;
-    this.history.observed(await observe(this.#durable));
+    this.history.observed(await observe(this.#durable, this.#hasParts));
     // The next write settles whether a call of unknown outcome has taken effect.
     if (this.history.possible.length > 1) {
       this.#attempt(true, this.#changes.save(this.#durable));
@@ -290,8 +298,7 @@ export class Workload {
   }
 
   async #delay(): Promise<void> {
-    for (let turns = this.#random.below(4); turns > 0; turns--)
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let turns = this.#random.below(4); turns > 0; turns--) await turn();
   }
 
   #take(moment: string): void {
@@ -303,11 +310,18 @@ export class Workload {
       this.taken.add({ crash, nodes, indexes: this.#indexes, trail: this.#trail, at: this.#trail.length });
   }
 
+  #deceived(): void {
+    this.#count("deceiving syncs");
+    this.history.isDeceived = this.#inFault;
+  }
+
   #count(what: string): void {
     if (what !== "moments") this.#trail.push(what);
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 }
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function isArtifact(result: unknown): result is Artifact {
   return typeof result === "object" && result !== null && "sequence" in result;

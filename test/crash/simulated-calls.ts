@@ -32,6 +32,11 @@ export interface DiskHooks {
   moment?(call: SeamCall, phase: "before" | "middle" | "after"): void;
   /** Asked before each call. */
   fault?: ((call: SeamCall) => Fault | undefined) | undefined;
+  /**
+   * A sync has proved nothing: another one of what it covers failed before this opener had the file, who is not told. The log's
+   * format says that this stays possible, until the process whose sync failed has told the others.
+   */
+  deceived?(): void;
   /** How long a sync of the thread pool takes. */
   delay?(): Promise<void>;
 }

@@ -67,6 +67,11 @@ export class SimulatedFile {
     for (const write of this.unsynced) if (write.to <= size) write.doubtful = true;
   }
 
+  /** Whether a sync has failed of what was written up to `size`. */
+  hasDoubts(size: number): boolean {
+    return this.unsynced.some(({ to, doubtful }) => doubtful && to <= size);
+  }
+
   #grow(size: number): void {
     if (size <= this.#bytes.length) return;
     const grown = Buffer.alloc(Math.max(size, this.#bytes.length * 2));

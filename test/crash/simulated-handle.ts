@@ -11,6 +11,7 @@ export class SimulatedHandle implements LogFile {
   readonly #writable: boolean;
   #open = true;
   #syncs = 0;
+  readonly #failuresBefore: number;
   #failuresSeen: number;
 
   constructor(disk: WatchedDisk, file: SimulatedFile, path: string, writable: boolean) {
@@ -18,6 +19,7 @@ export class SimulatedHandle implements LogFile {
     this.#file = file;
     this.#path = path;
     this.#writable = writable;
+    this.#failuresBefore = file.failures;
     this.#failuresSeen = file.failures;
     disk.openFiles++;
   }
@@ -101,7 +103,11 @@ export class SimulatedHandle implements LogFile {
     const fault = this.#disk.hooks.fault?.(call);
     const failedElsewhere = this.#failuresSeen < this.#file.failures;
     if (fault) this.#file.syncFailed(size);
-    else if (!failedElsewhere) this.#file.synced(size);
+    else if (!failedElsewhere) {
+      const isNew = this.#failuresBefore === this.#file.failures;
+      if (isNew && this.#file.hasDoubts(size)) this.#disk.hooks.deceived?.();
+      this.#file.synced(size);
+    }
     this.#failuresSeen = this.#file.failures;
     this.#disk.hooks.moment?.(call, "after");
     if (fault || failedElsewhere) throw systemError(fault?.code ?? "EIO", "fdatasync");

@@ -2,8 +2,18 @@ import { join } from "node:path";
 import type { ArtifactStore, SaveOptions } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
-import type { Call, Policy, Result, SavedCall, ValueKey } from "./space-events.ts";
-import { codeOf, isTree, largeKey, saveValue, treeKey, valueOfKey } from "./space-values.ts";
+import type { Call, Policy, Result, SavedCall } from "./space-events.ts";
+import type { ValueKey } from "./values.ts";
+import {
+  codeOf,
+  isTree,
+  largeKey,
+  largeTreeKey,
+  plainKey,
+  saveValue,
+  treeKey,
+  valueOfKey,
+} from "./values.ts";
 
 const NAMES = 3;
 const ALIASES = 3;
@@ -12,6 +22,8 @@ const SHARED_VALUES = 6;
 /** One value in so many is a directory, or longer than one blob may be: they take much longer. */
 const TREE_ONE_IN = 12;
 const LARGE_ONE_IN = 50;
+/** Of trees. */
+const LARGE_TREE_ONE_IN = 12;
 /** Of those that processes may have in common. */
 const SHARED_IDS = 3;
 
@@ -147,7 +159,7 @@ export class SpaceCalls {
   /** A batch has no directories. */
   #saveOfBatch(): SavedCall {
     const save = this.save();
-    return isTree(save.value) ? { ...save, value: `20.${save.id}` } : save;
+    return isTree(save.value) ? { ...save, value: plainKey(20, save.id) } : save;
   }
 
   #undelete(): Call | undefined {
@@ -207,15 +219,18 @@ export class SpaceCalls {
   /** One that others have too, one that was deleted, or a new one; small, or of several kilobytes, seldom large. */
   #value(id: string): ValueKey {
     const one = this.#random.below(3) === 0 ? id : `${this.#random.below(SHARED_IDS)}`;
-    if (this.#random.below(TREE_ONE_IN) === 0) return treeKey(one);
+    if (this.#random.below(TREE_ONE_IN) === 0) {
+      const isLarge = !this.#isCapped && this.#random.below(LARGE_TREE_ONE_IN) === 0;
+      return isLarge ? largeTreeKey(one) : treeKey(one);
+    }
     if (!this.#isCapped && this.#random.below(LARGE_ONE_IN) === 0) return largeKey(one);
     const chosen = this.#random.below(10);
-    if (chosen < 3) return `${100 * this.#random.below(SHARED_VALUES)}.shared`;
+    if (chosen < 3) return plainKey(100 * this.#random.below(SHARED_VALUES), "shared");
     const dead = this.#any(this.#dead)?.value;
     if (chosen < 6 && dead) return dead;
     const bytes =
       this.#random.below(60) === 0 ? 70_000 : this.#random.below([20, 300, 1_500, 4_000][chosen % 4]!);
-    return `${bytes}.${id}`;
+    return plainKey(bytes, id);
   }
 }
 

@@ -1,7 +1,6 @@
-/** What the processes of `space` note of their calls, and what is made of it. Times are microseconds of the machine's monotonic clock. */
+import type { ValueKey } from "./values.ts";
 
-/** A value by its key: `space-values.ts` makes its bytes of it. Equal keys are equal bytes, under whatever name. */
-export type ValueKey = string;
+/** What the processes of `space` note of their calls, and what is made of it. Times are microseconds of the machine's monotonic clock. */
 
 export interface SavedCall {
   call: "save";

@@ -7,7 +7,7 @@ import { filesWithPoints } from "./points-disk.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import type { Call, Given, Line, Result } from "./space-events.ts";
 import type { SpaceTask } from "./space-program.ts";
-import { codeKeyOf, keyOf } from "./space-values.ts";
+import { codeKeyOf, keyOf } from "./values.ts";
 
 /** Others may be many, and the machine busy. */
 const LOCK_WAIT_MILLISECONDS_MAX = 60_000;

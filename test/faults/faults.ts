@@ -2,6 +2,7 @@ import { backupFaults } from "./backup.ts";
 import { chunkFaults } from "./chunk.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
+import { crashPartsFaults } from "./crash-parts.ts";
 import { directoryFaults } from "./directory.ts";
 import { directorySaveFaults } from "./directory-save.ts";
 import { directoryStoreFaults } from "./directory-store.ts";
@@ -43,5 +44,6 @@ export const faults: Fault[] = [
   ...directoryFaults,
   ...directorySaveFaults,
   ...directoryStoreFaults,
+  ...crashPartsFaults,
   ...packFaults,
 ];
