@@ -162,6 +162,11 @@ export function parseNodeKey(key: Buffer): Buffer | undefined {
   return key.readUInt32BE(at) === 0 ? key.subarray(1, at) : undefined;
 }
 
+/** The node that a row is of, whichever of its rows it is; undefined for a row of anything else. */
+export function nodeInKey(key: Buffer): Buffer | undefined {
+  return key[0] === NODE_SPACE ? key.subarray(1, key.length - 4) : undefined;
+}
+
 export function nodesRange(): KeyRange {
   return { start: Buffer.from([NODE_SPACE]), end: Buffer.from([NODE_SPACE + 1]) };
 }

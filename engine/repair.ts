@@ -2,26 +2,29 @@ import { resolve } from "node:path";
 import type { ArtifactStore, DamageProblem, RepairOptions, RepairReport } from "./api.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
+import { toldOfVersions } from "./large/needed-by.ts";
 import type { CoreProblem } from "./maintenance/verify/report.ts";
 import type { CoreRepair } from "./repair-core.ts";
 import { mergePlaces, placeOf } from "./verify.ts";
 
 /** Restores what other copies have, and says exactly what was restored and what was not. */
 export function repairStore(core: EngineCore, options: RepairOptions): Promise<RepairReport> {
-  return repairWith(core, options, mergePlaces);
+  const told = async (problems: CoreProblem[]) =>
+    mergePlaces(await toldOfVersions(core, problems, options.signal));
+  return repairWith(core, options, told);
 }
 
 /** @param told problems as users are told of them */
 export async function repairWith<T extends DamageProblem>(
   core: EngineCore,
   options: Pick<RepairOptions, "dryRun" | "signal" | "onProgress"> & { from?: unknown },
-  told: (problems: CoreProblem[]) => T[],
+  told: (problems: CoreProblem[]) => T[] | Promise<T[]>,
 ) {
   const { dryRun = false, signal, onProgress } = options;
   const repair = await core.repair({ from: foldersOf(options.from), dryRun, signal, onProgress });
-  const left = told(repair.after);
+  const left = await told(repair.after);
   const places = new Set(left.map(placeOf));
-  const repaired = told(repair.before).filter((problem) => !places.has(placeOf(problem)));
+  const repaired = (await told(repair.before)).filter((problem) => !places.has(placeOf(problem)));
   const { regained, quarantined, indexRebuilt } = repair;
   return {
     ok: left.length === 0,

@@ -2,6 +2,7 @@ import type { DamageProblem, VerifyOptions, VerifyReport } from "./api.ts";
 import { parseVersionKey, versionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
+import { toldOfVersions } from "./large/needed-by.ts";
 import { segmentNumber } from "./log/segment.ts";
 import type { CoreProblem } from "./maintenance/verify/report.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
@@ -11,7 +12,8 @@ const VERSION_SPACE = versionKey("x", 0)[0];
 /** Tries every checksum of the log and every row of the index, and says which artifacts damage touches. */
 export async function verifyStore(core: EngineCore, options: VerifyOptions): Promise<VerifyReport> {
   const { problems, ...report } = await core.verify(takeVerifyOptions(options));
-  return { ok: problems.length === 0, ...report, problems: mergePlaces(problems) };
+  const told = await toldOfVersions(core, problems, options.signal);
+  return { ok: problems.length === 0, ...report, problems: mergePlaces(told) };
 }
 
 /** @throws INVALID_ARGUMENT for a wrong `timeBudget` or `after` */

@@ -67,10 +67,7 @@ export class Catalog {
 
   /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
   #decoded(bytes: Buffer): Row {
-    return this.#complete(decodeRow(bytes));
-  }
-
-  #complete(row: Row): Row {
+    const row = decodeRow(bytes);
     if (!row.blob && row.references.length > 0) row.blob = this.blob(row.references[0]!)?.place;
     return row;
   }
@@ -88,14 +85,12 @@ export class Catalog {
     return this.blobRows.get(digest);
   }
 
-  /** All at once. */
-  rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
-    const found: { key: Buffer; row: Row }[] = [];
+  /** All at once. @param into has those before one that can't be read, if that makes it fail */
+  rows(range: EnvironmentRange, into: { key: Buffer; row: Row }[] = []): { key: Buffer; row: Row }[] {
     this.#environment.visit(range, (entry) => {
-      found.push({ key: entry.key(), row: decodeRow(entry.viewOfValue()) });
+      into.push({ key: entry.key(), row: this.#decoded(entry.viewOfValue()) });
     });
-    for (const { row } of found) this.#complete(row);
-    return found;
+    return into;
   }
 
   /** Entries as they lie in the index; see `raw-rows.ts`. */

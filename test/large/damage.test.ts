@@ -103,6 +103,7 @@ for (const [what, part] of PARTS) {
       assert.not(report.ok);
       assert.is(report.problems.length, 1);
       assert.is(report.problems[0]!.segment, 1);
+      assert.equal(report.problems[0]!.refs, ["a:0"], "whose value it is a part of");
       await store.rebuildIndex();
     }
     if (what !== "the list") same(await (await store.get("a")).bytes({ end: 9 }), bytes.subarray(0, 9));

@@ -127,7 +127,7 @@ class IndexCheck {
 function pageOfRows(catalog: Catalog, start: Buffer, report: CoreReport) {
   const page: { key: Buffer; row: Row }[] = [];
   try {
-    page.push(...catalog.rows({ start, end: END_KEY, limit: PAGE_ROWS }));
+    catalog.rows({ start, end: END_KEY, limit: PAGE_ROWS }, page);
   } catch (error) {
     report.problems.push({ kind: "index", message: (error as Error).message });
   }
