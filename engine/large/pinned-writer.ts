@@ -147,7 +147,7 @@ export class PinnedWriter {
     this.#group = [];
     this.#groupBytes = 0;
     this.#held = noneMet();
-    const pins = this.#pins.of([...group.map(({ digest }) => digest), ...held.digests]);
+    const pins = this.#pins.of(notNamed(group, held));
     const running = this.#core
       .commit({
         run: (transaction) => {
@@ -177,6 +177,15 @@ export class PinnedWriter {
     // What is left of them is removed by who compacts once this store is closed.
     await this.#pins.remove().catch(() => {});
   }
+}
+
+/** What nodes of the group name is kept by them: to count it once more, and once less later, is most of the work of small files. */
+function notNamed(group: readonly PreparedPart[], held: Met): Buffer[] {
+  const named = new Set<string>();
+  for (const { references } of group)
+    for (const reference of references ?? []) named.add(reference.toString("latin1"));
+  const digests = [...group.map(({ digest }) => digest), ...held.digests];
+  return named.size === 0 ? digests : digests.filter((digest) => !named.has(digest.toString("latin1")));
 }
 
 /** What the store has already of a value. */

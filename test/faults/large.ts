@@ -40,6 +40,20 @@ export const largeFaults: Fault[] = [
     tests: ["large/lifetime.test.ts"],
   },
   {
+    name: "what the nodes of a group name is pinned too",
+    file: "engine/large/pinned-writer.ts",
+    text: "return named.size === 0 ? digests :",
+    replacement: "return named.size >= 0 ? digests :",
+    tests: ["large/directories-again.test.ts"],
+  },
+  {
+    name: "a group that has nodes pins nothing",
+    file: "engine/large/pinned-writer.ts",
+    text: 'digests.filter((digest) => !named.has(digest.toString("latin1")));',
+    replacement: "[];",
+    tests: ["large/directories-again.test.ts"],
+  },
+  {
     name: "a write that failed in the middle of a save is not told",
     file: "engine/large/pinned-writer.ts",
     text: "        this.#failure ??= { error };\n",

@@ -2,6 +2,7 @@ import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, Directory } from "../../engine/api.ts";
+import { pinsRange } from "../../engine/artifact-record.ts";
 import { failure } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
@@ -18,7 +19,7 @@ import {
   settle,
   textOf,
 } from "./directories-support.ts";
-import { allFreed, BUFFERED, MIB, noise, pinned, pinsOf, whole } from "./support.ts";
+import { allFreed, BUFFERED, MIB, noise, pinned, pinsOf, whole, withCore } from "./support.ts";
 
 /** A folder saved again: what is neither read nor stored, and what must be when the version before is gone. */
 const test = suite("directories saved again");
@@ -114,6 +115,26 @@ test("a file whose time is too new to be believed is read the next time, and fro
   await settle();
   await opened();
   assert.equal(await opened(), []);
+});
+
+test("what a group's nodes name needs no pin, and stays all the same", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home, BUFFERED);
+  const root = newTree(manyFiles(2 * GROUP_FILES));
+  let kept = 0;
+  const compacts = async () => {
+    await pinned(home);
+    kept = await withCore(home, (core) =>
+      core.rows(pinsRange()).reduce((sum, { row }) => sum + row.references.length, 0),
+    );
+    await store.compact();
+  };
+  assert.ok(await beforeCommit(home, 2, compacts, () => store.saveDirectory("tree", root)));
+  // The files behind the last end of a piece, and the nodes of each piece: a piece has 256 entries on average.
+  assert.ok(kept > 0 && kept < GROUP_FILES / 2, `${kept} pinned`);
+  await store.compact();
+  await restores(await store.get("tree"), root);
+  await whole(store);
 });
 
 test("checkContents reads all, and finds nothing new", async () => {
