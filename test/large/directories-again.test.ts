@@ -3,6 +3,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, Directory } from "../../engine/api.ts";
 import { pinsRange } from "../../engine/artifact-record.ts";
+import { parseDigest } from "../../engine/blob/digest.ts";
+import { decodeRoot } from "../../engine/directory/format.ts";
+import type { EngineCore } from "../../engine/engine.ts";
+import { loadNode } from "../../engine/large/directory-source.ts";
 import { failure } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
@@ -175,18 +179,36 @@ for (const [what, change] of [
   ["the last file", (root: string) => writeFileSync(`${root}/z`, "new")],
 ] as [string, (root: string) => void][]) {
   test(`the version before goes while it is compared with, and ${what} changed: the new one is whole`, async () => {
-    const { home, store, root } = await savedTree(manyFiles(300));
-    change(root);
-    const before = async () => {
-      await store.delete("tree:0");
-      await store.compact();
-    };
-    assert.ok(await beforeCommit(home, 1, before, () => store.saveDirectory("tree", root)));
-    await store.compact();
-    await restores(await store.get("tree"), root);
-    await whole(store);
-    assert.is(await pinsOf(home), 0);
+    // Of one piece, whose files are kept one by one, and of several.
+    for (const files of [12, 300]) {
+      const { home, store, root } = await savedTree(manyFiles(files));
+      change(root);
+      await savedWhileGoing(home, store, root);
+    }
   });
+}
+
+test("the version before goes, and nothing keeps its pieces but that they did not change", async () => {
+  const { home, store, root, first } = await savedTree(manyFiles(300));
+  const load = (core: EngineCore) => loadNode(core, parseDigest(first.digest));
+  const { pieces } = decodeRoot(await withCore(home, load));
+  assert.ok(pieces.length > 1);
+  for (const path of await filesOf(store))
+    if (path >= pieces[1]!.first) writeFileSync(`${root}/${path}`, `new ${path}`);
+  await savedWhileGoing(home, store, root);
+});
+
+/** Right before what is new is written the version before goes. */
+async function savedWhileGoing(home: string, store: ArtifactStore, root: string): Promise<void> {
+  const before = async () => {
+    await store.delete("tree:0");
+    await store.compact();
+  };
+  assert.ok(await beforeCommit(home, 1, before, () => store.saveDirectory("tree", root)));
+  await store.compact();
+  await restores(await store.get("tree"), root);
+  await whole(store);
+  assert.is(await pinsOf(home), 0);
 }
 
 test("the version before is one of an empty folder, and goes meanwhile", async () => {
