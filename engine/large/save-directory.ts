@@ -143,6 +143,7 @@ class WriterSink implements TreeSink {
     await this.drain();
     const chunks = chunksOf(pieces, { signal: this.#signal });
     const stored = await storeChunks(chunks, (part) => this.#writer.add(part));
+    // One that has shrunk since it was found is kept whole.
     if (!stored.isChunked) await this.#writer.add(stored.blob);
     return { digest: stored.digest, ...(stored.isChunked && { root: stored.blob.digest }) };
   }
