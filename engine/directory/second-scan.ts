@@ -30,7 +30,9 @@ export interface ScanFailure {
 }
 
 /** Answers that were not taken yet, at most: enough that neither thread waits for the other. */
-export const ANSWERS_MAX = 4;
+export const ANSWERS_MAX = 3;
+/** What it makes is mostly gone at once: more room for it would be memory for nothing. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 6 };
 /** Compiled: there is no other thread where the source is run. */
 const PROGRAM = "./second-scan-program.js";
 
@@ -56,7 +58,8 @@ export class SecondScan {
     try {
       statSync(program);
       // What this process preloads, the thread does not want.
-      return new SecondScan(new Worker(program, { workerData: task, execArgv: [], env: {} }), signal);
+      const options = { execArgv: [], env: {}, resourceLimits: RESOURCE_LIMITS };
+      return new SecondScan(new Worker(program, { workerData: task, ...options }), signal);
     } catch {
       return undefined;
     }
