@@ -50,12 +50,12 @@ export class SecondScan {
     this.#answers = answers as AsyncIterableIterator<unknown[]>;
   }
 
-  /** Undefined where there can be none: there is one processor, or the code is not compiled. */
+  /** Undefined where there can be none: one processor, code that is not compiled, or that was all put into one file. */
   static start(task: ScanTask, signal: AbortSignal | undefined): SecondScan | undefined {
     if (availableParallelism() < 2) return undefined;
     throwIfAborted(signal);
-    const program = new URL(PROGRAM, import.meta.url);
     try {
+      const program = new URL(PROGRAM, import.meta.url);
       statSync(program);
       // What this process preloads, the thread does not want.
       const options = { execArgv: [], env: {}, resourceLimits: RESOURCE_LIMITS };
