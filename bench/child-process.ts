@@ -16,11 +16,24 @@ export interface ChildOptions {
 export async function runTask(task: Task, options: ChildOptions): Promise<Answer> {
   const child = start(task, options);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const answer = await answerOf(child, options);
+  const answer = await toldBy(child, options);
   // A child that is done ends by itself; it may have a profile to write.
   if (answer.kind !== "done") child.kill("SIGKILL");
   await ended;
   return answer;
+}
+
+/** As `runTask`, for who can't go on without the answer. @param profile where the child writes one */
+export async function answerOf(
+  task: Task,
+  { profile, ...options }: Omit<ChildOptions, "profileFolder"> & { profile: string | undefined },
+): Promise<Exclude<Answer, { kind: "failed" }>> {
+  const answer = await runTask(task, {
+    ...options,
+    ...(profile === undefined ? {} : { profileFolder: profile }),
+  });
+  if (answer.kind !== "failed") return answer;
+  throw new Error("step" in task ? `${task.step}: ${answer.message}` : answer.message);
 }
 
 function start(task: Task, { script, profileFolder }: ChildOptions): ChildProcess {
@@ -43,7 +56,7 @@ function profileName(task: Task): string {
   return `${what}-${task.subject.replaceAll("/", "-")}-${Date.now()}.cpuprofile`;
 }
 
-function answerOf(child: ChildProcess, { secondsMax, signal }: ChildOptions): Promise<Answer> {
+function toldBy(child: ChildProcess, { secondsMax, signal }: ChildOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const fail = (message: string) => resolve({ kind: "failed", message });
     const timer = setTimeout(() => fail(`took longer than ${secondsMax} s`), secondsMax * 1_000);

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { digits, durationText, tableLines } from "../../cli/bench/text.ts";
-import { runTask } from "../child-process.ts";
+import { answerOf } from "../child-process.ts";
 import type { Options } from "../options.ts";
 import type { RecoverySettings } from "../recovery/recovery.ts";
 import type { LargeFigures, LargeStep } from "./figures.ts";
@@ -55,12 +55,7 @@ async function measureSteps(
     for (const step of steps) {
       onStep(`${size}: ${step}`);
       const base = { kind: "large", subject: "varve", folder: home, filled: 0, seed, bytes } as const;
-      const profiled = profile === undefined ? {} : { profileFolder: profile };
-      const answer = await runTask(
-        { ...base, step, size },
-        { script, signal, secondsMax: limit, ...profiled },
-      );
-      if (answer.kind === "failed") throw new Error(answer.message);
+      const answer = await answerOf({ ...base, step, size }, { script, signal, secondsMax: limit, profile });
       if (answer.kind !== "done" || !answer.large) throw new Error(`answered ${answer.kind}`);
       measured[step] = answer.large;
     }

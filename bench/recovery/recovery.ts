@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { spreadOf } from "../../cli/bench/statistics.ts";
 import { digits, durationText, rateText, tableLines } from "../../cli/bench/text.ts";
-import { runTask } from "../child-process.ts";
+import { answerOf } from "../child-process.ts";
 import type { Options } from "../options.ts";
 import type { Answer, RecoveryStep } from "../task.ts";
 
@@ -77,17 +77,8 @@ async function runStep(
   { script, signal }: RecoverySettings,
 ): Promise<Answer> {
   const task = { kind: "recover", subject: "varve", folder: home, filled: 0, seed, bytes } as const;
-  const answer = await runTask(
-    { ...task, step, first, count },
-    {
-      script,
-      signal,
-      secondsMax: secondsMax + count / ARTIFACTS_PER_SECOND_MIN,
-      ...(profile === undefined ? {} : { profileFolder: profile }),
-    },
-  );
-  if (answer.kind === "failed") throw new Error(`${step}: ${answer.message}`);
-  return answer;
+  const limit = secondsMax + count / ARTIFACTS_PER_SECOND_MIN;
+  return answerOf({ ...task, step, first, count }, { script, signal, secondsMax: limit, profile });
 }
 
 function figuresOf(answer: Answer): { seconds: number; residentMax: number } {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { spreadOf } from "../../cli/bench/statistics.ts";
 import { digits, durationText, tableLines } from "../../cli/bench/text.ts";
-import { runTask } from "../child-process.ts";
+import { answerOf } from "../child-process.ts";
 import type { Options } from "../options.ts";
 import type { RecoverySettings } from "../recovery/recovery.ts";
 import type { Sizes, SpaceFigures } from "./figures.ts";
@@ -26,16 +26,10 @@ export async function measureSpaceOf(
   const limit = secondsMax + artifacts / ARTIFACTS_PER_SECOND_MIN;
   const base = { kind: "space", subject: "varve", folder: home, filled: 0, seed, bytes } as const;
   try {
-    const answer = await runTask(
+    const answer = await answerOf(
       { ...base, step: "measure", count: artifacts, secondsMax: limit },
-      {
-        script,
-        signal,
-        secondsMax: limit,
-        ...(profile === undefined ? {} : { profileFolder: profile }),
-      },
+      { script, signal, secondsMax: limit, profile },
     );
-    if (answer.kind === "failed") throw new Error(answer.message);
     if (answer.kind !== "done" || !answer.space) throw new Error(`answered ${answer.kind}`);
     return { artifacts, ...answer.space };
   } finally {

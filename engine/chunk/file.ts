@@ -20,8 +20,11 @@ export class FilePull implements Pull {
   readonly mayHang = false;
   readonly #path: string | undefined;
   #handle: FileHandle | undefined;
-  #buffer: Buffer | undefined;
+  /** Read to by turns: while a piece is used the next one is read. */
+  #buffers: [Buffer, Buffer] | undefined;
   #at = 0;
+  /** The read behind the piece that was given last. */
+  #ahead: Promise<Uint8Array> | undefined;
   /** The call that is on its way. */
   #reading: Promise<unknown> = Promise.resolve();
 
@@ -39,7 +42,7 @@ export class FilePull implements Pull {
   }
 
   async close(): Promise<void> {
-    // A descriptor must not be closed under a read.
+    // A descriptor must not be closed under a read: for one that is ahead, closing itself waits.
     await this.#reading.catch(() => {});
     if (this.#path === undefined) return;
     const handle = this.#handle;
@@ -50,16 +53,29 @@ export class FilePull implements Pull {
   async #next(): Promise<IteratorResult<Uint8Array>> {
     try {
       this.#handle ??= await open(this.#path!, FLAGS);
-      this.#buffer ??= Buffer.allocUnsafeSlow(await this.#pieceBytes(this.#handle));
-      const { bytesRead } = await this.#handle.read(this.#buffer, 0, this.#buffer.length, this.#at);
-      this.#at += bytesRead;
-      if (bytesRead > 0) return { done: false, value: this.#buffer.subarray(0, bytesRead) };
+      this.#buffers ??= buffersOf(await this.#pieceBytes(this.#handle));
+      const piece = await (this.#ahead ?? this.#read(this.#handle, this.#buffers));
+      this.#ahead = undefined;
+      if (piece.length > 0) {
+        this.#ahead = this.#read(this.#handle, this.#buffers);
+        // It is told with the next piece, if anybody asks for that.
+        this.#ahead.catch(() => {});
+        return { done: false, value: piece };
+      }
     } catch (error) {
       throw fileError(error, this.name);
     }
     this.#reading = Promise.resolve();
     await this.close();
     return { done: true, value: undefined };
+  }
+
+  async #read(handle: FileHandle, buffers: [Buffer, Buffer]): Promise<Uint8Array> {
+    const buffer = buffers[0];
+    buffers.reverse();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, this.#at);
+    this.#at += bytesRead;
+    return buffer.subarray(0, bytesRead);
   }
 
   async #pieceBytes(handle: FileHandle): Promise<number> {
@@ -72,6 +88,11 @@ export class FilePull implements Pull {
     );
   }
 }
+
+const buffersOf = (bytes: number): [Buffer, Buffer] => [
+  Buffer.allocUnsafeSlow(bytes),
+  Buffer.allocUnsafeSlow(bytes),
+];
 
 /** Where the file is another one than those of the store. */
 const HINTS = new Map<unknown, string>([

@@ -58,6 +58,11 @@ export function decodeNode(bytes: Uint8Array): Node {
   return { count, digests: bytes.subarray(COUNT_BYTES, end), content: bytes.subarray(end) };
 }
 
+/** All that a node refers to, in its order: views. */
+export function referencesOf({ count, digests }: Pick<Node, "count" | "digests">): Buffer[] {
+  return Array.from({ length: count }, (_, i) => digestAt(digests, i));
+}
+
 export function digestAt(digests: Uint8Array, index: number): Buffer {
   return Buffer.from(digests.buffer, digests.byteOffset + index * DIGEST_BYTES, DIGEST_BYTES);
 }

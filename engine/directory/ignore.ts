@@ -6,6 +6,8 @@ const PATTERNS_MAX = 1_000;
 
 /** What to leave out of a tree; `SaveDirectoryOptions.ignore` says what patterns mean. */
 export class IgnoreRules {
+  /** As they were given. */
+  readonly patterns: readonly string[];
   readonly #rules: { glob: Glob; foldersOnly: boolean; ofName: boolean }[];
 
   /** @throws INVALID_ARGUMENT */
@@ -16,6 +18,7 @@ export class IgnoreRules {
       });
     }
     this.#rules = patterns.map(parseRule);
+    this.patterns = [...patterns];
   }
 
   /** @param path from the root of the tree @param name its last level */

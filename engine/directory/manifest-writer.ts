@@ -65,6 +65,19 @@ export class ManifestWriter {
     if (isFull || (rowChecksum(key) & CUT_MASK) === 0) this.#endPiece();
   }
 
+  /** Whether the next entry begins a piece. */
+  get isBetweenPieces(): boolean {
+    return this.#entryCount === 0;
+  }
+
+  /** Between pieces: one that was written before, of another tree that has it too. @param size bytes of its files */
+  addPiece(piece: RootPiece, stamps: Uint8Array, size: number): void {
+    this.#pieces.push(piece);
+    this.#stampPieces.push(stamps);
+    this.#total.entryCount += piece.entryCount;
+    this.#total.size += size;
+  }
+
   finish(): WrittenTree {
     if (this.#entryCount > 0) this.#endPiece();
     const writer = new ByteWriter();

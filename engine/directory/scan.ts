@@ -16,6 +16,14 @@ export interface FoundFile {
   size: number;
   executable: boolean;
   stamp: Stamp;
+  /** Of a small one that was read already. */
+  read?: FileRead;
+}
+
+export interface FileRead {
+  bytes: Uint8Array;
+  /** Their SHA-256. */
+  digest: Uint8Array;
 }
 
 export type Found = FoundFile | LinkEntry | FolderEntry;
@@ -180,7 +188,8 @@ function inOrder(found: Found[]): Found[] {
   return keyed.map(({ entry }) => entry);
 }
 
-function checkedRoot(given: string): string {
+/** @throws INVALID_ARGUMENT for what is no folder, or belongs to a store */
+export function checkedRoot(given: string): string {
   if (typeof given !== "string" || given === "") throw noFolder(String(given));
   const root = resolve(given);
   let isFolder: boolean;

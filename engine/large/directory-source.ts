@@ -1,7 +1,7 @@
 import type { ByteRange, CallOptions, Directory } from "../api.ts";
 import { checkedRange } from "../artifact.ts";
 import type { CallGuard } from "../call-guard.ts";
-import { decodeNode, digestAt } from "../chunk/node.ts";
+import { decodeNode, referencesOf } from "../chunk/node.ts";
 import type { DirectoryContents } from "../directory/contents.ts";
 import { StoredDirectory } from "../directory/directory.ts";
 import type { FileContent } from "../directory/entry.ts";
@@ -23,8 +23,8 @@ export async function loadNode(
   digest: Uint8Array,
   before?: RecordPlace,
 ): Promise<ManifestNode> {
-  const { count, digests, content } = decodeNode(await core.blobByDigest(Buffer.from(digest), before));
-  return { references: Array.from({ length: count }, (_, i) => digestAt(digests, i)), content };
+  const node = decodeNode(await core.blobByDigest(Buffer.from(digest), before));
+  return { references: referencesOf(node), content: node.content };
 }
 
 /** A saved directory, read as it is asked for. @param value whose root is that of the manifest */
@@ -64,13 +64,12 @@ class StoredContents implements DirectoryContents {
   }
 
   async *stream(file: FileContent, range?: ByteRange, options?: CallOptions): AsyncGenerator<Uint8Array> {
-    const span = checkedRange(range, file.size);
     const { root } = file;
-    if (!root) yield await this.bytes(file, range, options);
-    else
-      yield* this.#calls.iterate(options, () =>
-        chunksIn(this.#core, this.#inChunks(file, root), span, options?.signal),
-      );
+    if (!root) return yield await this.bytes(file, range, options);
+    const span = checkedRange(range, file.size);
+    yield* this.#calls.iterate(options, () =>
+      chunksIn(this.#core, this.#inChunks(file, root), span, options?.signal),
+    );
   }
 
   async #blob(digest: Uint8Array): Promise<Buffer> {

@@ -12,7 +12,7 @@ export interface Part {
   digest: Buffer;
   bytes: Uint8Array;
   /** Blobs that this one names, at least one: they are needed as long as it is. */
-  references?: readonly Buffer[];
+  references?: readonly Buffer[] | undefined;
   /** Where the memory is the caller's, who may change it against the rules: looked at again when it is written. */
   seal?: Seal | undefined;
   /** The store has it, but it can't be read there. */
@@ -34,9 +34,10 @@ export function sealWith(core: EngineCore): (bytes: Uint8Array) => Seal {
   };
 }
 
-export function preparePart(core: EngineCore, part: Part): PreparedPart {
-  const { salt, checksum } = part.seal ?? sealWith(core)(part.bytes);
-  return { ...part, salt, checksum };
+export function preparePart(core: EngineCore, { digest, bytes, references, seal }: Part): PreparedPart {
+  const salt = seal ? seal.salt : core.salt;
+  const sum = seal ? seal.checksum : checksum(bytes, salt);
+  return { digest, bytes, references, seal, isDamaged: false, salt, checksum: sum };
 }
 
 /** "stored": the store has it, whole and with all that it names, so that it need not be written. */

@@ -49,20 +49,35 @@ export class PinnedWriter {
     this.#met = settings.pinsAtOnce ? undefined : noneMet();
   }
 
-  /** Resolves when there is room for more. A part that another one names is to be added before it. */
-  async add(part: Part): Promise<void> {
+  /**
+   * Resolves when there is room for more; a promise only where that is waited for. A part that another one names is to be
+   * added before it.
+   */
+  add(part: Part): Promise<void> | undefined {
     // Taken before anything is waited for.
     const prepared = preparePart(this.#core, part);
-    const state =
-      this.#met || part.bytes.length > CHECKED_BLOB_BYTES_MAX ? await stateOf(this.#core, part) : "absent";
+    if (this.#met || part.bytes.length > CHECKED_BLOB_BYTES_MAX) return this.#addUnlessStored(prepared);
+    return this.#push(prepared);
+  }
+
+  async #addUnlessStored(part: PreparedPart): Promise<void> {
+    const state = await stateOf(this.#core, part);
     if (this.#met && state === "stored") {
       note(this.#met, part.digest, part.references !== undefined);
       return;
     }
     await this.#pinMet();
-    this.#group.push(state === "damaged" ? { ...prepared, isDamaged: true } : prepared);
+    await this.#push(state === "damaged" ? { ...part, isDamaged: true } : part);
+  }
+
+  #push(part: PreparedPart): Promise<void> | undefined {
+    this.#group.push(part);
     this.#groupBytes += part.bytes.length;
-    if (this.#groupBytes < this.#groupBytesMax && this.#group.length < GROUP_PARTS) return;
+    const isFull = this.#groupBytes >= this.#groupBytesMax || this.#group.length >= GROUP_PARTS;
+    return isFull ? this.#flushWithRoom() : undefined;
+  }
+
+  async #flushWithRoom(): Promise<void> {
     await this.#room();
     this.#flush();
   }
@@ -73,6 +88,14 @@ export class PinnedWriter {
     if (!catalog.blob(digest) || (isNode && !catalog.has(nodeKey(digest)))) return false;
     note(this.#met ?? this.#held, digest, isNode);
     return true;
+  }
+
+  /**
+   * As `hold`, of all that is below a node too: as long as that is there, so are they, unless something of the log is lost.
+   * That is for who asks for each by itself.
+   */
+  holdAll(digest: Buffer, isNode: boolean): boolean {
+    return !this.#core.catalog.gaps.all() && this.hold(digest, isNode);
   }
 
   /**
@@ -147,7 +170,7 @@ export class PinnedWriter {
     this.#group = [];
     this.#groupBytes = 0;
     this.#held = noneMet();
-    const pins = this.#pins.of([...group.map(({ digest }) => digest), ...held.digests]);
+    const pins = this.#pins.of(notNamed(group, held));
     const running = this.#core
       .commit({
         run: (transaction) => {
@@ -177,6 +200,15 @@ export class PinnedWriter {
     // What is left of them is removed by who compacts once this store is closed.
     await this.#pins.remove().catch(() => {});
   }
+}
+
+/** What nodes of the group name is kept by them: to count it once more, and once less later, is most of the work of small files. */
+function notNamed(group: readonly PreparedPart[], held: Met): Buffer[] {
+  // By identity: to pin one that is named by a copy of its digest costs little, and a text for each a lot.
+  const named = new Set<Buffer>();
+  for (const { references } of group) for (const reference of references ?? []) named.add(reference);
+  const digests = [...group.map(({ digest }) => digest), ...held.digests];
+  return named.size === 0 ? digests : digests.filter((digest) => !named.has(digest));
 }
 
 /** What the store has already of a value. */

@@ -7,6 +7,7 @@ import { encodeNode } from "../chunk/node.ts";
 import { OPERATION_BYTES } from "../commit.ts";
 import type { StoredContent, TreeSink } from "../directory/capture.ts";
 import { captureTree } from "../directory/capture.ts";
+import type { EarlierPiece } from "../directory/changes.ts";
 import { EarlierTree } from "../directory/changes.ts";
 import type { FileContent } from "../directory/entry.ts";
 import { IgnoreRules } from "../directory/ignore.ts";
@@ -124,9 +125,16 @@ class WriterSink implements TreeSink {
     this.#signal = signal;
   }
 
-  async putFile(bytes: Uint8Array): Promise<Buffer> {
-    if (this.#nodes.length > 0) await this.drain();
-    const digest = contentDigest(bytes);
+  /** A promise only where something is waited for: there may be a million files. */
+  putFile(bytes: Uint8Array, known?: Uint8Array): Buffer | Promise<Buffer> {
+    const digest = known ? asBuffer(known) : contentDigest(bytes);
+    if (this.#nodes.length > 0) return this.#putBehindNodes(digest, bytes);
+    const added = this.#writer.add({ digest, bytes });
+    return added ? added.then(() => digest) : digest;
+  }
+
+  async #putBehindNodes(digest: Buffer, bytes: Uint8Array): Promise<Buffer> {
+    await this.drain();
     await this.#writer.add({ digest, bytes });
     return digest;
   }
@@ -135,6 +143,7 @@ class WriterSink implements TreeSink {
     await this.drain();
     const chunks = chunksOf(pieces, { signal: this.#signal });
     const stored = await storeChunks(chunks, (part) => this.#writer.add(part));
+    // One that has shrunk since it was found is kept whole.
     if (!stored.isChunked) await this.#writer.add(stored.blob);
     return { digest: stored.digest, ...(stored.isChunked && { root: stored.blob.digest }) };
   }
@@ -149,6 +158,13 @@ class WriterSink implements TreeSink {
 
   isKept({ digest, root }: FileContent): boolean {
     return this.#writer.hold(asBuffer(root ?? digest), root !== undefined);
+  }
+
+  isPieceKept({ digest, stampsDigest, entries }: EarlierPiece): boolean {
+    const isNode = entries.some(({ kind }) => kind === "file");
+    return (
+      this.#writer.holdAll(asBuffer(stampsDigest), false) && this.#writer.holdAll(asBuffer(digest), isNode)
+    );
   }
 
   async drain(): Promise<void> {

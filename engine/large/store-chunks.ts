@@ -1,7 +1,7 @@
 import type { Chunk, Chunks } from "../chunk/chunks.ts";
 import type { ListNode } from "../chunk/list-builder.ts";
 import { ListBuilder } from "../chunk/list-builder.ts";
-import { decodeNode, digestAt } from "../chunk/node.ts";
+import { decodeNode, referencesOf } from "../chunk/node.ts";
 import type { Part } from "./part.ts";
 
 /** What of a value a version refers to. */
@@ -45,6 +45,5 @@ export async function storeChunks(
 }
 
 function partOf({ digest, bytes }: ListNode): Part {
-  const { count, digests } = decodeNode(bytes);
-  return { digest, bytes, references: Array.from({ length: count }, (_, i) => digestAt(digests, i)) };
+  return { digest, bytes, references: referencesOf(decodeNode(bytes)) };
 }

@@ -119,7 +119,7 @@ export const chunkFaults: Fault[] = [
     file: "engine/chunk/file.ts",
     text: "    await this.#reading.catch(() => {});\n",
     replacement: "",
-    tests: ["chunk/source.test.ts"],
+    tests: ["chunk/file-source.test.ts"],
   },
   {
     name: "a file that was read to its end stays open",
@@ -131,16 +131,23 @@ export const chunkFaults: Fault[] = [
   {
     name: "a handle is read from where it stands",
     file: "engine/chunk/file.ts",
-    text: "this.#buffer.length, this.#at)",
-    replacement: "this.#buffer.length, null)",
-    tests: ["chunk/source.test.ts"],
+    text: "buffer.length, this.#at)",
+    replacement: "buffer.length, null)",
+    tests: ["chunk/file-source.test.ts"],
+  },
+  {
+    name: "a piece of a file is read over the one that is in use",
+    file: "engine/chunk/file.ts",
+    text: "    buffers.reverse();\n",
+    replacement: "",
+    tests: ["chunk/file-source.test.ts"],
   },
   {
     name: "devices are read without end",
     file: "engine/chunk/file.ts",
     text: "if (found.isFile())",
     replacement: "if (!found.isDirectory())",
-    tests: ["chunk/source.test.ts"],
+    tests: ["chunk/file-source.test.ts"],
   },
   {
     name: "lists end too early",

@@ -29,6 +29,20 @@ export const directoryStoreFaults: Fault[] = [
     tests: [L("directories-again")],
   },
   {
+    name: "an unchanged piece is taken for kept though the log has lost some of it",
+    file: "engine/large/pinned-writer.ts",
+    text: "return !this.#core.catalog.gaps.all() && this.hold(digest, isNode);",
+    replacement: "return this.hold(digest, isNode);",
+    tests: [L("directories-failing")],
+  },
+  {
+    name: "an unchanged piece is not held",
+    file: SAVE,
+    text: "this.#writer.holdAll(asBuffer(stampsDigest), false) &&",
+    replacement: "digest.length > 0 || this.#writer.holdAll(asBuffer(stampsDigest), false) &&",
+    tests: [L("directories-again")],
+  },
+  {
     name: "looking at contents writes down all that is known",
     file: SAVE,
     text: "comparesTimes: checkContents !== true, pinsAtOnce: false",

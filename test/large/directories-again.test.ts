@@ -2,6 +2,11 @@ import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, Directory } from "../../engine/api.ts";
+import { pinsRange } from "../../engine/artifact-record.ts";
+import { parseDigest } from "../../engine/blob/digest.ts";
+import { decodeRoot } from "../../engine/directory/format.ts";
+import type { EngineCore } from "../../engine/engine.ts";
+import { loadNode } from "../../engine/large/directory-source.ts";
 import { failure } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
@@ -18,7 +23,7 @@ import {
   settle,
   textOf,
 } from "./directories-support.ts";
-import { allFreed, BUFFERED, MIB, noise, pinned, pinsOf, whole } from "./support.ts";
+import { allFreed, BUFFERED, MIB, noise, pinned, pinsOf, whole, withCore } from "./support.ts";
 
 /** A folder saved again: what is neither read nor stored, and what must be when the version before is gone. */
 const test = suite("directories saved again");
@@ -116,6 +121,26 @@ test("a file whose time is too new to be believed is read the next time, and fro
   assert.equal(await opened(), []);
 });
 
+test("what a group's nodes name needs no pin, and stays all the same", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home, BUFFERED);
+  const root = newTree(manyFiles(2 * GROUP_FILES));
+  let kept = 0;
+  const compacts = async () => {
+    await pinned(home);
+    kept = await withCore(home, (core) =>
+      core.rows(pinsRange()).reduce((sum, { row }) => sum + row.references.length, 0),
+    );
+    await store.compact();
+  };
+  assert.ok(await beforeCommit(home, 2, compacts, () => store.saveDirectory("tree", root)));
+  // The files behind the last end of a piece, and the nodes of each piece: a piece has 256 entries on average.
+  assert.ok(kept > 0 && kept < GROUP_FILES / 2, `${kept} pinned`);
+  await store.compact();
+  await restores(await store.get("tree"), root);
+  await whole(store);
+});
+
 test("checkContents reads all, and finds nothing new", async () => {
   const { store, root } = await savedTree();
   const added = await addedBy(store, async () => {
@@ -154,18 +179,36 @@ for (const [what, change] of [
   ["the last file", (root: string) => writeFileSync(`${root}/z`, "new")],
 ] as [string, (root: string) => void][]) {
   test(`the version before goes while it is compared with, and ${what} changed: the new one is whole`, async () => {
-    const { home, store, root } = await savedTree(manyFiles(300));
-    change(root);
-    const before = async () => {
-      await store.delete("tree:0");
-      await store.compact();
-    };
-    assert.ok(await beforeCommit(home, 1, before, () => store.saveDirectory("tree", root)));
-    await store.compact();
-    await restores(await store.get("tree"), root);
-    await whole(store);
-    assert.is(await pinsOf(home), 0);
+    // Of one piece, whose files are kept one by one, and of several.
+    for (const files of [12, 300]) {
+      const { home, store, root } = await savedTree(manyFiles(files));
+      change(root);
+      await savedWhileGoing(home, store, root);
+    }
   });
+}
+
+test("the version before goes, and nothing keeps its pieces but that they did not change", async () => {
+  const { home, store, root, first } = await savedTree(manyFiles(300));
+  const load = (core: EngineCore) => loadNode(core, parseDigest(first.digest));
+  const { pieces } = decodeRoot(await withCore(home, load));
+  assert.ok(pieces.length > 1);
+  for (const path of await filesOf(store))
+    if (path >= pieces[1]!.first) writeFileSync(`${root}/${path}`, `new ${path}`);
+  await savedWhileGoing(home, store, root);
+});
+
+/** Right before what is new is written the version before goes. */
+async function savedWhileGoing(home: string, store: ArtifactStore, root: string): Promise<void> {
+  const before = async () => {
+    await store.delete("tree:0");
+    await store.compact();
+  };
+  assert.ok(await beforeCommit(home, 1, before, () => store.saveDirectory("tree", root)));
+  await store.compact();
+  await restores(await store.get("tree"), root);
+  await whole(store);
+  assert.is(await pinsOf(home), 0);
 }
 
 test("the version before is one of an empty folder, and goes meanwhile", async () => {

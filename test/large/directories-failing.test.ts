@@ -246,6 +246,24 @@ test("a damaged root of the manifest: CORRUPTION, healed by the next save", asyn
   for (const ref of ["tree:0", "tree:1"]) await restores(await store.get(ref), root);
 });
 
+test("what the log has lost of unchanged files is read and stored again", async () => {
+  const home = newFolder();
+  const root = newTree(manyFiles(GROUP_FILES));
+  await settle();
+  const store = await openSeamStore(home, { segmentBytesMax: 64 * 1024 }, "buffered");
+  await store.saveDirectory("tree", root);
+  await store.close();
+  const segments = segmentsOf(home);
+  assert.ok(segments.length > 3);
+  rmSync(segments[1]!);
+  const again = await openSeamStore(home, {}, "buffered");
+  await again.rebuildIndex();
+  await failure((await again.get("tree")).writeTo(`${newFolder()}/target`), "CORRUPTION");
+  const opened = await openedBy(root, () => again.saveDirectory("tree", root));
+  assert.ok(opened.length > 0 && opened.length < GROUP_FILES, `${opened.length} read`);
+  for (const ref of ["tree:0", "tree:1"]) await restores(await again.get(ref), root);
+});
+
 test("what is damaged is repaired from a backup", async () => {
   const { home, backup, root, store } = await damagedHome(({ pieces }) => pieces[1]!);
   const { ok, notRepaired } = await store.repair({ from: backup });
