@@ -16,8 +16,8 @@ export const crashPartsFaults: Fault[] = [
   {
     name: "pins keep only the first of what was written with them",
     file: WRITER,
-    text: "this.#pins.of([...group.map(({ digest }) => digest), ...held.digests]);",
-    replacement: "this.#pins.of([...group.slice(0, 1).map(({ digest }) => digest), ...held.digests]);",
+    text: "this.#pins.of(notNamed(group, held));",
+    replacement: "this.#pins.of(notNamed(group, held).slice(0, 1));",
     tests: ["large/lifetime.test.ts", POWER_CUT],
   },
   {
