@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import type { ArtifactStore, DamageProblem, RepairOptions, RepairReport } from "./api.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
-import { toldOfVersions } from "./large/needed-by.ts";
 import type { CoreProblem } from "./maintenance/verify/report.ts";
+import { toldOfVersions } from "./needed-by.ts";
 import type { CoreRepair } from "./repair-core.ts";
 import { mergePlaces, placeOf } from "./verify.ts";
 

@@ -2,10 +2,10 @@ import type { DamageProblem, VerifyOptions, VerifyReport } from "./api.ts";
 import { parseVersionKey, versionKey } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
-import { toldOfVersions } from "./large/needed-by.ts";
 import { segmentNumber } from "./log/segment.ts";
 import type { CoreProblem } from "./maintenance/verify/report.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
+import { toldOfVersions } from "./needed-by.ts";
 
 const VERSION_SPACE = versionKey("x", 0)[0];
 

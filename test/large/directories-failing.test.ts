@@ -213,7 +213,9 @@ test("a damaged file: CORRUPTION for it alone, told by verify, and healed from t
   assert.is((await directory.read("z/large")).length, 2 * MIB);
   assert.is((await entriesOf(directory)).length, FILES + 1);
   await failsToRestore(store);
-  assert.is((await store.verify({ full: true })).problems.length, 1);
+  const { problems } = await store.verify({ full: true });
+  assert.is(problems.length, 1);
+  assert.equal(problems[0]!.refs, ["tree:0"], "two nodes above it");
   // By its times it is as it was: nobody looks at its contents.
   assert.equal(await openedBy(root, () => store.saveDirectory("other", root)), await pathsOf(store));
   await healed(store, root);

@@ -79,14 +79,15 @@ try {
     rmSync(join(folder, "node_modules"), { recursive: true });
     run("npm", ["ci", "--no-audit", "--no-fund"]);
   });
-  check("the program of the second thread is beside what starts it", () => {
+  check("the programs of second threads are beside what starts them", () => {
     const dist = join(folder, "node_modules/varve/dist");
-    const starting = readdirSync(dist).filter(
-      (name) =>
-        name.endsWith(".js") && readFileSync(join(dist, name), "utf8").includes('"./second-program.js"'),
-    );
-    if (starting.length !== 1) throw new Error(`it is started by ${JSON.stringify(starting)}`);
-    statSync(join(dist, "second-program.js"));
+    for (const program of ["second-program.js", "second-scan-program.js"]) {
+      const isStarting = (name: string) =>
+        name.endsWith(".js") && readFileSync(join(dist, name), "utf8").includes(`"./${program}"`);
+      const starting = readdirSync(dist).filter(isStarting);
+      if (starting.length !== 1) throw new Error(`${program} is started by ${JSON.stringify(starting)}`);
+      statSync(join(dist, program));
+    }
   });
   writeFileSync(join(folder, "program.mjs"), PROGRAM);
   for (const version of VERSIONS) {

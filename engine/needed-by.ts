@@ -1,9 +1,9 @@
-import { namesRange, nodeInKey, nodesRange } from "../artifact-record.ts";
-import type { EngineCore } from "../engine.ts";
-import type { Row } from "../index/rows.ts";
-import { Pace } from "../maintenance/pace.ts";
-import type { CoreProblem } from "../maintenance/verify/report.ts";
-import type { EngineSnapshot } from "../snapshot.ts";
+import { namesRange, nodeInKey, nodesRange } from "./artifact-record.ts";
+import type { EngineCore } from "./engine.ts";
+import type { Row } from "./index/rows.ts";
+import { Pace } from "./maintenance/pace.ts";
+import type { CoreProblem } from "./maintenance/verify/report.ts";
+import type { EngineSnapshot } from "./snapshot.ts";
 
 /**
  * What is wrong with parts of values, told once more for each version that needs them: who reads a report knows versions,
