@@ -1,7 +1,7 @@
 /** Runs tasks in child processes, each bounded in time. */
 
 import { type ChildProcess, fork } from "node:child_process";
-import type { Answer, Task } from "./task.ts";
+import type { Answer, RoleTask, Task } from "./task.ts";
 
 export interface ChildOptions {
   /** The built `child.js`. */
@@ -21,6 +21,26 @@ export async function runTask(task: Task, options: ChildOptions): Promise<Answer
   if (answer.kind !== "done") child.kill("SIGKILL");
   await ended;
   return answer;
+}
+
+/** All at once: each says that it is ready, then all are told to begin. A failure of one is the answer. */
+export async function runTogether(tasks: readonly RoleTask[], options: ChildOptions): Promise<Answer[]> {
+  const children = tasks.map((task) => start(task, options));
+  const ended = children.map((child) => new Promise<void>((resolve) => child.once("close", () => resolve())));
+  const answersOfAll = () => Promise.all(children.map((child) => answerOf(child, options)));
+  const hasFailed = (answers: Answer[]) => answers.some(({ kind }) => kind === "failed");
+  let answers: Answer[] = [];
+  try {
+    answers = await answersOfAll();
+    if (hasFailed(answers)) return answers;
+    const measured = answersOfAll();
+    for (const child of children) child.send("go");
+    answers = await measured;
+    return answers;
+  } finally {
+    if (answers.length === 0 || hasFailed(answers)) for (const child of children) child.kill("SIGKILL");
+    await Promise.all(ended);
+  }
 }
 
 function start(task: Task, { script, profileFolder }: ChildOptions): ChildProcess {

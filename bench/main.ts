@@ -12,7 +12,7 @@ import { profileLines } from "./profile.ts";
 import { measureRecovery, type RecoverySettings, recoveryLines } from "./recovery/recovery.ts";
 import { reportLines } from "./report.ts";
 import { type Result, rowsOf } from "./result.ts";
-import { Runner } from "./runner.ts";
+import { cellsOf, Runner } from "./runner.ts";
 import { measureSpaceOf, spaceLines } from "./space/space.ts";
 
 const LIMITS_SECONDS = 1;
@@ -33,7 +33,8 @@ async function measure(options: Options, folder: string, signal: AbortSignal): P
       operations: Number.POSITIVE_INFINITY,
     };
     const limits = await measureLimits(folder, { ...bounds, signal }, options);
-    const cells = await new Runner(options, { script, folder, signal, onStep }).run();
+    const cells = cellsOf(options);
+    await new Runner(options, { script, folder, signal, onStep }).run(cells);
     const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
     return { format: 1, date, machine, options, limits, rows: rowsOf(cells, options.base) };
   } finally {

@@ -1,9 +1,9 @@
 /** The words of `npm run bench`. */
 
 import { parseArgs } from "node:util";
-import { subjects } from "../cli/bench/subjects.ts";
 import { tableLines } from "../cli/bench/text.ts";
 import { VALUE_BYTES } from "../cli/bench/values.ts";
+import { measured } from "./references.ts";
 import { SPACE_VALUE_BYTES } from "./space/figures.ts";
 import { workloads } from "./workloads.ts";
 
@@ -19,6 +19,8 @@ export interface Options {
   secondsMax: number;
   artifacts: number;
   bytes: number;
+  /** Of a large value. */
+  largeBytes: number;
   seed: number;
   dir: string | undefined;
   json: string | undefined;
@@ -42,6 +44,7 @@ const definitions = {
   limit: { type: "string" },
   artifacts: { type: "string" },
   bytes: { type: "string" },
+  "large-bytes": { type: "string" },
   seed: { type: "string" },
   dir: { type: "string" },
   json: { type: "string" },
@@ -54,19 +57,22 @@ const definitions = {
   help: { type: "boolean" },
 } as const;
 
-const full = { rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000 };
-const quick = { rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000 };
+const MIB = 1024 * 1024;
+const full = { rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000, largeBytes: 64 * MIB };
+const quick = { rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000, largeBytes: 4 * MIB };
 
 /** Undefined when the help is asked for. */
 export function parseOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({ args, options: definitions });
   if (values.help) return undefined;
   const defaults = values.quick ? quick : full;
-  const number = (name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "seed", standard: number) =>
-    numberOf(name, values[name], standard);
+  const number = (
+    name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "large-bytes" | "seed",
+    standard: number,
+  ) => numberOf(name, values[name], standard);
   const sizesOf = (name: "recovery" | "space" | "large" | "files") =>
     values[name]?.split(",").map((size) => numberOf(name, size, 0));
-  const chosen = namesOf("--subjects", values.subjects, subjects);
+  const chosen = namesOf("--subjects", values.subjects, measured);
   const base = values.base ?? chosen[0]!;
   if (!chosen.includes(base)) throw new Error(`--base ${base} is not among the subjects`);
   return {
@@ -78,6 +84,7 @@ export function parseOptions(args: string[]): Options | undefined {
     secondsMax: number("limit", defaults.secondsMax),
     artifacts: number("artifacts", defaults.artifacts),
     bytes: number("bytes", values.space === undefined ? VALUE_BYTES : SPACE_VALUE_BYTES),
+    largeBytes: number("large-bytes", defaults.largeBytes),
     seed: number("seed", 1),
     dir: values.dir,
     json: values.json,
@@ -118,7 +125,7 @@ Workloads:
 ${lines(workloads)}
 
 Subjects:
-${lines(subjects)}
+${lines(measured)}
 
 Options:
   --only NAMES       workloads, separated by commas; default: all
@@ -130,6 +137,7 @@ Options:
   --limit S          after which a measurement is given up; default ${full.secondsMax}
   --artifacts N      in the stores that are read; default ${full.artifacts}
   --bytes N          of a value as CBOR; default ${VALUE_BYTES}; with --space ${SPACE_VALUE_BYTES}
+  --large-bytes N    of a value of put-large and get-large; default ${full.largeBytes}
   --seed N           of values and order; default 1
   --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
   --json FILE        write all figures to a file

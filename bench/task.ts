@@ -40,14 +40,40 @@ export interface LargeTask extends TaskBase {
   size: number;
 }
 
+/** A reader loads any of all entries, one after another; a writer saves for a thousand callers. */
+export type Role = "reader" | "writer";
+
+/** One of several processes that are measured at the same time: answers that it is ready, and begins when told. */
+export interface RoleTask extends TaskBase {
+  kind: "role";
+  role: Role;
+  /** Number of the first entry that a writer saves. */
+  first: number;
+  seconds: number;
+}
+
+export interface MeasureTask extends TaskBase {
+  kind: "measure" | "fill";
+  /** Of `fill`: whose filling it is, where not plain entries are meant. */
+  workload?: string;
+  /** In the stores that are read. */
+  artifacts: number;
+  largeBytes: number;
+  /** Number of the first entry that is not there. */
+  first: number;
+  seconds: number;
+  /** After which a process is killed. */
+  secondsMax: number;
+}
+
 export type Task =
   | LargeTask
+  | MeasureTask
+  | RoleTask
   | RecoveryTask
   | SpaceTask
-  | (TaskBase & { kind: "fill" })
   /** Saves until it is killed. */
-  | (TaskBase & { kind: "write" })
-  | (TaskBase & { kind: "measure"; workload: string; seconds: number });
+  | (TaskBase & { kind: "write"; first: number });
 
 /** Bytes, after the measurement. */
 export interface Memory {
@@ -63,4 +89,6 @@ export type Answer =
   | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; large?: LargeFigures; memory: Memory }
   /** A writer has saved enough for being killed. */
   | { kind: "written" }
+  /** One of several processes has the store open. */
+  | { kind: "ready" }
   | { kind: "failed"; message: string };
