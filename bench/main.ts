@@ -9,11 +9,12 @@ import { build, resultsFolder } from "./build.ts";
 import { largeLines, measureFiles, measureValue } from "./large/large.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
-import { measureRecovery, type RecoverySettings, recoveryLines } from "./recovery/recovery.ts";
+import { measureRecovery, recoveryLines } from "./recovery/recovery.ts";
 import { reportLines } from "./report.ts";
 import { type Result, rowsOf } from "./result.ts";
-import { cellsOf, Runner } from "./runner.ts";
+import { cellsOf, Runner, type RunnerSettings } from "./runner.ts";
 import { measureSpaceOf, spaceLines } from "./space/space.ts";
+import { measureTargets, targetLines } from "./targets/run.ts";
 
 const LIMITS_SECONDS = 1;
 
@@ -23,49 +24,69 @@ async function parentFolder({ dir }: Options): Promise<string> {
   return (await fileSystemOf(tmpdir())) === "tmpfs" ? resultsFolder : tmpdir();
 }
 
-async function measure(options: Options, folder: string, signal: AbortSignal): Promise<Result> {
+type Settings = Omit<RunnerSettings, "folder">;
+
+/** With everything built for as long as it runs. */
+async function withBuilt<T>(signal: AbortSignal, run: (settings: Settings) => Promise<T>): Promise<T> {
   const built = await mkdtemp(join(resultsFolder, "build-"));
-  const onStep = (text: string): void => console.error(text);
   try {
-    const script = await build(built);
-    const bounds = {
-      seconds: Math.min(LIMITS_SECONDS, options.seconds),
-      operations: Number.POSITIVE_INFINITY,
-    };
-    const limits = await measureLimits(folder, { ...bounds, signal }, options);
-    const cells = cellsOf(options);
-    await new Runner(options, { script, folder, signal, onStep }).run(cells);
-    const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
-    return { format: 1, date, machine, options, limits, rows: rowsOf(cells, options.base) };
+    return await run({ script: await build(built), signal, onStep: (text) => console.error(text) });
   } finally {
     await rm(built, { recursive: true, force: true });
   }
+}
+
+async function writeJson({ json }: Options, result: object): Promise<void> {
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(result, undefined, 1)}\n`);
+}
+
+async function measureWorkloads(options: Options, settings: RunnerSettings): Promise<void> {
+  const { folder, signal } = settings;
+  const seconds = Math.min(LIMITS_SECONDS, options.seconds);
+  const bounds = { seconds, operations: Number.POSITIVE_INFINITY };
+  const limits = await measureLimits(folder, { ...bounds, signal }, options);
+  const cells = cellsOf(options);
+  await new Runner(options, settings).run(cells);
+  const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
+  const rows = rowsOf(cells, options.base);
+  const result: Result = { format: 1, date, machine, options, limits, rows };
+  console.log(reportLines(result).join("\n"));
+  if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));
+  await writeJson(options, result);
+  if (rows.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+}
+
+async function measureAims(options: Options, settings: RunnerSettings): Promise<void> {
+  const result = await measureTargets(options, settings, await machineOf(settings.folder));
+  console.log(targetLines(result).join("\n"));
+  await writeJson(options, { format: 1, ...result });
+  if (result.targets.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 }
 
 /** What is measured by size, instead of the workloads. */
 async function bySize<Row>(
   what: "recovery" | "space" | "large" | "files",
   options: Options,
-  folder: string,
-  signal: AbortSignal,
-  measureOne: (size: number, options: Options, settings: RecoverySettings) => Promise<Row>,
+  settings: RunnerSettings,
+  measureOne: (size: number, options: Options, settings: RunnerSettings) => Promise<Row>,
   linesOf: (rows: readonly Row[]) => string[],
 ): Promise<void> {
-  const built = await mkdtemp(join(resultsFolder, "build-"));
-  try {
-    const script = await build(built);
-    const [date, machine] = [new Date().toISOString(), await machineOf(folder)];
-    const rows: Row[] = [];
-    const onStep = (text: string): void => console.error(text);
-    for (const size of options[what] ?? [])
-      rows.push(await measureOne(size, options, { script, folder, signal, onStep }));
-    console.log([machineText(machine), ...linesOf(rows)].join("\n"));
-    const result = { format: 1, date, machine, options, [what]: rows };
-    if (options.json !== undefined)
-      await writeFile(options.json, `${JSON.stringify(result, undefined, 1)}\n`);
-  } finally {
-    await rm(built, { recursive: true, force: true });
-  }
+  const [date, machine] = [new Date().toISOString(), await machineOf(settings.folder)];
+  const rows: Row[] = [];
+  for (const size of options[what] ?? []) rows.push(await measureOne(size, options, settings));
+  console.log([machineText(machine), ...linesOf(rows)].join("\n"));
+  await writeJson(options, { format: 1, date, machine, options, [what]: rows });
+}
+
+async function measureWhatIsAsked(options: Options, settings: RunnerSettings): Promise<void> {
+  const { recovery, space, large, files, targets } = options;
+  if (recovery) await bySize("recovery", options, settings, measureRecovery, recoveryLines);
+  if (space) await bySize("space", options, settings, measureSpaceOf, spaceLines);
+  if (large) await bySize("large", options, settings, measureValue, largeLines);
+  if (files) await bySize("files", options, settings, measureFiles, largeLines);
+  if (targets) await measureAims(options, settings);
+  if (recovery || space || large || files || targets) return;
+  await measureWorkloads(options, settings);
 }
 
 async function run(options: Options): Promise<void> {
@@ -75,18 +96,7 @@ async function run(options: Options): Promise<void> {
   for (const each of [parent, resultsFolder]) await mkdir(each, { recursive: true });
   const folder = await mkdtemp(join(parent, "varve-bench-"));
   try {
-    const { signal } = interruption;
-    if (options.recovery) await bySize("recovery", options, folder, signal, measureRecovery, recoveryLines);
-    if (options.space) await bySize("space", options, folder, signal, measureSpaceOf, spaceLines);
-    if (options.large) await bySize("large", options, folder, signal, measureValue, largeLines);
-    if (options.files) await bySize("files", options, folder, signal, measureFiles, largeLines);
-    if (options.recovery || options.space || options.large || options.files) return;
-    const result = await measure(options, folder, interruption.signal);
-    console.log(reportLines(result).join("\n"));
-    if (options.profile !== undefined) console.log((await profileLines(options.profile)).join("\n"));
-    if (options.json !== undefined)
-      await writeFile(options.json, `${JSON.stringify(result, undefined, 1)}\n`);
-    if (result.rows.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
+    await withBuilt(interruption.signal, (settings) => measureWhatIsAsked(options, { ...settings, folder }));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -5,6 +5,7 @@ import { tableLines } from "../cli/bench/text.ts";
 import { VALUE_BYTES } from "../cli/bench/values.ts";
 import { measured } from "./references.ts";
 import { SPACE_VALUE_BYTES } from "./space/figures.ts";
+import { TARGET_SIZES } from "./targets/targets.ts";
 import { workloads } from "./workloads.ts";
 
 export interface Options {
@@ -25,6 +26,10 @@ export interface Options {
   dir: string | undefined;
   json: string | undefined;
   profile: string | undefined;
+  /** What the targets need, instead of the workloads. */
+  targets: boolean;
+  /** Artifacts of the three stores that the targets are about. */
+  sizes: [small: number, middle: number, large: number];
   /** Sizes of the stores whose recovery is measured, instead of the workloads. */
   recovery: number[] | undefined;
   /** Sizes of the stores whose space is measured, instead of the workloads. */
@@ -49,6 +54,8 @@ const definitions = {
   dir: { type: "string" },
   json: { type: "string" },
   profile: { type: "string" },
+  targets: { type: "boolean" },
+  sizes: { type: "string" },
   recovery: { type: "string" },
   space: { type: "string" },
   large: { type: "string" },
@@ -58,8 +65,14 @@ const definitions = {
 } as const;
 
 const MIB = 1024 * 1024;
-const full = { rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000, largeBytes: 64 * MIB };
-const quick = { rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000, largeBytes: 4 * MIB };
+const full = {
+  ...{ rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000, largeBytes: 64 * MIB },
+  sizes: [TARGET_SIZES.small, TARGET_SIZES.middle, TARGET_SIZES.large],
+};
+const quick = {
+  ...{ rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000, largeBytes: 4 * MIB },
+  sizes: [2_000, 20_000, 100_000],
+};
 
 /** Undefined when the help is asked for. */
 export function parseOptions(args: string[]): Options | undefined {
@@ -70,8 +83,10 @@ export function parseOptions(args: string[]): Options | undefined {
     name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "large-bytes" | "seed",
     standard: number,
   ) => numberOf(name, values[name], standard);
-  const sizesOf = (name: "recovery" | "space" | "large" | "files") =>
+  const sizesOf = (name: "recovery" | "space" | "large" | "files" | "sizes") =>
     values[name]?.split(",").map((size) => numberOf(name, size, 0));
+  const sizes = sizesOf("sizes") ?? defaults.sizes;
+  if (sizes.length !== 3) throw new Error("--sizes takes three numbers: --sizes 10000,1000000,10000000");
   const chosen = namesOf("--subjects", values.subjects, measured);
   const base = values.base ?? chosen[0]!;
   if (!chosen.includes(base)) throw new Error(`--base ${base} is not among the subjects`);
@@ -89,6 +104,8 @@ export function parseOptions(args: string[]): Options | undefined {
     dir: values.dir,
     json: values.json,
     profile: values.profile,
+    targets: values.targets ?? false,
+    sizes: sizes as Options["sizes"],
     recovery: sizesOf("recovery"),
     space: sizesOf("space"),
     large: sizesOf("large"),
@@ -142,6 +159,9 @@ Options:
   --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
   --json FILE        write all figures to a file
   --profile DIR      keep a CPU profile of each measurement, and print what took longest
+  --targets          only what the targets of varve need, and which are met; with --only those of some workloads;
+                     takes 30 GB of disk
+  --sizes A,B,C      artifacts of the three stores of --targets; default ${full.sizes.join(",")}
   --recovery SIZES   only how long stores of so many artifacts, separated by commas, take to come back after a kill
                      and a reboot, and to be indexed again; takes 2.5 KiB of disk an artifact
   --space SIZES      only what stores of so many artifacts take beside values, how long a plan of \`prune\` takes, and
