@@ -1,17 +1,18 @@
 /** A child process: does one task and answers it. Each measurement has a process of its own, so none runs on code or a heap that another shaped. */
 
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { packageLoader } from "../cli/bench/packages.ts";
 import type { OpenSubject } from "../cli/bench/subject.ts";
 import { EntrySource, nameOf } from "../cli/bench/values.ts";
 import { runTogether } from "./child-process.ts";
+import { Slices } from "./gate/slices.ts";
 import { measureLarge } from "./large/steps.ts";
 import { recover } from "./recovery/steps.ts";
 import { measured } from "./references.ts";
 import { playRole } from "./roles.ts";
 import { measureSpace } from "./space/steps.ts";
-import type { Answer, MeasureTask, Memory, Role, RoleTask, Task } from "./task.ts";
+import type { Answer, MeasureTask, Memory, Role, RoleTask, SlicesTask, Task } from "./task.ts";
 import type { Part, Situation, Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
@@ -106,6 +107,28 @@ async function inProcesses(task: MeasureTask, roles: readonly Role[]): Promise<P
   });
 }
 
+async function answerSlices(task: SlicesTask): Promise<never> {
+  process.once("disconnect", () => process.exit());
+  const { subject, folder, seed, bytes, filled } = task;
+  const scratch = await mkdtemp(`${folder}-scratch-`);
+  const slices = new Slices(await openSubject(subject, folder), await openSubject(subject, scratch), {
+    ...{ seed, bytes, filled },
+  });
+  const questions = on(process, "message");
+  await answer({ kind: "ready" });
+  for await (const [name] of questions)
+    await answer({ kind: "done", measurement: await slices.next(name), memory: memoryNow() });
+  throw new Error("nobody asks any more");
+}
+
+/** What has no figures of its own gives none. */
+async function sizesOf({ subject, folder }: Task): Promise<Answer> {
+  const opened = await openSubject(subject, folder);
+  const sizes = await opened.sizes?.();
+  await opened.close();
+  return { kind: "done", ...(sizes && { sizes }), memory: memoryNow() };
+}
+
 async function performRole(task: RoleTask): Promise<Answer> {
   const { role, subject, folder, filled, seed, bytes, first, seconds } = task;
   // Whoever asked may be killed, which ends this one too.
@@ -129,6 +152,7 @@ function memoryNow(): Memory {
 }
 
 async function perform(task: Task): Promise<Answer> {
+  if (task.kind === "slices") return answerSlices(task);
   if (task.kind === "role") return performRole(task);
   if (task.kind === "measure") return measure(task);
   if (task.kind === "write") return writeUntilKilled(task);
@@ -140,6 +164,7 @@ async function perform(task: Task): Promise<Answer> {
     const space = await measureSpace(task);
     return { kind: "done", ...(space && { space }), memory: memoryNow() };
   }
+  if (task.kind === "sizes") return sizesOf(task);
   if (task.kind === "large") return { kind: "done", large: await measureLarge(task), memory: memoryNow() };
   await fill(task);
   return { kind: "done", memory: memoryNow() };

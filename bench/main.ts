@@ -1,11 +1,15 @@
 /** `npm run bench`: what is asked for, built, measured and told. */
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { measureLimits } from "../cli/bench/limits.ts";
 import { fileSystemOf, machineOf, machineText } from "../cli/bench/machine.ts";
 import { build, resultsFolder } from "./build.ts";
+import { gateLines, runGate } from "./gate/gate.ts";
+import type { Growth } from "./growth/figures.ts";
+import { measureGrowth } from "./growth/growth.ts";
+import { growthCharts, growthLines } from "./growth/report.ts";
 import { largeLines, measureFiles, measureValue } from "./large/large.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
@@ -78,14 +82,41 @@ async function bySize<Row>(
   await writeJson(options, { format: 1, date, machine, options, [what]: rows });
 }
 
+/** Others were running: the figures of time say less. */
+const BUSY = 0.5;
+const busyText = (share: number): string => (share < BUSY ? "" : "; busy machine: times are noisy");
+
+async function measureAsItGrows(options: Options, settings: RunnerSettings): Promise<void> {
+  const { growth, seed, bytes, rounds, charts } = options;
+  const [date, machine] = [new Date().toISOString(), await machineOf(settings.folder)];
+  const busy = loadavg()[0]! / machine.threads;
+  const rows: Growth[] = [];
+  for (const size of growth!) rows.push(await measureGrowth(size, options, settings));
+  console.log([machineText(machine), ...growthLines(rows)].join("\n"));
+  await writeJson(options, { format: 1, date, machine, options, growth: rows });
+  const subtitle = `${date.slice(0, 10)}, ${machine.processor}, ${machine.threads} threads, values of ${bytes} bytes, ${rounds} rounds, seed ${seed}${busyText(busy)}`;
+  await mkdir(charts, { recursive: true });
+  for (const [name, svg] of Object.entries(growthCharts(rows, subtitle)))
+    await writeFile(join(charts, name), svg);
+}
+
+async function compareWithBase(options: Options, settings: RunnerSettings): Promise<void> {
+  const result = await runGate(options, settings);
+  console.log(gateLines(result).join("\n"));
+  await writeJson(options, { format: 1, date: new Date().toISOString(), options, ...result });
+  if (result.slower.length > 0) process.exitCode = 1;
+}
+
 async function measureWhatIsAsked(options: Options, settings: RunnerSettings): Promise<void> {
-  const { recovery, space, large, files, targets } = options;
+  const { recovery, space, large, files, gate, growth, targets } = options;
   if (recovery) await bySize("recovery", options, settings, measureRecovery, recoveryLines);
   if (space) await bySize("space", options, settings, measureSpaceOf, spaceLines);
   if (large) await bySize("large", options, settings, measureValue, largeLines);
   if (files) await bySize("files", options, settings, measureFiles, largeLines);
+  if (gate) await compareWithBase(options, settings);
+  if (growth) await measureAsItGrows(options, settings);
   if (targets) await measureAims(options, settings);
-  if (recovery || space || large || files || targets) return;
+  if (recovery || space || large || files || gate || growth || targets) return;
   await measureWorkloads(options, settings);
 }
 

@@ -41,7 +41,7 @@ export interface RunnerSettings {
 const LARGE_ENTRIES = 20_000;
 const ENTRIES_PER_SECOND_MIN = 2_000;
 /** A store of no more is made anew for each measurement that adds to it; a larger one hardly grows by it. */
-const NEW_ARTIFACTS_MAX = 100_000;
+export const NEW_ARTIFACTS_MAX = 100_000;
 /** Numbers of entries that one measurement may save. */
 const NEW_ENTRIES = 10_000_000;
 

@@ -1,6 +1,7 @@
 /** What the benchmark asks its child processes to do, and what they answer. */
 
 import type { Measurement } from "../cli/bench/measure.ts";
+import type { StoreSizes } from "../cli/bench/subject.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
 import type { LargeFigures, LargeStep } from "./large/figures.ts";
 import type { SpaceFigures } from "./space/figures.ts";
@@ -52,6 +53,11 @@ export interface RoleTask extends TaskBase {
   seconds: number;
 }
 
+/** Measures a little of a workload whenever it is asked for one by name, until it is killed. */
+export interface SlicesTask extends TaskBase {
+  kind: "slices";
+}
+
 export interface MeasureTask extends TaskBase {
   kind: "measure" | "fill";
   /** Of `fill`: whose filling it is, where not plain entries are meant. */
@@ -70,8 +76,10 @@ export type Task =
   | LargeTask
   | MeasureTask
   | RoleTask
+  | SlicesTask
   | RecoveryTask
   | SpaceTask
+  | (TaskBase & { kind: "sizes" })
   /** Saves until it is killed. */
   | (TaskBase & { kind: "write"; first: number });
 
@@ -86,7 +94,14 @@ export interface Memory {
 }
 
 export type Answer =
-  | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; large?: LargeFigures; memory: Memory }
+  | {
+      kind: "done";
+      measurement?: Measurement;
+      space?: SpaceFigures;
+      large?: LargeFigures;
+      sizes?: StoreSizes;
+      memory: Memory;
+    }
   /** A writer has saved enough for being killed. */
   | { kind: "written" }
   /** One of several processes has the store open. */

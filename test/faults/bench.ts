@@ -2,6 +2,8 @@ import type { Fault } from "./fault.ts";
 
 const COMPARE = "bench/targets/compare.ts";
 const RUNNER = "bench/runner.ts";
+const JUDGE = "bench/gate/judge.ts";
+const gate = ["bench/gate.test.ts"];
 const targets = ["bench/targets.test.ts"];
 const runner = ["bench/runner.test.ts"];
 
@@ -27,6 +29,27 @@ export const benchFaults: Fault[] = [
     text: "isMet(ratio.median)",
     replacement: "isMet(ratio.max)",
     tests: targets,
+  },
+  {
+    name: "the gate takes what is slower for faster",
+    file: JUDGE,
+    text: "median(own) < -(",
+    replacement: "median(own) > (",
+    tests: gate,
+  },
+  {
+    name: "the gate does not ask how far the base is off from itself",
+    file: JUDGE,
+    text: "-(spread + Math.log1p(MARGIN))",
+    replacement: "-Math.log1p(MARGIN)",
+    tests: gate,
+  },
+  {
+    name: "one bad round fails the gate",
+    file: JUDGE,
+    text: "isSlower: median(own)",
+    replacement: "isSlower: Math.min(...own)",
+    tests: gate,
   },
   {
     name: "what is saved into a store that stays is there already from the round before",
