@@ -6,14 +6,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const repository = fileURLToPath(new URL("..", import.meta.url));
+export const repository = fileURLToPath(new URL("..", import.meta.url));
 const compiler = join(repository, "node_modules/typescript/bin/tsc");
 
 export const resultsFolder = join(repository, "bench/results");
+/** Of the figures that the README shows. */
+export const chartsFolder = join(repository, "bench/charts");
 
 /** Gives the built `child.js`. The folder has to lie in the repository, for the packages to be found. */
-export async function build(folder: string): Promise<string> {
-  const project = join(repository, "bench/tsconfig.json");
+export async function build(folder: string, sources = repository): Promise<string> {
+  const project = join(sources, "bench/tsconfig.json");
   await promisify(execFile)(process.execPath, [compiler, "-p", project, "--outDir", folder]);
   const script = join(folder, "bench/child.js");
   if (!existsSync(script)) throw new Error(`the compiler did not make ${script}`);

@@ -1,39 +1,55 @@
 /** A child process: does one task and answers it. Each measurement has a process of its own, so none runs on code or a heap that another shaped. */
 
+import { on, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { packageLoader } from "../cli/bench/packages.ts";
 import type { OpenSubject } from "../cli/bench/subject.ts";
-import { subjects } from "../cli/bench/subjects.ts";
-import { EntrySource } from "../cli/bench/values.ts";
+import { EntrySource, nameOf } from "../cli/bench/values.ts";
+import { runTogether } from "./child-process.ts";
+import { Slices } from "./gate/slices.ts";
 import { measureLarge } from "./large/steps.ts";
 import { recover } from "./recovery/steps.ts";
+import { measured } from "./references.ts";
+import { playRole } from "./roles.ts";
 import { measureSpace } from "./space/steps.ts";
-import type { Answer, Memory, Task } from "./task.ts";
-import type { Situation } from "./workload.ts";
+import type { Answer, MeasureTask, Memory, Role, RoleTask, SlicesTask, Task } from "./task.ts";
+import type { Part, Situation, Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
 const FILL_ENTRIES = 1_000;
 /** A writer that is to be killed has saved so many before. */
 const WRITTEN_ENTRIES = 2_000;
+/** Numbers of the entries of one writer, of several. */
+const WRITER_ENTRIES = 2_000_000;
 
 function openSubject(name: string, folder: string): Promise<OpenSubject> {
-  const subject = subjects.find((each) => each.name === name);
+  const subject = measured.find((each) => each.name === name);
   if (!subject) throw new Error(`there is no subject ${name}`);
   return subject.open(folder, packageLoader(process.cwd()));
 }
 
-async function fill({ subject, folder, filled, seed, bytes }: Task): Promise<void> {
+async function fill(task: MeasureTask): Promise<void> {
+  const { subject, folder, filled, seed, bytes } = task;
   const opened = await openSubject(subject, folder);
-  const entries = new EntrySource({ seed, bytes });
-  for (let left = filled; left > 0; left -= FILL_ENTRIES) {
-    await opened.fill(entries.take(Math.min(left, FILL_ENTRIES)));
+  if (task.workload !== undefined) {
+    await workloadOf(task.workload).filling!.run(opened, situationOf({ ...task, first: 0 }, folder));
+  } else {
+    const entries = new EntrySource({ seed, bytes });
+    for (let left = filled; left > 0; left -= FILL_ENTRIES)
+      await opened.fill(entries.take(Math.min(left, FILL_ENTRIES)));
   }
   await opened.close();
 }
 
-async function writeUntilKilled({ subject, folder, filled, seed, bytes }: Task): Promise<never> {
+async function writeUntilKilled({
+  subject,
+  folder,
+  first,
+  seed,
+  bytes,
+}: Task & { kind: "write" }): Promise<never> {
   const opened = await openSubject(subject, folder);
-  const entries = new EntrySource({ seed, bytes }, { first: filled });
+  const entries = new EntrySource({ seed, bytes }, { first });
   for (let written = 0; ; ) {
     const some = entries.take(100);
     await Promise.all(some.map(({ name, value }) => opened.save(name, value)));
@@ -43,25 +59,90 @@ async function writeUntilKilled({ subject, folder, filled, seed, bytes }: Task):
   }
 }
 
-async function measure(task: Task & { kind: "measure" }): Promise<Answer> {
-  const { subject, folder, filled, seed, bytes, seconds } = task;
-  const workload = workloads.find(({ name }) => name === task.workload);
-  if (!workload) throw new Error(`there is no workload ${task.workload}`);
-  const scratch = await mkdtemp(`${folder}-scratch-`);
-  const situation: Situation = {
-    seed,
-    bytes,
-    filled,
+function workloadOf(name: string | undefined): Workload {
+  const workload = workloads.find((each) => each.name === name);
+  if (!workload) throw new Error(`there is no workload ${name}`);
+  return workload;
+}
+
+function situationOf(task: MeasureTask, scratch: string): Situation {
+  const { subject, folder, filled, artifacts, largeBytes, first, seed, bytes, seconds } = task;
+  return {
+    ...{ seed, bytes, filled, artifacts, largeBytes, subject, folder },
     bounds: { seconds, operations: Number.POSITIVE_INFINITY },
     open: () => openSubject(subject, folder),
     openScratch: () => openSubject(subject, scratch),
-    entries: (options) => new EntrySource({ seed, bytes }, { first: filled, ...options }),
+    entries: (options) => new EntrySource({ seed, bytes }, { first, ...options }),
+    inProcesses: (roles) => inProcesses(task, roles),
   };
+}
+
+async function measure(task: MeasureTask): Promise<Answer> {
+  const workload = workloadOf(task.workload);
+  const scratch = await mkdtemp(`${task.folder}-scratch-`);
   try {
-    return { kind: "done", measurement: await workload.run(situation), memory: memoryNow() };
+    const { residentMax, ...measurement } = await workload.run(situationOf(task, scratch));
+    const memory = memoryNow();
+    if (residentMax !== undefined) memory.residentMax = residentMax;
+    return { kind: "done", measurement, memory };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function inProcesses(task: MeasureTask, roles: readonly Role[]): Promise<Part[]> {
+  const { subject, folder, filled, seed, bytes, first, seconds, secondsMax } = task;
+  const tasks = roles.map(
+    (role, at): RoleTask => ({
+      ...{ kind: "role", role, subject, folder, filled, seed: seed + at, bytes, seconds },
+      first: first + at * WRITER_ENTRIES,
+    }),
+  );
+  const signal = new AbortController().signal;
+  const answers = await runTogether(tasks, { script: process.argv[1]!, secondsMax, signal });
+  return answers.map((each, at) => {
+    if (each.kind === "failed") throw new Error(each.message);
+    if (each.kind !== "done" || !each.measurement) throw new Error(`answered ${each.kind}`);
+    return { role: roles[at]!, measurement: each.measurement, residentMax: each.memory.residentMax };
+  });
+}
+
+async function answerSlices(task: SlicesTask): Promise<never> {
+  process.once("disconnect", () => process.exit());
+  const { subject, folder, seed, bytes, filled } = task;
+  const scratch = await mkdtemp(`${folder}-scratch-`);
+  const slices = new Slices(await openSubject(subject, folder), await openSubject(subject, scratch), {
+    ...{ seed, bytes, filled },
+  });
+  const questions = on(process, "message");
+  await answer({ kind: "ready" });
+  for await (const [name] of questions)
+    await answer({ kind: "done", measurement: await slices.next(name), memory: memoryNow() });
+  throw new Error("nobody asks any more");
+}
+
+/** What has no figures of its own gives none. */
+async function sizesOf({ subject, folder }: Task): Promise<Answer> {
+  const opened = await openSubject(subject, folder);
+  const sizes = await opened.sizes?.();
+  await opened.close();
+  return { kind: "done", ...(sizes && { sizes }), memory: memoryNow() };
+}
+
+async function performRole(task: RoleTask): Promise<Answer> {
+  const { role, subject, folder, filled, seed, bytes, first, seconds } = task;
+  // Whoever asked may be killed, which ends this one too.
+  process.once("disconnect", () => process.exit());
+  const opened = await openSubject(subject, folder);
+  await opened.load(nameOf(0));
+  const entries = new EntrySource({ seed, bytes }, { first });
+  const go = once(process, "message");
+  await answer({ kind: "ready" });
+  await go;
+  const bounds = { seconds, operations: Number.POSITIVE_INFINITY };
+  const measurement = await playRole(role, opened, bounds, { filled, seed, entries });
+  await opened.close();
+  return { kind: "done", measurement, memory: memoryNow() };
 }
 
 function memoryNow(): Memory {
@@ -71,6 +152,8 @@ function memoryNow(): Memory {
 }
 
 async function perform(task: Task): Promise<Answer> {
+  if (task.kind === "slices") return answerSlices(task);
+  if (task.kind === "role") return performRole(task);
   if (task.kind === "measure") return measure(task);
   if (task.kind === "write") return writeUntilKilled(task);
   if (task.kind === "recover") {
@@ -81,6 +164,7 @@ async function perform(task: Task): Promise<Answer> {
     const space = await measureSpace(task);
     return { kind: "done", ...(space && { space }), memory: memoryNow() };
   }
+  if (task.kind === "sizes") return sizesOf(task);
   if (task.kind === "large") return { kind: "done", large: await measureLarge(task), memory: memoryNow() };
   await fill(task);
   return { kind: "done", memory: memoryNow() };

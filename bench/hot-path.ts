@@ -1,7 +1,13 @@
 /** Hot paths by the package `benchmark`: as many samples as its statistics want, within the time given. */
 
 import Benchmark from "benchmark";
-import { type Bounds, type Measurement, timeEach, timeTogether } from "../cli/bench/measure.ts";
+import {
+  type Bounds,
+  type Measurement,
+  processorSecondsSince,
+  timeEach,
+  timeTogether,
+} from "../cli/bench/measure.ts";
 import { median } from "../cli/bench/statistics.ts";
 
 /** Of one cycle, so that what the package itself needs for a cycle isn't measured. */
@@ -21,10 +27,18 @@ export async function benchmarkHotPath(
     }
   };
   await timeTogether({ ...bounds, seconds: bounds.seconds * WARM_UP }, operation);
+  const before = done;
+  const processor = process.cpuUsage();
   const { samples, cycles } = await runBenchmark(cycle, bounds.seconds);
+  const processorSecondsEach = processorSecondsSince(processor) / (done - before);
   const each = await timeEach({ ...bounds, seconds: bounds.seconds / 4 }, operation);
   const operations = cycles * OPERATIONS;
-  return { operations, seconds: (median(samples) / OPERATIONS) * operations, latency: each.latency! };
+  return {
+    operations,
+    seconds: (median(samples) / OPERATIONS) * operations,
+    processorSeconds: processorSecondsEach * operations,
+    latency: each.latency!,
+  };
 }
 
 interface Outcome {

@@ -1,10 +1,12 @@
 /** The words of `npm run bench`. */
 
 import { parseArgs } from "node:util";
-import { subjects } from "../cli/bench/subjects.ts";
 import { tableLines } from "../cli/bench/text.ts";
 import { VALUE_BYTES } from "../cli/bench/values.ts";
+import { chartsFolder } from "./build.ts";
+import { measured } from "./references.ts";
 import { SPACE_VALUE_BYTES } from "./space/figures.ts";
+import { TARGET_SIZES } from "./targets/targets.ts";
 import { workloads } from "./workloads.ts";
 
 export interface Options {
@@ -19,10 +21,24 @@ export interface Options {
   secondsMax: number;
   artifacts: number;
   bytes: number;
+  /** Of a large value. */
+  largeBytes: number;
   seed: number;
   dir: string | undefined;
   json: string | undefined;
   profile: string | undefined;
+  /** Whether this code is slower than another commit, instead of the workloads. */
+  gate: boolean;
+  /** That commit; undefined: what this one came from. */
+  against: string | undefined;
+  /** What the targets need, instead of the workloads. */
+  targets: boolean;
+  /** Artifacts of the three stores that the targets are about. */
+  sizes: [small: number, middle: number, large: number];
+  /** Sizes of the stores that are measured as they grow, instead of the workloads. */
+  growth: number[] | undefined;
+  /** Where the charts of growth are put. */
+  charts: string;
   /** Sizes of the stores whose recovery is measured, instead of the workloads. */
   recovery: number[] | undefined;
   /** Sizes of the stores whose space is measured, instead of the workloads. */
@@ -42,10 +58,17 @@ const definitions = {
   limit: { type: "string" },
   artifacts: { type: "string" },
   bytes: { type: "string" },
+  "large-bytes": { type: "string" },
   seed: { type: "string" },
   dir: { type: "string" },
   json: { type: "string" },
   profile: { type: "string" },
+  gate: { type: "boolean" },
+  against: { type: "string" },
+  targets: { type: "boolean" },
+  sizes: { type: "string" },
+  growth: { type: "string" },
+  charts: { type: "string" },
   recovery: { type: "string" },
   space: { type: "string" },
   large: { type: "string" },
@@ -54,19 +77,36 @@ const definitions = {
   help: { type: "boolean" },
 } as const;
 
-const full = { rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000 };
-const quick = { rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000 };
+const MIB = 1024 * 1024;
+/** Whose growth is measured unless others are asked for. */
+const GROWING = "varve,lmdb";
+const full = {
+  ...{ rounds: 5, seconds: 2, secondsMax: 120, artifacts: 50_000, largeBytes: 64 * MIB },
+  sizes: [TARGET_SIZES.small, TARGET_SIZES.middle, TARGET_SIZES.large],
+};
+const quick = {
+  ...{ rounds: 2, seconds: 0.2, secondsMax: 30, artifacts: 2_000, largeBytes: 4 * MIB },
+  sizes: [2_000, 20_000, 100_000],
+};
+
+/** As many rounds as bring each of three sides to each place. */
+const gate = { ...full, rounds: 3, artifacts: 2_000 };
 
 /** Undefined when the help is asked for. */
 export function parseOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({ args, options: definitions });
   if (values.help) return undefined;
-  const defaults = values.quick ? quick : full;
-  const number = (name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "seed", standard: number) =>
-    numberOf(name, values[name], standard);
-  const sizesOf = (name: "recovery" | "space" | "large" | "files") =>
+  const defaults = values.quick ? quick : values.gate ? gate : full;
+  const number = (
+    name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "large-bytes" | "seed",
+    standard: number,
+  ) => numberOf(name, values[name], standard);
+  const sizesOf = (name: "growth" | "recovery" | "space" | "large" | "files" | "sizes") =>
     values[name]?.split(",").map((size) => numberOf(name, size, 0));
-  const chosen = namesOf("--subjects", values.subjects, subjects);
+  const sizes = sizesOf("sizes") ?? defaults.sizes;
+  if (sizes.length !== 3) throw new Error("--sizes takes three numbers: --sizes 10000,1000000,10000000");
+  const growing = values.growth === undefined ? undefined : GROWING;
+  const chosen = namesOf("--subjects", values.subjects ?? growing, measured);
   const base = values.base ?? chosen[0]!;
   if (!chosen.includes(base)) throw new Error(`--base ${base} is not among the subjects`);
   return {
@@ -78,10 +118,17 @@ export function parseOptions(args: string[]): Options | undefined {
     secondsMax: number("limit", defaults.secondsMax),
     artifacts: number("artifacts", defaults.artifacts),
     bytes: number("bytes", values.space === undefined ? VALUE_BYTES : SPACE_VALUE_BYTES),
+    largeBytes: number("large-bytes", defaults.largeBytes),
     seed: number("seed", 1),
     dir: values.dir,
     json: values.json,
     profile: values.profile,
+    gate: values.gate ?? false,
+    against: values.against,
+    targets: values.targets ?? false,
+    sizes: sizes as Options["sizes"],
+    growth: sizesOf("growth")?.sort((one, other) => one - other),
+    charts: values.charts ?? chartsFolder,
     recovery: sizesOf("recovery"),
     space: sizesOf("space"),
     large: sizesOf("large"),
@@ -118,7 +165,7 @@ Workloads:
 ${lines(workloads)}
 
 Subjects:
-${lines(subjects)}
+${lines(measured)}
 
 Options:
   --only NAMES       workloads, separated by commas; default: all
@@ -130,10 +177,20 @@ Options:
   --limit S          after which a measurement is given up; default ${full.secondsMax}
   --artifacts N      in the stores that are read; default ${full.artifacts}
   --bytes N          of a value as CBOR; default ${VALUE_BYTES}; with --space ${SPACE_VALUE_BYTES}
+  --large-bytes N    of a value of put-large and get-large; default ${full.largeBytes}
   --seed N           of values and order; default 1
   --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
   --json FILE        write all figures to a file
   --profile DIR      keep a CPU profile of each measurement, and print what took longest
+  --targets          only what the targets of varve need, and which are met; with --only those of some workloads;
+                     takes 30 GB of disk
+  --sizes A,B,C      artifacts of the three stores of --targets; default ${full.sizes.join(",")}
+  --growth SIZES     only loads, saves, opening, memory and bytes as a store grows, as a table and as charts; of varve and
+                     lmdb unless --subjects says otherwise; takes 3 KiB of disk an artifact
+  --charts DIR       where these charts are put; default bench/charts
+  --gate             only whether this code is slower than the commit that it came from, which is measured twice in turns
+                     with it, and by how much more than that one from itself: then the exit code is 1
+  --against COMMIT   what --gate compares with; default: the merge base with main, else the commit before
   --recovery SIZES   only how long stores of so many artifacts, separated by commas, take to come back after a kill
                      and a reboot, and to be indexed again; takes 2.5 KiB of disk an artifact
   --space SIZES      only what stores of so many artifacts take beside values, how long a plan of \`prune\` takes, and

@@ -24,14 +24,20 @@ function workloadLines({ rows, options }: Result, workload: string): string[] {
   const shows = own[0]?.shows === "time" ? ["time", "min–max"] : ["per second", "min–max"];
   const head = ["", ...shows, "p50", "p90", "p99", "p99.9", "memory", `${options.base}/peer`, ""];
   const cells = own.filter(({ perSecond }) => perSecond).map(cellsOf);
-  const missing = own
-    .filter(({ perSecond }) => !perSecond)
-    .map(({ subject, unsupported, failures }) =>
-      unsupported === undefined
-        ? `  ${subject}: FAILED: ${failures[0]?.split("\n")[0]}`
-        : `  ${subject}: not measured: ${unsupported}`,
-    );
-  return [...tableLines([head, ...cells]), ...missing];
+  const missing = own.filter(({ perSecond }) => !perSecond);
+  const failed = missing
+    .filter(({ unsupported }) => unsupported === undefined)
+    .map(({ subject, failures }) => `  ${subject}: FAILED: ${failures[0]?.split("\n")[0]}`);
+  return [...tableLines([head, ...cells]), ...failed, ...unsupportedLines(missing)];
+}
+
+/** Those that are left out for the same reason together. */
+function unsupportedLines(rows: readonly Row[]): string[] {
+  const subjectsBy = new Map<string, string[]>();
+  for (const { subject, unsupported } of rows)
+    if (unsupported !== undefined)
+      subjectsBy.set(unsupported, [...(subjectsBy.get(unsupported) ?? []), subject]);
+  return [...subjectsBy].map(([why, names]) => `  ${names.join(", ")}: not measured: ${why}`);
 }
 
 function cellsOf({ subject, shows, perSecond, latency, memory, ratio }: Row): string[] {

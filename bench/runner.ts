@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { HOT_NAMES } from "../cli/bench/hot-paths.ts";
 import { type Measurement, rateOf } from "../cli/bench/measure.ts";
 import type { Subject } from "../cli/bench/subject.ts";
-import { subjects } from "../cli/bench/subjects.ts";
 import { runTask } from "./child-process.ts";
 import type { Options } from "./options.ts";
-import type { Answer, Memory, Task } from "./task.ts";
-import type { State, Workload } from "./workload.ts";
+import { measured } from "./references.ts";
+import type { Answer, MeasureTask, Memory, Task } from "./task.ts";
+import type { Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
 export interface Round extends Measurement {
@@ -21,6 +21,8 @@ export interface Round extends Measurement {
 export interface Cell {
   subject: Subject;
   workload: Workload;
+  /** In the stores that are read. */
+  artifacts: number;
   /** By round; undefined where it failed. */
   rounds: (Round | undefined)[];
   failures: string[];
@@ -35,24 +37,43 @@ export interface RunnerSettings {
   onStep(text: string): void;
 }
 
+/** What a large store may take beside the limit of any process. */
+const LARGE_ENTRIES = 20_000;
+const ENTRIES_PER_SECOND_MIN = 2_000;
+/** A store of no more is made anew for each measurement that adds to it; a larger one hardly grows by it. */
+export const NEW_ARTIFACTS_MAX = 100_000;
+/** Numbers of entries that one measurement may save. */
+const NEW_ENTRIES = 10_000_000;
+
+/** A folder that serves several measurements. */
+interface Filled {
+  folder: string;
+  /** How many have added to it. */
+  additions: number;
+}
+
 export class Runner {
   readonly #options: Options;
   readonly #settings: RunnerSettings;
-  /** Folders that serve several measurements, by subject and number of entries; undefined: could not be filled. */
-  readonly #filled = new Map<string, Promise<string>>();
+  readonly #filled = new Map<string, Promise<Filled>>();
 
   constructor(options: Options, settings: RunnerSettings) {
     this.#options = options;
     this.#settings = settings;
   }
 
-  async run(): Promise<Cell[]> {
-    const cells = cellsOf(this.#options);
-    const measured = cells.filter(({ subject, workload }) => !(workload.name in subject.unsupported));
+  /** Those that make a store larger which others read have rounds of their own, behind them. */
+  async run(cells: readonly Cell[]): Promise<void> {
+    const measuring = cells.filter(({ subject, workload }) => !(workload.name in subject.unsupported));
+    const isAdding = ({ workload: { state } }: Cell) => state === "growing";
+    await this.#runRounds(measuring.filter((cell) => !isAdding(cell)));
+    await this.#runRounds(measuring.filter(isAdding));
+  }
+
+  async #runRounds(cells: readonly Cell[]): Promise<void> {
     for (let round = 0; round < this.#options.rounds; round++) {
-      for (const cell of measured) await this.#measure(cell, round);
+      for (const cell of cells) await this.#measure(cell, round);
     }
-    return cells;
   }
 
   async #measure(cell: Cell, round: number): Promise<void> {
@@ -68,54 +89,63 @@ export class Runner {
     }
   }
 
-  async #answerFor({ subject, workload }: Cell): Promise<Answer> {
-    const filled = this.#entriesFor(workload.state);
-    let folder: string;
+  async #answerFor(cell: Cell): Promise<Answer> {
+    const { state } = cell.workload;
+    let place: Filled;
     try {
-      folder = await this.#folderFor(subject, workload.state, filled);
+      place = await this.#placeFor(cell);
     } catch (error) {
       this.#settings.signal.throwIfAborted();
       return { kind: "failed", message: (error as Error).message };
     }
-    const { seconds } = this.#options;
-    const task = { ...this.#taskFor(subject, folder, filled), workload: workload.name, seconds };
+    const task = this.#taskFor(cell, place);
+    if (state === "growing" || state === "killed") place.additions++;
     try {
-      return await this.#run({ kind: "measure", ...task }, this.#options.profile);
+      return await this.#run({ ...task, kind: "measure" }, this.#options.profile);
     } finally {
-      if (filled === 0) await rm(folder, { recursive: true, force: true });
+      if (isForOne(cell)) await rm(place.folder, { recursive: true, force: true });
     }
   }
 
-  #entriesFor(state: State): number {
-    if (state === "empty") return 0;
-    return state === "hot" ? HOT_NAMES : this.#options.artifacts;
+  async #placeFor(cell: Cell): Promise<Filled> {
+    if (isForOne(cell)) return this.#fill(cell);
+    const { subject, workload } = cell;
+    // A store whose writers were killed is another one than the rest read.
+    const kind = workload.filling?.name ?? (workload.state === "killed" ? "killed" : "entries");
+    const key = `${subject.name} ${entriesFor(cell)} ${kind}`;
+    if (!this.#filled.has(key)) this.#filled.set(key, this.#fill(cell));
+    const place = await this.#filled.get(key)!;
+    if (workload.state === "killed") await this.#writeAndKill(cell, place);
+    return place;
   }
 
-  async #folderFor(subject: Subject, state: State, filled: number): Promise<string> {
-    if (state === "empty") return this.#newFolder(subject);
-    const key = `${subject.name} ${filled} ${state === "killed"}`;
-    if (!this.#filled.has(key)) this.#filled.set(key, this.#fill(subject, filled));
-    const folder = await this.#filled.get(key)!;
-    if (state === "killed") await this.#writeAndKill(subject, folder, filled);
-    return folder;
-  }
-
-  async #fill(subject: Subject, filled: number): Promise<string> {
-    this.#settings.onStep(`filling ${subject.name} with ${filled}`);
-    const folder = await this.#newFolder(subject);
-    const answer = await this.#run({ kind: "fill", ...this.#taskFor(subject, folder, filled) });
+  async #fill(cell: Cell): Promise<Filled> {
+    const { subject, workload } = cell;
+    const place = { folder: await this.#newFolder(subject), additions: 0 };
+    const count = entriesFor(cell);
+    if (count === 0) return place;
+    if (!isForOne(cell)) this.#settings.onStep(`filling ${subject.name} with ${count}`);
+    const { workload: _, ...task } = this.#taskFor(cell, place);
+    const own = workload.filling ? { workload: workload.name } : {};
+    const answer = await this.#run({ ...task, ...own, kind: "fill" });
     if (answer.kind === "failed") throw new Error(`filling: ${answer.message}`);
-    return folder;
+    return place;
   }
 
-  async #writeAndKill(subject: Subject, folder: string, filled: number): Promise<void> {
-    const answer = await this.#run({ kind: "write", ...this.#taskFor(subject, folder, filled) });
+  async #writeAndKill(cell: Cell, place: Filled): Promise<void> {
+    const answer = await this.#run({ ...this.#taskFor(cell, place), kind: "write" });
     if (answer.kind === "failed") throw new Error(`writing before the kill: ${answer.message}`);
   }
 
-  #taskFor(subject: Subject, folder: string, filled: number): Omit<Task, "kind"> {
-    const { seed, bytes } = this.#options;
-    return { subject: subject.name, folder, filled, seed, bytes };
+  #taskFor(cell: Cell, { folder, additions }: Filled): Omit<MeasureTask, "kind"> {
+    const { seed, bytes, seconds, secondsMax, largeBytes } = this.#options;
+    const { artifacts, subject, workload } = cell;
+    const filled = entriesFor(cell);
+    const first = filled + additions * NEW_ENTRIES;
+    return {
+      ...{ subject: subject.name, workload: workload.name, folder, filled, artifacts, first },
+      ...{ seed, bytes, seconds, secondsMax, largeBytes },
+    };
   }
 
   async #newFolder(subject: Subject): Promise<string> {
@@ -126,16 +156,39 @@ export class Runner {
 
   #run(task: Task, profileFolder?: string): Promise<Answer> {
     const { script, signal } = this.#settings;
-    const { secondsMax } = this.#options;
+    const secondsMax =
+      this.#options.secondsMax + Math.max(0, task.filled - LARGE_ENTRIES) / ENTRIES_PER_SECOND_MIN;
     const profile = profileFolder === undefined ? {} : { profileFolder };
     return runTask(task, { script, secondsMax, signal, ...profile });
   }
 }
 
+function entriesFor({ workload: { state }, artifacts }: Cell): number {
+  if (state === "empty") return 0;
+  return state === "hot" ? HOT_NAMES : artifacts;
+}
+
+/** Whether its folder serves this measurement alone. */
+function isForOne({ workload: { state }, artifacts }: Cell): boolean {
+  return state === "empty" || (state === "growing" && artifacts <= NEW_ARTIFACTS_MAX);
+}
+
+export function cellOf(subject: Subject, workload: Workload, artifacts: number): Cell {
+  return { subject, workload, artifacts, rounds: [], failures: [] };
+}
+
 /** In the order of the report, and of the measurements of a round. */
-function cellsOf(options: Options): Cell[] {
-  const chosen = subjects.filter(({ name }) => options.subjects.includes(name));
+export function cellsOf({ subjects, only, artifacts }: Options): Cell[] {
+  const chosen = measured.filter(({ name }) => subjects.includes(name));
   return workloads
-    .filter(({ name }) => options.only.includes(name))
-    .flatMap((workload) => chosen.map((subject) => ({ subject, workload, rounds: [], failures: [] })));
+    .filter(({ name }) => only.includes(name))
+    .flatMap((workload) =>
+      chosen
+        .filter((subject) => isAbout(subject, workload))
+        .map((subject) => cellOf(subject, workload, artifacts)),
+    );
+}
+
+function isAbout(subject: Subject, workload: Workload): boolean {
+  return (subject.only?.includes(workload.name) ?? true) && (workload.only?.includes(subject.name) ?? true);
 }

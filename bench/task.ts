@@ -1,6 +1,7 @@
 /** What the benchmark asks its child processes to do, and what they answer. */
 
 import type { Measurement } from "../cli/bench/measure.ts";
+import type { StoreSizes } from "../cli/bench/subject.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
 import type { LargeFigures, LargeStep } from "./large/figures.ts";
 import type { SpaceFigures } from "./space/figures.ts";
@@ -40,14 +41,47 @@ export interface LargeTask extends TaskBase {
   size: number;
 }
 
+/** A reader loads any of all entries, one after another; a writer saves for a thousand callers. */
+export type Role = "reader" | "writer";
+
+/** One of several processes that are measured at the same time: answers that it is ready, and begins when told. */
+export interface RoleTask extends TaskBase {
+  kind: "role";
+  role: Role;
+  /** Number of the first entry that a writer saves. */
+  first: number;
+  seconds: number;
+}
+
+/** Measures a little of a workload whenever it is asked for one by name, until it is killed. */
+export interface SlicesTask extends TaskBase {
+  kind: "slices";
+}
+
+export interface MeasureTask extends TaskBase {
+  kind: "measure" | "fill";
+  /** Of `fill`: whose filling it is, where not plain entries are meant. */
+  workload?: string;
+  /** In the stores that are read. */
+  artifacts: number;
+  largeBytes: number;
+  /** Number of the first entry that is not there. */
+  first: number;
+  seconds: number;
+  /** After which a process is killed. */
+  secondsMax: number;
+}
+
 export type Task =
   | LargeTask
+  | MeasureTask
+  | RoleTask
+  | SlicesTask
   | RecoveryTask
   | SpaceTask
-  | (TaskBase & { kind: "fill" })
+  | (TaskBase & { kind: "sizes" })
   /** Saves until it is killed. */
-  | (TaskBase & { kind: "write" })
-  | (TaskBase & { kind: "measure"; workload: string; seconds: number });
+  | (TaskBase & { kind: "write"; first: number });
 
 /** Bytes, after the measurement. */
 export interface Memory {
@@ -60,7 +94,16 @@ export interface Memory {
 }
 
 export type Answer =
-  | { kind: "done"; measurement?: Measurement; space?: SpaceFigures; large?: LargeFigures; memory: Memory }
+  | {
+      kind: "done";
+      measurement?: Measurement;
+      space?: SpaceFigures;
+      large?: LargeFigures;
+      sizes?: StoreSizes;
+      memory: Memory;
+    }
   /** A writer has saved enough for being killed. */
   | { kind: "written" }
+  /** One of several processes has the store open. */
+  | { kind: "ready" }
   | { kind: "failed"; message: string };

@@ -90,7 +90,7 @@ function writeAll(path: string, pieces: Iterable<Uint8Array>): void {
   }
 }
 
-function* randomPieces(bytes: number): Generator<Buffer> {
+export function* randomPieces(bytes: number): Generator<Buffer> {
   for (let left = bytes; left > 0; left -= PIECE_BYTES)
     yield randomFillSync(Buffer.allocUnsafe(Math.min(left, PIECE_BYTES)));
 }

@@ -9,6 +9,7 @@ export const batch: Workload = {
   does: `save ${BATCH} new values, all or none; counted in values`,
   shows: "rate",
   state: "empty",
+  needs: "saveBatch",
   run: (situation) =>
     withOpen(situation, async (subject) => {
       const { bounds } = situation;

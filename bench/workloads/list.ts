@@ -9,7 +9,7 @@ export const list: Workload = {
   run: (situation) =>
     withOpen(situation, async (subject) => {
       const listAll = async (): Promise<void> => {
-        const count = await subject.list!();
+        const count = await subject.list();
         if (count < situation.filled) throw new Error(`listed ${count} of ${situation.filled}`);
       };
       await listAll();

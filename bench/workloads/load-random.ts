@@ -1,5 +1,5 @@
-import { nameOf, randomFrom } from "../../cli/bench/values.ts";
 import { benchmarkHotPath } from "../hot-path.ts";
+import { randomNames } from "../random-names.ts";
 import { type Workload, withOpen } from "../workload.ts";
 
 export const loadRandom: Workload = {
@@ -9,10 +9,7 @@ export const loadRandom: Workload = {
   state: "full",
   run: (situation) =>
     withOpen(situation, (subject) => {
-      const names = Array.from({ length: situation.filled }, (_, run) => nameOf(run));
-      const random = randomFrom(situation.seed);
-      return benchmarkHotPath(situation.bounds, () =>
-        subject.load(names[Math.floor(random() * names.length)]!),
-      );
+      const names = randomNames(situation.filled, situation.seed);
+      return benchmarkHotPath(situation.bounds, (index) => subject.load(names[index % names.length]!));
     }),
 };

@@ -6,6 +6,7 @@ export const rebuild: Workload = {
   does: "make the index again from the log; counted in artifacts",
   shows: "rate",
   state: "full",
+  needs: "rebuild",
   run: (situation) =>
     withOpen(situation, async (subject) => {
       const rebuilds = await timeEach(situation.bounds, () => subject.rebuild!());

@@ -12,6 +12,8 @@ export interface Bounds {
 export interface Measurement {
   operations: number;
   seconds: number;
+  /** Of all threads of the process. */
+  processorSeconds?: number;
   /** Of one operation, where each was timed. */
   latency?: Latency;
 }
@@ -45,7 +47,8 @@ export async function timeEach(bounds: Bounds, operation: IndexedOperation): Pro
     timer.add(end - begin);
     await setImmediate();
   }
-  return { operations: durations.length, seconds: timer.seconds, latency: latencyOf(durations) };
+  const { seconds, processorSeconds } = timer;
+  return { operations: durations.length, seconds, processorSeconds, latency: latencyOf(durations) };
 }
 
 /** One after another, timed by the chunk. */
@@ -68,7 +71,7 @@ export async function timeTogether(bounds: Bounds, operation: IndexedOperation):
     timer.add(now - begin);
     await setImmediate();
   }
-  return { operations: done, seconds: timer.seconds };
+  return { operations: done, seconds: timer.seconds, processorSeconds: timer.processorSeconds };
 }
 
 /** By so many callers at a time, each of whom waits for its own before the next. */
@@ -79,6 +82,7 @@ export async function timeCallers(
 ): Promise<Measurement> {
   const durations: number[] = [];
   let begun = 0;
+  const processor = process.cpuUsage();
   const begin = performance.now();
   const end = begin + bounds.seconds * 1_000;
   const caller = async (): Promise<void> => {
@@ -90,11 +94,18 @@ export async function timeCallers(
   };
   await Promise.all(Array.from({ length: callers }, caller));
   const seconds = (performance.now() - begin) / 1_000;
-  return { operations: durations.length, seconds, latency: latencyOf(durations) };
+  const processorSeconds = processorSecondsSince(processor);
+  return { operations: durations.length, seconds, processorSeconds, latency: latencyOf(durations) };
+}
+
+export function processorSecondsSince(begin: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(begin);
+  return (user + system) / 1_000_000;
 }
 
 class BoundedTimer {
   readonly #bounds: Bounds;
+  readonly #processor = process.cpuUsage();
   #milliseconds = 0;
 
   constructor(bounds: Bounds) {
@@ -103,6 +114,10 @@ class BoundedTimer {
 
   get seconds(): number {
     return this.#milliseconds / 1_000;
+  }
+
+  get processorSeconds(): number {
+    return processorSecondsSince(this.#processor);
   }
 
   goesOn(done: number): boolean {

@@ -70,6 +70,33 @@ function checkRow(row: Row): void {
   assert.is(row.ratio?.rounds.length, row.subject === "varve" ? undefined : 2);
 }
 
+test("every workload measures varve", async ({ folder }) => {
+  const [dir, json] = [join(folder, "stores"), join(folder, "result.json")];
+  const words = ["--subjects", "varve", "--large-bytes", "2000000", "--dir", dir, "--json", json];
+  const { code, stdout, stderr } = await bench(...tiny, "--rounds", "1", ...words);
+  assert.is(code, 0, stdout + stderr);
+  const { rows } = JSON.parse(await readFile(json, "utf8")) as Result;
+  assert.equal(
+    rows.map(({ workload }) => workload),
+    workloads.map(({ name }) => name),
+  );
+  for (const { workload, failures, perSecond } of rows) {
+    assert.equal(failures, [], workload);
+    assert.ok(perSecond!.min > 0, workload);
+  }
+  assert.equal(await readdir(dir), []);
+});
+
+test("several processes of a peer are measured at the same time; one that can't is not measured, with the reason", async ({
+  folder,
+}) => {
+  const names = ["--only", "readers-2,writers-2", "--subjects", "lmdb,classic-level"];
+  const { code, stdout, stderr } = await bench(...tiny, "--rounds", "1", ...names, "--dir", folder);
+  assert.is(code, 0, stdout + stderr);
+  assert.is(stdout.match(/classic-level: not measured: one process at a time has it open/g)?.length, 2);
+  assert.is(stdout.match(/^ {2}lmdb +\d/gm)?.length, 2);
+});
+
 test("says that a measurement took too long, and goes on", async ({ folder }) => {
   const names = ["--only", "load", "--subjects", "varve", "--limit", "0.01"];
   const { code, stdout } = await bench(...tiny, ...names, "--dir", folder);

@@ -7,7 +7,7 @@ import { workloads } from "../../bench/workloads.ts";
 import { toBytes } from "../../cli/bench/cbor.ts";
 import { MissingPackage, packageLoader } from "../../cli/bench/packages.ts";
 import { subjects } from "../../cli/bench/subjects.ts";
-import { type Entry, EntrySource, VALUE_BYTES } from "../../cli/bench/values.ts";
+import { type Entry, EntrySource, nameOf, VALUE_BYTES } from "../../cli/bench/values.ts";
 import { encodeValue } from "../../engine/codec/cbor.ts";
 
 const test = suite<{ folder: string }>("what is measured");
@@ -70,7 +70,9 @@ for (const subject of subjects) {
     await (opened.saveTogether ?? opened.fill)(all[2]);
     await (opened.saveBatch ?? opened.fill)(all[3]);
     for (const { name, value } of all.flat()) assert.equal(await opened.load(name), value);
-    assert.is(await opened.list!(), 16);
+    assert.is(await opened.list(), 16);
+    assert.is(await opened.listPrefix?.("artifact/00000001"), opened.listPrefix ? 6 : undefined);
+    assert.equal([await opened.has(nameOf(3)), await opened.has(nameOf(16))], [true, false]);
     await opened.rebuild?.();
     await opened.close();
     const again = await subject.open(folder, loadPackage);
@@ -78,11 +80,37 @@ for (const subject of subjects) {
     await again.close();
   });
 
+  test(`${subject.name} no longer has what was removed, and still has the rest`, async ({ folder }) => {
+    const opened = await subject.open(folder, loadPackage);
+    const all = take(new EntrySource(values), 20);
+    await opened.fill(all);
+    await opened.remove!(nameOf(0));
+    const names = [nameOf(1), nameOf(2)];
+    await (opened.removeTogether?.(names) ?? Promise.all(names.map((name) => opened.remove!(name))));
+    await opened.compact?.();
+    for (const [at, { name, value }] of all.entries()) {
+      assert.is(await opened.has(name), at > 2, name);
+      if (at > 2) assert.equal(await opened.load(name), value);
+    }
+    await opened.close();
+  });
+
+  if (!subject.unsupported["list-tag"])
+    test(`${subject.name} gives the names with a tag, and those alone`, async ({ folder }) => {
+      const opened = await subject.open(folder, loadPackage);
+      await opened.fillTagged!(new EntrySource(values).take(20), ({ value }) => String(value.run % 3));
+      assert.equal([await opened.listTag!("0"), await opened.listTag!("2")], [7, 6]);
+      assert.is(await opened.listTag!("3"), 0);
+      await opened.close();
+    });
+
   test(`${subject.name} can do what is not said to be unsupported`, async ({ folder }) => {
     const opened = await subject.open(folder, loadPackage);
     await opened.close();
-    assert.is(opened.saveBatch === undefined, subject.unsupported.batch !== undefined);
-    assert.is(opened.rebuild === undefined, subject.unsupported.rebuild !== undefined);
+    for (const { name, needs } of workloads) {
+      const isMissing = needs !== undefined && opened[needs] === undefined;
+      if (needs) assert.is(isMissing, subject.unsupported[name] !== undefined, name);
+    }
     const names: string[] = workloads.map(({ name }) => name);
     for (const name of Object.keys({ ...subject.differs, ...subject.unsupported }))
       assert.ok(names.includes(name));

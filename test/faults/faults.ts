@@ -1,4 +1,5 @@
 import { backupFaults } from "./backup.ts";
+import { benchFaults } from "./bench.ts";
 import { chunkFaults } from "./chunk.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
@@ -41,6 +42,7 @@ export const faults: Fault[] = [
   ...segmentsFaults,
   ...largeFaults,
   ...chunkFaults,
+  ...benchFaults,
   ...directoryFaults,
   ...directorySaveFaults,
   ...directoryStoreFaults,

@@ -15,8 +15,9 @@ const MINUTES_MAX = 3;
 
 function copyOf(fault: Fault | undefined): string {
   const copy = mkdtempSync(join(tmpdir(), "varve-fault-"));
-  for (const name of ["engine", "cli", "test", "package.json", "tsconfig.json"]) {
-    cpSync(join(root, name), join(copy, name), { recursive: true });
+  const results = join(root, "bench/results");
+  for (const name of ["engine", "cli", "bench", "test", "package.json", "tsconfig.json"]) {
+    cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => path !== results });
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   if (fault) {

@@ -1,5 +1,7 @@
+import { countOfAsync } from "../counting.ts";
 import type { OpenSubject, Subject } from "../subject.ts";
 import type { Entry } from "../values.ts";
+import { GIVES_KEYS, NO_TAGS, withoutVersions } from "./words.ts";
 
 export const engine: Subject = {
   name: "varve/engine",
@@ -7,10 +9,11 @@ export const engine: Subject = {
   packages: [],
   durability: "fdatasync of the log before the promise resolves",
   differs: {
-    list: "gives keys; varve gives each artifact with its digest, size, time, tags and so on",
+    list: GIVES_KEYS,
+    "list-prefix": GIVES_KEYS,
     "save-existing": "values of this size are not deduplicated: they are written again",
   },
-  unsupported: {},
+  unsupported: { ...withoutVersions, "list-tag": NO_TAGS },
   async open(folder): Promise<OpenSubject> {
     const { openEngine } = await import("../../../engine/key-value.ts");
     const store = await openEngine(folder);
@@ -19,13 +22,13 @@ export const engine: Subject = {
     return {
       save: (name, value) => store.put(name, value),
       load: (name) => store.get(name),
+      has: (name) => store.has(name),
       saveBatch,
       fill: saveBatch,
-      async list() {
-        let count = 0;
-        for await (const [key] of store.range({ values: false })) if (key !== "") count++;
-        return count;
-      },
+      list: () => countOfAsync(store.range({ values: false })),
+      listPrefix: (prefix) => countOfAsync(store.range({ prefix, values: false })),
+      remove: (name) => store.del(name),
+      compact: () => store.compact(),
       rebuild: () => store.rebuildIndex(),
       close: () => store.close(),
     };

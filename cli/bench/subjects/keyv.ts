@@ -1,7 +1,9 @@
 import { EventEmitter } from "node:events";
+import { countOfAsync } from "../counting.ts";
 import type { OpenSubject, PackageLoader, Subject } from "../subject.ts";
 import type { Entry } from "../values.ts";
 import { openSqlite, type SqliteTable } from "./sqlite.ts";
+import { NO_TAGS, ONLY_COPY, WRITES_AGAIN, withoutVersions } from "./words.ts";
 
 interface Pair {
   key: string;
@@ -27,8 +29,19 @@ class SqliteAdapter extends EventEmitter {
     this.#table.put(key, value);
   }
 
+  async has(key: string): Promise<boolean> {
+    return this.#table.has(key);
+  }
+
   async delete(name: string): Promise<boolean> {
     return this.#table.remove(name);
+  }
+
+  async deleteMany(names: readonly string[]): Promise<boolean> {
+    this.#table.transaction(() => {
+      for (const name of names) this.#table.remove(name);
+    });
+    return true;
   }
 
   async clear(): Promise<void> {
@@ -57,6 +70,8 @@ interface Keyv {
   set(key: string, value: unknown): Promise<boolean>;
   setMany(pairs: readonly Pair[]): Promise<unknown>;
   get(key: string): Promise<unknown>;
+  has(key: string): Promise<boolean>;
+  delete(key: string | readonly string[]): Promise<boolean>;
   iterator(namespace?: string): AsyncIterable<[string, unknown]>;
   disconnect(): Promise<void>;
 }
@@ -69,12 +84,21 @@ export const keyv: Subject = {
   durability: "WAL with synchronous=FULL: the WAL is synced before the promise resolves",
   differs: {
     save: "the thousand callers are one `setMany`, in one transaction",
-    "save-existing": "as `save`; has no deduplication: the value is written again",
+    "save-full": "as `save`",
+    mixed: "as `save`: the saves of a thousand callers are one `setMany`",
+    delete: "the thousand callers are one `delete` of many, in one transaction",
+    "save-existing": `as \`save\`; ${WRITES_AGAIN}`,
     list: "its iterator gives the decoded values too",
   },
   unsupported: {
     batch: "`setMany` promises no all or none",
-    rebuild: "its B-tree is the only copy: there is nothing to rebuild it from",
+    ...withoutVersions,
+    "list-prefix": "its iterator goes through all",
+    "list-tag": NO_TAGS,
+    compact: "has no call for it",
+    rebuild: ONLY_COPY,
+    "put-large": "encodes as JSON: bytes would be base64",
+    "get-large": "encodes as JSON: bytes would be base64",
   },
   async open(folder, loadPackage): Promise<OpenSubject> {
     const store = await openKeyv(folder, loadPackage);
@@ -83,13 +107,12 @@ export const keyv: Subject = {
     return {
       save: (name, value) => store.set(name, value),
       load: (name) => store.get(name),
+      has: (name) => store.has(name),
       saveTogether: setMany,
       fill: setMany,
-      async list() {
-        let count = 0;
-        for await (const [key] of store.iterator()) if (key !== "") count++;
-        return count;
-      },
+      list: () => countOfAsync(store.iterator()),
+      remove: (name) => store.delete(name),
+      removeTogether: (names) => store.delete(names),
       close: () => store.disconnect(),
     };
   },

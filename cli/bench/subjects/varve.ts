@@ -1,4 +1,5 @@
 import { loadLibrary } from "../../library.ts";
+import { countOfAsync } from "../counting.ts";
 import type { OpenSubject, Subject } from "../subject.ts";
 import type { Entry } from "../values.ts";
 
@@ -19,14 +20,24 @@ export const varve: Subject = {
     return {
       save: (name, value) => store.save(name, value),
       load: (name) => store.load(name),
+      has: (name) => store.has(name),
       saveBatch,
       fill: saveBatch,
-      async list() {
-        let count = 0;
-        for await (const artifact of store.list()) if (artifact.size > 0) count++;
-        return count;
-      },
+      fillTagged: (entries, tagOf) =>
+        store.batch((batch) => {
+          for (const entry of entries) batch.save(entry.name, entry.value, { tags: { group: tagOf(entry) } });
+        }),
+      list: () => countOfAsync(store.list()),
+      listPrefix: (prefix) => countOfAsync(store.list({ name: `${prefix}*` })),
+      listTag: (group) => countOfAsync(store.list({ tags: { group } })),
+      listVersions: (name) => countOfAsync(store.versions(name)),
+      remove: (name) => store.delete(`${name}:latest`),
+      compact: () => store.compact(),
       rebuild: () => store.rebuildIndex(),
+      async sizes() {
+        const { logBytes, logOverheadBytes, indexBytes } = await store.stats();
+        return { log: logBytes, values: logBytes - logOverheadBytes, index: indexBytes };
+      },
       close: () => store.close(),
     };
   },
