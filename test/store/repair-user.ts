@@ -4,7 +4,8 @@ import { openStore } from "../../engine/main.ts";
 import { until } from "../helpers/time.ts";
 
 const [home] = process.argv.slice(2) as [string];
-const store = await openStore({ home, environment: false });
+// What it read once is to be read again.
+const store = await openStore({ home, environment: false, cacheSize: 0 });
 const names = ["n/0", "n/9"];
 for (const name of names) await store.load(name);
 let saved = 0;
