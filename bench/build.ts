@@ -19,5 +19,8 @@ export async function build(folder: string, sources = repository): Promise<strin
   await promisify(execFile)(process.execPath, [compiler, "-p", project, "--outDir", folder]);
   const script = join(folder, "bench/child.js");
   if (!existsSync(script)) throw new Error(`the compiler did not make ${script}`);
+  // The command line, as users have it.
+  const env = { ...process.env, DIST: join(folder, "package") };
+  await promisify(execFile)("npm", ["run", "--silent", "bundle"], { cwd: repository, env });
   return script;
 }

@@ -5,8 +5,8 @@ import { type Measurement, timeEach } from "../../cli/bench/measure.ts";
 import { nameOf } from "../../cli/bench/values.ts";
 import type { Situation, Workload } from "../workload.ts";
 
-/** The command line lies beside what is running, built with it. */
-const COMMAND = join(dirname(process.argv[1]!), "../cli/main.js");
+/** The command line lies beside what is running, made with it: see `build`. */
+const COMMAND = join(dirname(process.argv[1]!), "../package/cli/main.js");
 
 export const processGet: Workload = {
   name: "process-get",
