@@ -20,7 +20,7 @@ export async function toldOfVersions(
     if (node) met.set(nameOf(node), new Set([...(met.get(nameOf(node)) ?? []), problem]));
   }
   if (met.size === 0) return problems;
-  const snapshot = core.snapshot();
+  const snapshot = await core.reading(() => core.snapshot());
   try {
     return [...problems, ...(await new NeededBy(snapshot, met, signal).versions())];
   } finally {

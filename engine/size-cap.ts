@@ -164,7 +164,7 @@ export class SizeCap {
   /** What was deleted by now, and all that was changed, goes with its history. */
   async #forget(): Promise<{ historyBefore: number; forgotten: Buffer[] }> {
     const { signal } = this.#stopping;
-    const snapshot = this.#core.snapshot();
+    const snapshot = await this.#core.reading(() => this.#core.snapshot());
     const { sequence } = snapshot;
     snapshot.close();
     const how = { dryRun: false, durable: false, signal };

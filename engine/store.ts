@@ -107,7 +107,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
       const taken = takeOptions(name, options, refNow);
       this.checkWritable();
       const { plan, settings, done } = await this.#largePlan(name, taken);
-      const earlier = () => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY);
+      const earlier = () => this.core.reading(() => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY));
       return done(await saveDirectory({ core: this.core, settings, path, earlier, plan }, options));
     });
   }

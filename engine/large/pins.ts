@@ -81,7 +81,7 @@ export class Pins {
 export async function removeStalePins(core: EngineCore): Promise<void> {
   let range = pinsRange();
   for (;;) {
-    const page = core.rows({ ...range, limit: PAGE_ROWS });
+    const page = await core.reading(() => core.rows({ ...range, limit: PAGE_ROWS }));
     const last = page.at(-1);
     if (!last) return;
     const keys = page.filter(({ row }) => isStale(core, row.inline)).map(({ key }) => key);

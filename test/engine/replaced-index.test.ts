@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeKey } from "../../engine/key.ts";
@@ -87,12 +89,18 @@ test("every call of a store goes over to it, whichever is the first, read-only o
   const home = newFolder();
   const writer = await openTestStore(home);
   for (let i = 0; i < 9; i++) await writer.save(`n${i}`, i);
+  const folder = newFolder();
+  writeFileSync(join(folder, "file"), "content");
+  const saveInParts = () => writer.save("parts", Buffer.alloc(2 * 1024 * 1024, 1));
+  const saveDirectory = () => writer.saveDirectory("folder", folder);
+  await saveInParts();
+  await saveDirectory();
   const reader = await openTestStore(home, { readOnly: true });
   const other = await openLiveIndex(home);
   for (const store of [writer, reader]) {
     const calls: Record<string, () => Promise<unknown>> = {
       verify: async () => assert.ok((await store.verify()).ok),
-      list: async () => assert.is(await all(store.list()), 9),
+      list: async () => assert.is(await all(store.list()), 11),
       stats: async () => assert.ok((await store.stats()).versions >= 9),
       load: async () => assert.is(await store.load("n3"), 3),
       value: async () => assert.is(await (await store.get("n4")).value(), 4),
@@ -101,6 +109,9 @@ test("every call of a store goes over to it, whichever is the first, read-only o
         repair: async () => assert.ok((await store.repair()).ok),
         rebuildIndex: () => store.rebuildIndex(),
         save: () => store.save("n3", 3),
+        "save in parts": saveInParts,
+        "save a directory": saveDirectory,
+        compact: () => store.compact(),
         "set an alias": () => store.setAlias("n3", "x", 0),
       }),
     };

@@ -75,4 +75,11 @@ export const readingFaults: Fault[] = [
     replacement: "void this.#goUp;",
     tests: ["large/directories-failing.test.ts"],
   },
+  {
+    name: "a directory is not saved where the index was made anew",
+    file: "engine/store.ts",
+    text: "this.core.reading(() => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY));",
+    replacement: "this.#versions.newest(name, MEDIA_TYPE_DIRECTORY);",
+    tests: ["engine/replaced-index.test.ts"],
+  },
 ];
