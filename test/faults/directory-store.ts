@@ -3,6 +3,7 @@ import type { Fault } from "./fault.ts";
 const SAVE = "engine/large/save-directory.ts";
 const L = (name: string): string => `large/${name}.test.ts`;
 const CLI = "cli/directories.test.ts";
+const DIFF = "cli/directories-diff.test.ts";
 
 /** Of directories in a store, and at the command line. */
 export const directoryStoreFaults: Fault[] = [
@@ -118,13 +119,13 @@ export const directoryStoreFaults: Fault[] = [
     file: "cli/writing.ts",
     text: '(error as Error).name === "VarveError"',
     replacement: '(error as Error).name === ""',
-    tests: [CLI],
+    tests: [CLI, DIFF],
   },
   {
     name: "a folder is taken for its first file",
     file: "cli/commands/get.ts",
     text: 'if (kind !== "file" || found !== path.replace(/\\/$/, "")) break;',
     replacement: 'if (kind !== "file" || found === "") break;',
-    tests: [CLI],
+    tests: [CLI, DIFF],
   },
 ];

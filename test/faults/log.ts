@@ -7,14 +7,19 @@ export const logFaults: Fault[] = [
     file: "engine/log/payload.ts",
     text: "checksum(payload, salt) !== header.payloadChecksum",
     replacement: "salt < 0n",
-    tests: ["store/damage.test.ts"],
+    tests: ["store/damage.test.ts", "store/damage-numbers.test.ts", "store/damage-segments.test.ts"],
   },
   {
     name: "the key of a record is not compared when read",
     file: "engine/log/payload.ts",
     text: "bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength).equals(key)",
     replacement: "key.length >= 0",
-    tests: ["log/reader.test.ts", "store/damage.test.ts"],
+    tests: [
+      "log/reader.test.ts",
+      "store/damage.test.ts",
+      "store/damage-numbers.test.ts",
+      "store/damage-segments.test.ts",
+    ],
   },
   {
     name: "the chain of batches is not followed",
@@ -105,7 +110,7 @@ export const logFaults: Fault[] = [
     file: "engine/maintenance/catch-up.ts",
     text: "  return adopt(parts, state, now);",
     replacement: "  return writer.roll(tail, now);",
-    tests: ["engine/recovery.test.ts"],
+    tests: ["engine/recovery.test.ts", "engine/index-trust.test.ts"],
   },
   {
     name: "the folder is not synced when a segment is made",

@@ -1,6 +1,7 @@
 import type { Fault } from "./fault.ts";
 
 const PRUNE = "store/prune.test.ts";
+const GUARDS = "store/prune-guards.test.ts";
 const RANDOM = "store/prune-random.test.ts";
 const CAP = "store/size-cap.test.ts";
 const TABLES = "store/prune-tables.test.ts";
@@ -13,42 +14,42 @@ export const pruneFaults: Fault[] = [
     file: "engine/prune-scan.ts",
     text: "newer < this.#policy.keepLast",
     replacement: "newer + 1 < this.#policy.keepLast",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "prune counts deleted versions among those that stay",
     file: "engine/prune-scan.ts",
     text: "    if (isDeleted(row)) return;\n    this.liveVersions++;\n    const newer = this.#live++;",
     replacement: "    const newer = this.#live++;\n    if (isDeleted(row)) return;\n    this.liveVersions++;",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a plan does not look at aliases",
     file: "engine/prune-scan.ts",
     text: "Fate.goes && aliased.has(",
     replacement: "Fate.goes && !aliases && aliased.has(",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "ages count from the last change of a version",
     file: "engine/prune-scan.ts",
     text: "const { sequence, time } = content?.created ?? row;",
     replacement: "const { sequence, time } = row;",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a plan lets a version go whose record is damaged",
     file: "engine/prune-scan.ts",
     text: "if (!content) candidates.setFate(candidate, Fate.protected);\n    else if",
     replacement: "if",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a plan counts a blob that other versions need",
     file: "engine/prune-candidates.ts",
     text: "--counts[blob]! !== 0) return false;",
     replacement: "--counts[blob]! < 0) return false;",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a plan forgets the code among the blobs",
@@ -84,28 +85,28 @@ export const pruneFaults: Fault[] = [
     file: "engine/index/lmdb.ts",
     text: "if (++count === range.limit) last = entry.key();",
     replacement: "if (++count === range.limit) last = entry.key();\n      if (last) return;",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a walk over the index meets a row twice at each turn of the event loop",
     file: "engine/raw-walk.ts",
     text: "exclusiveStart: true, limit",
     replacement: "limit",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "an age is believed whatever the clock says",
     file: "engine/prune-plan.ts",
     text: "if (policy.byClock && !options.force)",
     replacement: "if (policy.byClock && options.force)",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "prune empties a store without being told to",
     file: "engine/prune-plan.ts",
     text: "plan.victims.length === scan.liveVersions && !options.force",
     replacement: "plan.victims.length > scan.liveVersions && !options.force",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "with a size alone the newest version may go",
@@ -126,35 +127,35 @@ export const pruneFaults: Fault[] = [
     file: "engine/prune-plan.ts",
     text: "&& !asFarAsPossible)",
     replacement: "&& asFarAsPossible)",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a version that got an alias after the plan is deleted",
     file: "engine/prune-apply.ts",
     text: "!aliases.has(version) && ",
     replacement: "",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "tags that were changed after the plan don't protect",
     file: "engine/prune-apply.ts",
     text: "isOld && goes && !protects ?",
     replacement: "isOld ?",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "prune deletes one of the last, since newer ones were deleted after the plan",
     file: "engine/prune-apply.ts",
     text: "version < oldest && ",
     replacement: "",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "prune believes what it knew of a name although others wrote since",
     file: "engine/prune-apply.ts",
     text: "this.#kept?.sequence === before ? this.#kept : undefined",
     replacement: "this.#kept",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "prune does not ask",
@@ -182,14 +183,14 @@ export const pruneFaults: Fault[] = [
     file: "engine/stats.ts",
     text: "if (!isWhole(row, this.#core)) continue;",
     replacement: "",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "statistics of a name count what other names need too",
     file: "engine/stats.ts",
     text: "if (row?.referenceCount !== references[blob]) continue;",
     replacement: "if (!row || row.referenceCount === 0) continue;",
-    tests: [PRUNE],
+    tests: [PRUNE, GUARDS],
   },
   {
     name: "a plan says nothing of old files that an earlier compaction has left",

@@ -7,7 +7,7 @@ export const spaceFaults: Fault[] = [
     file: "engine/commit.ts",
     text: "      this.#end.space.checkGroup(items.length, bytes);\n",
     replacement: "",
-    tests: ["engine/commit.test.ts"],
+    tests: ["engine/commit.test.ts", "engine/commit-failing.test.ts"],
   },
   {
     name: "a full disk ends the process that makes an index",
