@@ -122,9 +122,9 @@ export async function keyOf(value: unknown): Promise<ValueKey | { wrong: string 
   return key;
 }
 
-/** A value as text, by its key where it is bytes or a tree. */
+/** A value as text, by its key where it is a tree, or more than a few bytes. */
 export async function textOf(value: unknown): Promise<string> {
-  const isByKey = value instanceof Uint8Array || isDirectory(value);
+  const isByKey = (value instanceof Uint8Array && value.length > KEY_BYTES) || isDirectory(value);
   return JSON.stringify(isByKey ? await keyOf(value) : value);
 }
 

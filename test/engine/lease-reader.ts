@@ -24,6 +24,9 @@ async function answering(home: string, options: Partial<OpenOptions>) {
       // As a caller that looks at all that there is: the content lies in the log, as the value does.
       return [value.ref, await value.value(), Object.keys(value.metadata).length];
     },
+    skip: async (count) => {
+      for (let left = Number(count); left > 0; left--) await list!.next();
+    },
     rest: async () => {
       const refs: string[] = [];
       for (let next = await words.next!(""); next !== "end"; next = await words.next!(""))
