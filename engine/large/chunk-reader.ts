@@ -11,7 +11,7 @@ import { goneSince } from "../not-found.ts";
 /** More would be in memory twice while it is decoded: larger values are for streams. */
 export const LOADED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Chunks that lie one behind the other are read together, up to so many bytes: each read is a way to another thread. */
-const RUN_BYTES_MAX = 2 * 1024 * 1024;
+const RUN_BYTES_MAX = 1024 * 1024;
 /** Runs that are read at the same time, on other threads, while the first is used. */
 const AHEAD = 3;
 
