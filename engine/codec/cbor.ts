@@ -1,6 +1,5 @@
 /** The codec of structured values: CBOR in the profile that `README.md` describes. */
-import { createRequire } from "node:module";
-import type { Encoder } from "cbor-x";
+import { Encoder } from "cbor-x";
 import type { Codec } from "../api.ts";
 import { VarveError } from "../errors.ts";
 import { isExtended } from "./profile.ts";
@@ -12,18 +11,8 @@ export const MEDIA_TYPE_CBOR = "application/cbor";
 /** cbor-x makes many short texts sooner than can be done here, but has more to do before it begins. */
 const SHORT_BYTES_MAX = 4 * 1024;
 
-let loaded: Encoder | undefined;
-
-/**
- * Only plain documents, which have no tags, are given to it: what others register in cbor-x can't change a value. It is
- * loaded for the first of them, since that takes a third as long as Node.js does to start.
- */
-function longDocuments(): Encoder {
-  if (loaded) return loaded;
-  const { Encoder } = createRequire(import.meta.url)("cbor-x") as typeof import("cbor-x");
-  loaded = new Encoder({ useRecords: false, variableMapSize: true });
-  return loaded;
-}
+/** Only plain documents, which have no tags, are given to it: what others register in cbor-x can't change a value. */
+const plain = new Encoder({ useRecords: false, variableMapSize: true });
 
 /**
  * The CBOR of `value`, or `UNSUPPORTED_VALUE` naming the place (`value.layers[2].activation is a function`); `path` is what
@@ -59,7 +48,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
 export function decodeValueWithin(memory: Buffer, start: number, end: number): unknown {
   try {
     if (end - start <= SHORT_BYTES_MAX || isExtended(memory, start)) return readDocument(memory, start, end);
-    return longDocuments().decode(memory.subarray(start, end)) as unknown;
+    return plain.decode(memory.subarray(start, end)) as unknown;
   } catch (error) {
     if (error instanceof VarveError) throw error;
     if (isStackOverflow(error)) {
