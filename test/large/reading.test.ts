@@ -81,7 +81,8 @@ test("a stream reads no further ahead than a few chunks", async () => {
   const reader = artifact.stream().getReader();
   await reader.read();
   const read = files.counts.readBytes - before;
-  assert.ok(read < 2 * MIB, `${read} bytes are read for the first piece`);
+  // Three runs of a MiB, and the one that is asked for when the first is used.
+  assert.ok(read < 5 * MIB, `${read} bytes are read for the first piece`);
   await reader.cancel();
 });
 
