@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { VarveError } from "../errors.ts";
 import type { Environment } from "./lmdb.ts";
 import type { LockTimes, Sign } from "./openers.ts";
-import { isGone, ownSign, signOf } from "./openers.ts";
+import { isGone, ownSign, signBytes, signOf } from "./openers.ts";
 
 const LEASE_KEY = Buffer.from("compactor");
 
@@ -60,7 +60,7 @@ export class CompactorLease {
 
   #write(): void {
     const holder: Holder = { ...ownSign(), id: this.#id };
-    this.#parts.rows().put(LEASE_KEY, Buffer.from(JSON.stringify(holder)));
+    this.#parts.rows().put(LEASE_KEY, signBytes(holder));
     this.#beatAt = holder.heartbeat;
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { VarveError } from "../errors.ts";
+import { rowChecksum } from "../log/checksum.ts";
 import { pidNamespace, processStart } from "./boot.ts";
 import type { Environment, EnvironmentRange } from "./lmdb.ts";
 
@@ -60,14 +61,21 @@ export function ownSign(): Sign {
   };
 }
 
+const CHECKSUM_DIGITS = 8;
+
+/** With a checksum before it: LMDB has none, and the number of a namespace with a flipped bit is another namespace. */
+export function signBytes(sign: Sign): Buffer {
+  const json = Buffer.from(JSON.stringify(sign));
+  return Buffer.concat([Buffer.from(checksumText(json)), json]);
+}
+
+const checksumText = (json: Buffer): string => rowChecksum(json).toString(16).padStart(CHECKSUM_DIGITS, "0");
+
 /** A sign that can't be read is nobody's: who is there gives another. */
 export function signOf<T extends Sign>(value: Buffer): T {
-  try {
-    const sign = JSON.parse(value.toString()) as T | null;
-    if (sign !== null && typeof sign === "object") return sign;
-  } catch {
-    // As below.
-  }
+  const json = value.subarray(CHECKSUM_DIGITS);
+  if (value.toString("latin1", 0, CHECKSUM_DIGITS) === checksumText(json))
+    return JSON.parse(json.toString()) as T;
   return { pid: 0, start: "nobody", namespace: pidNamespace(), heartbeat: 0 } as T;
 }
 
@@ -99,7 +107,7 @@ export class Openers {
     if (!this.#own) return;
     const sign = ownSign();
     const opener: Opener = { ...sign, epoch: this.#own.epoch };
-    this.#rows().put(this.#own.key, Buffer.from(JSON.stringify(opener)));
+    this.#rows().put(this.#own.key, signBytes(opener));
     this.#beatAt = sign.heartbeat;
   }
 

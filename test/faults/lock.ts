@@ -3,6 +3,13 @@ import type { Fault } from "./fault.ts";
 /** Of the lock, and the waits for it. */
 export const lockFaults: Fault[] = [
   {
+    name: "a damaged sign of life is believed",
+    file: "engine/index/openers.ts",
+    text: 'value.toString("latin1", 0, CHECKSUM_DIGITS) === checksumText(json)',
+    replacement: "checksumText(json) !== undefined",
+    tests: ["index/lock.test.ts"],
+  },
+  {
     name: "the rows of the lock environment are opened without the gate",
     file: "engine/index/open-lock.ts",
     text: "    this.#gate = new Gate(folder);\n",

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { currentBootId } from "../../engine/index/boot.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { LockEnvironment, lockFolder } from "../../engine/index/lock.ts";
+import { signBytes, signOf } from "../../engine/index/openers.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
 import { lockOf, newLockHome } from "../helpers/lock-homes.ts";
@@ -96,8 +97,7 @@ test("rows of processes that are gone, or whose number another one has now, are 
     { ...own, namespace: 7, pid: 1, heartbeat: Date.now() - 60_000 },
   ];
   environment.transactSync(() => {
-    for (const [i, row] of rows.entries())
-      environment.put(Buffer.from(`opener/${i}`), Buffer.from(JSON.stringify(row)));
+    for (const [i, row] of rows.entries()) environment.put(Buffer.from(`opener/${i}`), signBytes(row));
   });
   const lock = lockOf(home);
   assert.is(lock.others(), 3);
@@ -118,12 +118,24 @@ test("a living process of another PID namespace is refused, and named", async ()
   const home = newLockHome();
   const environment = await rowsOf(home);
   const row = { pid: 42, start: "1", namespace: 7, heartbeat: Date.now() };
-  environment.transactSync(() => environment.put(Buffer.from("opener/x"), Buffer.from(JSON.stringify(row))));
+  environment.transactSync(() => environment.put(Buffer.from("opener/x"), signBytes(row)));
   const lock = lockOf(home);
   const error = await failureWithHint(() => lock.holdSync(() => lock.register(false)), "NOT_SUPPORTED");
   assert.match(error.message, "42");
   lock.holdSync(() => lock.register(true));
   assert.is(lock.others(), 1);
+});
+
+test("a sign with any bit flipped is nobody's, so that it refuses nobody", async () => {
+  const sound = signBytes({ pid: 42, start: "1", namespace: 7, heartbeat: Date.now() });
+  assert.is(signOf(sound).pid, 42);
+  for (let bit = 0; bit < sound.length * 8; bit++) {
+    const flipped = Buffer.from(sound);
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    assert.is(signOf(flipped).pid, 0, `bit ${bit}`);
+  }
+  for (let length = 0; length < sound.length; length++)
+    assert.is(signOf(sound.subarray(0, length)).pid, 0, `${length} bytes`);
 });
 
 test("a lock that was removed or replaced locks nobody out, so whoever holds it stops", async () => {

@@ -78,7 +78,8 @@ export class StoreRun {
       case "names":
         return this.#checkName(call.name);
       case "clock":
-        this.#now = call.now;
+        // A save in parts that is refused may have written some, and no later time is before theirs: the model can't know.
+        this.#now = this.#isExact ? call.now : Math.max(call.now, this.#now);
         return;
       case "stats":
         return this.#checkStats();
