@@ -210,9 +210,9 @@ export function encodeVersionContent(content: VersionContent): Uint8Array {
   return encodeValue(content);
 }
 
-let lastEnvironment: { digest: Uint8Array; encoded: Uint8Array } | undefined;
+let lastEnvironment: { digest: Uint8Array; encoded: Buffer } | undefined;
 
-/** Most saves of a process differ in nothing but the value. */
+/** Most versions that a process saves or lists say nothing but in which environment they were made, and in the same one. */
 function encodedEnvironment(digest: Uint8Array): Uint8Array {
   if (lastEnvironment?.digest !== digest) {
     lastEnvironment = { digest, encoded: Buffer.from(encodeValue({ environment: digest })) };
@@ -220,15 +220,13 @@ function encodedEnvironment(digest: Uint8Array): Uint8Array {
   return lastEnvironment.encoded;
 }
 
-let lastRead: { environment: Uint8Array; encoded: Buffer } | undefined;
-
-/** Those of versions that were made in one environment, and have nothing else to say, share its digest. */
 export function decodeVersionContent(bytes: Buffer): VersionContent {
   if (bytes.length === 0) return {};
-  if (lastRead?.encoded.equals(bytes)) return { environment: lastRead.environment };
+  if (lastEnvironment?.encoded.equals(bytes)) return { environment: lastEnvironment.digest };
   const content = decodeValue(bytes) as VersionContent;
   const { environment, ...rest } = content;
-  if (environment && Object.keys(rest).length === 0) lastRead = { environment, encoded: Buffer.from(bytes) };
+  if (environment && Object.keys(rest).length === 0)
+    lastEnvironment = { digest: environment, encoded: Buffer.from(bytes) };
   return content;
 }
 

@@ -40,9 +40,7 @@ export class BlobReader {
     row.cachedAt = digest ? cache.find(digest) : 0;
     if (row.cachedAt > 0) return cache.use(row.cachedAt, decode);
     const bytes = this.#small(row) ?? this.of(row);
-    if (bytes instanceof Promise) return bytes.then((read) => decode(read, 0, read.length));
-    row.cachedAt = cache.add(digest!, bytes);
-    return row.cachedAt > 0 ? cache.use(row.cachedAt, decode) : decode(bytes, 0, bytes.length);
+    return cache.useNew(digest!, bytes, decode);
   }
 
   /** The bytes of a small blob in a buffer that the next read overwrites, where nothing is in the way. */

@@ -37,9 +37,7 @@ export class ContentReader {
     const known = cache.find(cacheKey);
     if (known > 0) return cache.use(known, decode);
     const bytes = this.#small(key, row) ?? this.of(key, row);
-    if (bytes instanceof Promise) return bytes.then((read) => decode(read, 0, read.length));
-    const added = cache.add(cacheKey, bytes);
-    return added > 0 ? cache.use(added, decode) : decode(bytes, 0, bytes.length);
+    return cache.useNew(cacheKey, bytes, decode);
   }
 
   /** In a buffer that the next read overwrites, where nothing is in the way. */

@@ -9,8 +9,6 @@ import { KEY_BYTES_MAX } from "./log/format.ts";
  */
 export type Key = string | number | Uint8Array | readonly (string | number)[];
 
-/** Longer ones are written sooner by what writes any. */
-const PLAIN_LENGTH_MAX = 128;
 const END = 0x00;
 /** Follows a zero that belongs to the text or bytes themselves. */
 const ESCAPED_ZERO = 0xff;
@@ -23,19 +21,9 @@ export const KEYS_END = APPLICATION_SPACE + 0x50;
 
 /** @throws INVALID_ARGUMENT for what is no key, or too long. */
 export function encodeKey(key: Key): Buffer {
-  if (typeof key === "string" && key.length <= PLAIN_LENGTH_MAX) {
-    const plain = encodePlain(key);
-    if (plain) return plain;
-  }
-  const parts: Uint8Array[] = [];
-  if (Array.isArray(key)) {
-    parts.push(Uint8Array.of(ARRAY));
-    for (const element of key) parts.push(encodeElement(element));
-    parts.push(Uint8Array.of(END));
-  } else {
-    parts.push(encodeElement(key as string | number | Uint8Array));
-  }
-  const bytes = Buffer.concat(parts);
+  const bytes = Array.isArray(key)
+    ? Buffer.concat([Uint8Array.of(ARRAY), ...key.map(encodeElement), Uint8Array.of(END)])
+    : encodeElement(key as string | number | Uint8Array);
   if (bytes.length <= KEY_BYTES_MAX) return bytes;
   throw badKey(
     `has ${bytes.length} bytes when encoded`,
@@ -43,24 +31,11 @@ export function encodeKey(key: Key): Buffer {
   );
 }
 
-/** A string of ASCII, without zeros: most keys are. */
-function encodePlain(text: string): Buffer | undefined {
-  const bytes = Buffer.allocUnsafe(text.length + 2);
-  bytes[0] = STRING;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit === 0 || unit >= 0x80) return undefined;
-    bytes[i + 1] = unit;
-  }
-  bytes[text.length + 1] = END;
-  return bytes;
-}
-
 function encodeElement(element: string | number | Uint8Array): Buffer {
   if (typeof element === "number") return encodeNumber(element);
   if (typeof element === "string") {
     if (!element.isWellFormed()) throw badKey("has a lone surrogate", "use well-formed text, or bytes");
-    return encodeBytes(STRING, Buffer.from(element));
+    return element.includes("\0") ? encodeBytes(STRING, Buffer.from(element)) : encodeText(element);
   }
   if (element instanceof Uint8Array) return encodeBytes(BYTES, element);
   throw badKey(
@@ -77,6 +52,16 @@ function encodeNumber(number: number): Buffer {
   bytes.writeDoubleBE(number === 0 ? 0 : number, 1);
   if (bytes[1]! & 0x80) for (let i = 1; i < 9; i++) bytes[i] = ~bytes[i]!;
   else bytes[1]! |= 0x80;
+  return bytes;
+}
+
+/** As `encodeBytes` of a text without zeros, as most are. */
+function encodeText(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(length + 2);
+  bytes[0] = STRING;
+  bytes.write(text, 1);
+  bytes[length + 1] = END;
   return bytes;
 }
 

@@ -58,6 +58,14 @@ export class ReadCache {
     return use(memory, start, start + readUint32(memory, start - 4));
   }
 
+  /** The same of bytes that are not there yet, and are from now on. */
+  useNew<T>(key: Uint8Array, bytes: Buffer | Promise<Buffer>, use: Use<T>): T | Promise<T> {
+    // Long ones, which are not kept: short ones are read at once.
+    if (bytes instanceof Promise) return bytes.then((read) => use(read, 0, read.length));
+    const position = this.add(key, bytes);
+    return position > 0 ? this.use(position, use) : use(bytes, 0, bytes.length);
+  }
+
   /** Gives the position of the entry; 0 for bytes that are too many. */
   add(key: Uint8Array, bytes: Uint8Array): number {
     const length = HEAD_BYTES + bytes.length;

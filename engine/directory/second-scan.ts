@@ -1,9 +1,8 @@
 import { on } from "node:events";
-import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { VarveErrorCode } from "../errors.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
+import { startThread } from "../maintenance/second-thread.ts";
 import type { PackedEntries } from "./packed.ts";
 import { unpacked } from "./packed.ts";
 import type { Found } from "./scan.ts";
@@ -33,7 +32,6 @@ export interface ScanFailure {
 export const ANSWERS_MAX = 3;
 /** What it makes is mostly gone at once: more room for it would be memory for nothing. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 6 };
-/** Compiled: there is no other thread where the source is run. */
 const PROGRAM = "./second-scan-program.js";
 
 /** Another thread that looks at a folder, and reads its small files, while this one keeps what it found. */
@@ -50,19 +48,12 @@ export class SecondScan {
     this.#answers = answers as AsyncIterableIterator<unknown[]>;
   }
 
-  /** Undefined where there can be none: one processor, code that is not compiled, or that was all put into one file. */
+  /** Undefined where there can be none. */
   static start(task: ScanTask, signal: AbortSignal | undefined): SecondScan | undefined {
-    if (availableParallelism() < 2) return undefined;
     throwIfAborted(signal);
-    try {
-      const program = new URL(PROGRAM, import.meta.url);
-      statSync(program);
-      // What this process preloads, the thread does not want.
-      const options = { execArgv: [], env: {}, resourceLimits: RESOURCE_LIMITS };
-      return new SecondScan(new Worker(program, { workerData: task, ...options }), signal);
-    } catch {
-      return undefined;
-    }
+    const options = { workerData: task, resourceLimits: RESOURCE_LIMITS };
+    const worker = startThread(PROGRAM, import.meta.url, options);
+    return worker && new SecondScan(worker, signal);
   }
 
   /**

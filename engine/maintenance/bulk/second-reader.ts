@@ -1,9 +1,9 @@
-import { statSync } from "node:fs";
-import { availableParallelism } from "node:os";
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import { nodeFileSystem } from "../../log/file.ts";
 import type { LogReader } from "../../log/reader.ts";
 import type { LogIdentity } from "../../log/segment-header.ts";
+import { startThread } from "../second-thread.ts";
 import type { Part, PartOptions, Stretch } from "./part.ts";
 
 /** What the two threads tell each other, in 32-bit numbers of a memory that both have. */
@@ -19,7 +19,6 @@ export interface SecondTask {
   port: MessagePort;
 }
 
-/** Compiled: what translates source while it is loaded would need the thread that waits. */
 const PROGRAM = "./second-program.js";
 /** A thread that has not begun by then, counted from when its part is waited for, will not. */
 const START_MS = 3_000;
@@ -41,19 +40,22 @@ export class SecondReader {
     this.#shared = shared;
   }
 
-  /** Undefined where there can be none: files are not those of the disk, there is one processor, or the code is not compiled. */
+  /** Undefined where there can be none, or the files are not those of the disk. */
   static start(reader: LogReader, stretch: Stretch, options: PartOptions): SecondReader | undefined {
-    if (reader.files !== nodeFileSystem || availableParallelism() < 2) return undefined;
+    if (reader.files !== nodeFileSystem) return undefined;
     const shared = new SharedArrayBuffer(Shared.count * Int32Array.BYTES_PER_ELEMENT);
     const { port1, port2 } = new MessageChannel();
     const { folder, identity } = reader;
     const task: SecondTask = { folder, identity, stretch, options, shared, port: port2 };
-    try {
-      return new SecondReader(begun(task), port1, new Int32Array(shared));
-    } catch {
+    const worker = startThread(PROGRAM, import.meta.url, { workerData: task, transferList: [port2] });
+    if (!worker) {
       port1.close();
       return undefined;
     }
+    // Whoever waits for it sees that it is silent.
+    worker.on("error", () => {});
+    worker.unref();
+    return new SecondReader(worker, port1, new Int32Array(shared));
   }
 
   /** Waits for the part. Undefined when it will not come. */
@@ -83,16 +85,4 @@ export class SecondReader {
     this.#port.close();
     void this.#worker.terminate().catch(() => {});
   }
-}
-
-/** @throws where its program is not there, as when all code was put into one file, or no thread may be begun */
-function begun(task: SecondTask): Worker {
-  const program = new URL(PROGRAM, import.meta.url);
-  statSync(program);
-  // What this process preloads, the thread does not want.
-  const worker = new Worker(program, { workerData: task, transferList: [task.port], execArgv: [], env: {} });
-  // Whoever waits for it sees that it is silent.
-  worker.on("error", () => {});
-  worker.unref();
-  return worker;
 }
