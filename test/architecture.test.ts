@@ -1,14 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { filesUnder, read, root } from "./helpers/sources.ts";
 import "./helpers/whole-suites.ts";
 
 /** The rules of how the code is put together. Each names the files that break it. */
 const test = suite("architecture");
-
-const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Who may import whom, by folder: own files always. What is not here may be imported by nobody, and import nothing. */
 const MAY_IMPORT: Record<string, string[]> = {
@@ -82,18 +80,6 @@ const MDB_THROUGH_FS: Record<string, string> = {
     "asks whether the files may be opened, changes their mode, and makes lock.mdb where there is none",
 };
 
-function filesUnder(folder: string, ending = ".ts"): string[] {
-  if (!existsSync(join(root, folder))) return [];
-  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .map((path) => join(folder, path))
-    .filter(
-      (path) =>
-        path.endsWith(ending) && statSync(join(root, path)).isFile() && !path.includes("node_modules"),
-    )
-    .sort();
-}
-
-const read = (path: string) => readFileSync(join(root, path), "utf8");
 const sources = ["engine", "adapters", "cli", "bench"].flatMap((folder) => filesUnder(folder));
 
 interface Import {
@@ -202,7 +188,9 @@ test("there are no cycles, type imports counted", () => {
 
 test("files have at most 300 lines, but for at most three with a reason", () => {
   assert.ok(Object.keys(LONG_FILES).length <= 3);
-  const long = sources.filter((path) => read(path).trimEnd().split("\n").length > FILE_LINES_MAX);
+  const long = [...sources, ...filesUnder("test")].filter(
+    (path) => read(path).trimEnd().split("\n").length > FILE_LINES_MAX,
+  );
   assert.equal(
     long.filter((path) => !LONG_FILES[path]),
     [],
@@ -285,26 +273,6 @@ test("no folder is named utils or common", () => {
     folders.filter((folder) => /(^|\/)(utils?|common|helpers?\/utils?|misc)(\/|$)/.test(folder)),
     [],
   );
-});
-
-test("every file of tests runs its suites, at its end", () => {
-  const wrong = filesUnder("test", ".test.ts").filter((path) => {
-    const text = read(path).trimEnd();
-    const suites = text.match(/= suite[<(]/g)?.length ?? 0;
-    const runs = text.match(/^\w+\.run\(\);$/gm)?.length ?? 0;
-    return !text.endsWith(".run();") || runs < suites;
-  });
-  assert.equal(wrong, []);
-});
-
-test("the test command has the pattern without which helpers run as suites", () => {
-  const { scripts } = JSON.parse(read("package.json"));
-  assert.match(scripts.test, "'\\.test\\.ts$'");
-});
-
-test("no test leaves `only` behind", () => {
-  const wrong = filesUnder("test", ".test.ts").filter((path) => /^\s*\w+\.only\(/m.test(read(path)));
-  assert.equal(wrong, []);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import type { ArtifactStore } from "../../engine/api.ts";
+import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import type { Random } from "../helpers/random.ts";
 import type { Change, Model, ModelVersion } from "./power-cut-history.ts";
 import type { ValueKey } from "./values.ts";
@@ -10,6 +10,11 @@ export interface DrawnChange {
   call: () => Promise<unknown>;
   /** It is refused where the bytes were compacted away. */
   mayBeGone?: true;
+}
+
+/** Whether a call gave one. */
+export function isArtifact(result: unknown): result is Artifact {
+  return typeof result === "object" && result !== null && "sequence" in result;
 }
 
 const NAMES = ["a", "b", "dir/c"];

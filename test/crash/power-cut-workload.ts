@@ -1,18 +1,17 @@
-import { existsSync } from "node:fs";
-import type { Artifact, ArtifactStore } from "../../engine/api.ts";
+import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
 import type { DrawnChange, Parts } from "./power-cut-changes.ts";
-import { DrawnChanges } from "./power-cut-changes.ts";
-import type { IndexCopy } from "./power-cut-check.ts";
-import { cleanIndexes, observe, TakenStates } from "./power-cut-check.ts";
+import { DrawnChanges, isArtifact } from "./power-cut-changes.ts";
+import type { TakenStates } from "./power-cut-check.ts";
+import { observe } from "./power-cut-check.ts";
 import type { Attempt } from "./power-cut-history.ts";
 import { History } from "./power-cut-history.ts";
+import { Moments } from "./power-cut-moments.ts";
 import { READS } from "./power-cut-reads.ts";
-import { crashStates } from "./power-cut-states.ts";
 import { openOver } from "./power-cut-store.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
-import { FAULTS } from "./simulated-faults.ts";
+import { oneFault } from "./simulated-faults.ts";
 
 export interface WorkloadSettings {
   /** The store's home; it may not exist yet. */
@@ -39,21 +38,17 @@ const TIMES = { look: 5 };
 export class Workload {
   readonly disk: SimulatedDisk;
   readonly history: History;
-  readonly taken = new TakenStates();
-  readonly counts: Record<string, number> = {};
   readonly #settings: WorkloadSettings;
   readonly #random: Random;
   readonly #changes: DrawnChanges;
+  readonly #moments: Moments;
   readonly #hasParts: boolean;
-  #indexes: IndexCopy[] = [];
   #durable!: ArtifactStore;
   #buffered!: ArtifactStore;
   #reader: ArtifactStore | undefined;
   #running = new Set<Promise<void>>();
   #inFault = false;
   #mayHaveCompacted = false;
-  /** What was done, for who looks into a violation. */
-  readonly #trail: string[] = [];
 
   constructor(settings: WorkloadSettings) {
     this.#settings = settings;
@@ -62,11 +57,20 @@ export class Workload {
     this.history = new History(this.#hasParts);
     this.#changes = new DrawnChanges(settings.random, settings.parts, `${settings.home}-files`);
     this.disk = new SimulatedDisk(settings.home);
+    this.#moments = new Moments(this.disk, this.history, settings.random, settings.draws);
     this.disk.hooks = {
-      moment: ({ kind }, phase) => this.#take(`${phase} ${kind}`),
+      moment: ({ kind }, phase) => this.#moments.take(`${phase} ${kind}`),
       delay: () => this.#delay(),
       deceived: () => this.#deceived(),
     };
+  }
+
+  get taken(): TakenStates {
+    return this.#moments.taken;
+  }
+
+  get counts(): Record<string, number> {
+    return this.#moments.counts;
   }
 
   async run(): Promise<void> {
@@ -132,7 +136,7 @@ export class Workload {
   #saveInParts(): void {
     const durable = this.#random.below(3) > 0;
     const store = durable ? this.#durable : this.#buffered;
-    this.#count("saves in parts");
+    this.#moments.count("saves in parts");
     if (this.#random.below(6) === 0) this.#giveUp(store);
     else this.#attempt(durable, this.#changes.saveInParts(store));
   }
@@ -142,7 +146,7 @@ export class Workload {
       if (!(error instanceof VarveError && this.#inFault))
         this.history.violations.push(`a save was given up otherwise: ${(error as Error).stack}`);
     });
-    this.#track(givenUp.then(() => this.#take("given up")));
+    this.#track(givenUp.then(() => this.#moments.take("given up")));
   }
 
   /** Beside whatever is under way. */
@@ -151,23 +155,23 @@ export class Workload {
     const options = this.#random.below(3) === 0 ? { deadShare: 0.3 } : {};
     this.#mayHaveCompacted = true;
     const done = store.compact(options).then(
-      () => this.#count("compactions"),
+      () => this.#moments.count("compactions"),
       (error) => {
         // One compacts at a time.
         if (error instanceof VarveError && (error.code === "CONFLICT" || this.#inFault)) return;
         this.history.violations.push(`a compaction failed: ${(error as Error).stack}`);
       },
     );
-    this.#track(done.then(() => this.#take("compacted")));
+    this.#track(done.then(() => this.#moments.take("compacted")));
   }
 
   #attempt(durable: boolean, { change, call, mayBeGone }: DrawnChange): void {
     const attempt = this.history.attempt(change);
-    this.#count("changes");
+    this.#moments.count("changes");
     const done = call().then(
       (result) => {
         this.history.succeeded(attempt, durable, isArtifact(result) ? result : undefined);
-        this.#take("change done");
+        this.#moments.take("change done");
       },
       (error) => {
         const isGone = mayBeGone && error instanceof VarveError && error.code === "NOT_FOUND";
@@ -183,10 +187,10 @@ export class Workload {
       this.history.violations.push(`a call failed without a fault: ${(error as Error).stack}`);
       return;
     }
-    this.#count(error.outcome ? "failures of unknown outcome" : "failures");
+    this.#moments.count(error.outcome ? "failures of unknown outcome" : "failures");
     if (error.outcome === "unknown") this.history.doubtful();
     else this.history.refused(attempt);
-    this.#take("change failed");
+    this.#moments.take("change failed");
   }
 
   // What is given to readers
@@ -198,21 +202,21 @@ export class Workload {
     const one = live[this.#random.below(live.length)];
     if (!store || !one) return;
     const way = READS[this.#random.below(READS.length)]!;
-    this.#count("reads");
+    this.#moments.count("reads");
     const done = way(store, this.history, one).catch((error) => {
       if (error instanceof VarveError && (error.code === "NOT_FOUND" || this.#inFault)) return;
       this.history.violations.push(`a read failed: ${(error as Error).stack}`);
     });
-    this.#track(done.then(() => this.#take("read done")));
+    this.#track(done.then(() => this.#moments.take("read done")));
   }
 
   // What happens to the store
 
   async #rebuild(): Promise<void> {
     await this.#quiet();
-    this.#count("rebuilds");
+    this.#moments.count("rebuilds");
     await this.#durable.rebuildIndex();
-    this.#take("rebuilt");
+    this.#moments.take("rebuilt");
   }
 
   async #reopen(): Promise<void> {
@@ -224,15 +228,8 @@ export class Workload {
   /** One change with one call to the disk that fails, and what comes of it. */
   async #withFault(): Promise<void> {
     await this.#quiet();
-    const { kind, fault } = FAULTS[this.#random.below(FAULTS.length)]!;
-    // Mostly the first such call; else one that comes when more has been done.
-    let ahead = Math.max(1, this.#random.below(5) - 1);
     this.#inFault = true;
-    this.disk.hooks.fault = (call) => {
-      if (call.kind !== kind || --ahead !== 0) return undefined;
-      this.#count(`faults: ${kind}`);
-      return fault;
-    };
+    this.disk.hooks.fault = oneFault(this.#random, (kind) => this.#moments.count(`faults: ${kind}`));
     if (this.#hasParts && this.#random.below(2) === 0) this.#saveInParts();
     else this.#change();
     if (this.#random.below(2) === 0) this.#read();
@@ -254,7 +251,7 @@ export class Workload {
   async #open(): Promise<void> {
     const { segmentBytesMax } = this.#settings;
     const options = { segmentBytesMax, lockWaitMax: 20_000, checkpointBatchesMin: 6, times: TIMES };
-    this.#count("openings");
+    this.#moments.count("openings");
     this.#durable = await openOver(this.disk, options);
     this.#buffered = await openOver(this.disk, options, false);
     this.#reader =
@@ -265,7 +262,7 @@ export class Workload {
       this.#attempt(true, this.#changes.save(this.#durable));
       await this.#quiet();
     }
-    this.#take("opened");
+    this.#moments.take("opened");
   }
 
   async #close(): Promise<void> {
@@ -275,21 +272,14 @@ export class Workload {
       if (result.status === "rejected" && !this.#inFault)
         this.history.violations.push(`closing failed: ${result.reason}`);
     }
-    this.#noteIndexes();
-    this.#take("closed");
+    this.#moments.noteIndexes();
+    this.#moments.take("closed");
   }
 
   /** Waits until all that was called has returned. */
   async #quiet(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    this.#noteIndexes();
-  }
-
-  #noteIndexes(): void {
-    if (!existsSync(this.disk.home)) return;
-    const known = new Set(this.#indexes.map(({ mark }) => JSON.stringify(mark)));
-    const added = cleanIndexes(this.disk.home).filter(({ mark }) => !known.has(JSON.stringify(mark)));
-    this.#indexes = [...this.#indexes, ...added];
+    this.#moments.noteIndexes();
   }
 
   #track(done: Promise<void>): void {
@@ -301,28 +291,10 @@ export class Workload {
     for (let turns = this.#random.below(4); turns > 0; turns--) await turn();
   }
 
-  #take(moment: string): void {
-    const sequences = this.history.possible.map(({ sequence }) => sequence);
-    this.#trail.push(`${moment} (${sequences.join(" ")})`);
-    this.#count("moments");
-    const nodes = this.history.possible;
-    for (const crash of crashStates(this.disk, this.#random, this.#settings.draws))
-      this.taken.add({ crash, nodes, indexes: this.#indexes, trail: this.#trail, at: this.#trail.length });
-  }
-
   #deceived(): void {
-    this.#count("deceiving syncs");
+    this.#moments.count("deceiving syncs");
     this.history.isDeceived = this.#inFault;
-  }
-
-  #count(what: string): void {
-    if (what !== "moments") this.#trail.push(what);
-    this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-function isArtifact(result: unknown): result is Artifact {
-  return typeof result === "object" && result !== null && "sequence" in result;
-}

@@ -1,7 +1,8 @@
-import type { CallKind, Fault } from "./simulated-calls.ts";
+import type { Random } from "../helpers/random.ts";
+import type { CallKind, Fault, SeamCall } from "./simulated-calls.ts";
 
 /** How a disk fails, or a system that has no more of something. */
-export const FAULTS: { kind: CallKind; fault: Fault }[] = [
+const FAULTS: { kind: CallKind; fault: Fault }[] = [
   { kind: "sync", fault: { code: "EIO" } },
   { kind: "append", fault: { code: "ENOSPC", half: true } },
   { kind: "append", fault: { code: "EIO", half: true } },
@@ -12,3 +13,17 @@ export const FAULTS: { kind: CallKind; fault: Fault }[] = [
   { kind: "size", fault: { code: "EIO" } },
   { kind: "open", fault: { code: "EMFILE" } },
 ];
+
+/** One call fails: mostly the first that can so, else one that comes when more has been done. */
+export function oneFault(
+  random: Random,
+  met: (kind: CallKind) => void,
+): (call: SeamCall) => Fault | undefined {
+  const { kind, fault } = FAULTS[random.below(FAULTS.length)]!;
+  let ahead = Math.max(1, random.below(5) - 1);
+  return (call) => {
+    if (call.kind !== kind || --ahead !== 0) return undefined;
+    met(kind);
+    return fault;
+  };
+}

@@ -12,6 +12,7 @@ import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
 import { indexFaults } from "./index.ts";
 import { largeFaults } from "./large.ts";
+import { largeReadingFaults } from "./large-reading.ts";
 import { leaseFaults } from "./leases.ts";
 import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
@@ -41,6 +42,7 @@ export const faults: Fault[] = [
   ...leaseFaults,
   ...segmentsFaults,
   ...largeFaults,
+  ...largeReadingFaults,
   ...chunkFaults,
   ...benchFaults,
   ...directoryFaults,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Artifact, Batch, Pending, SaveOptions } from "../../engine/api.ts";
 import type { Change, PendingIndex, SaveCall } from "./store-commands.ts";
-import type { ModelRef, ModelVersion } from "./store-model.ts";
+import type { ModelRef, ModelVersion, StoreModel } from "./store-model.ts";
 
 /** What stands between the arbitrary calls and the API: refs as users write them, options, what an artifact shows. */
 
@@ -10,6 +10,28 @@ export function facts(artifact: Artifact) {
   const { inputs, tags, metadata, aliases, deleted } = artifact;
   const what = { ref, name, version, digest, mediaType, size, createdAt, sequence, backend, code };
   return { ...what, inputs, tags, metadata, aliases, deleted };
+}
+
+/** The facts of an artifact as the model has them. @param isExact whether it counts operations as the store does */
+export function versionFacts(model: StoreModel, version: ModelVersion, isExact: boolean) {
+  const { name, digest, mediaType, size, sequence, inputs, deleted, code } = version;
+  return {
+    ref: `${name}:${version.version}`,
+    name,
+    version: version.version,
+    digest,
+    mediaType,
+    size,
+    createdAt: new Date(version.createdAt),
+    sequence: isExact ? sequence : 0,
+    backend: "varve",
+    code: code === undefined || !model.hasCode(version) ? undefined : { sources: [{ text: code }] },
+    inputs,
+    tags: Object.fromEntries(version.tags),
+    metadata: Object.fromEntries(version.metadata),
+    aliases: model.aliasesOf(version),
+    deleted,
+  };
 }
 
 export function queue(batch: Batch, change: Change, pending: Pending[]): void {

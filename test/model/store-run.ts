@@ -14,6 +14,7 @@ import {
   resolved,
   saveOptions,
   text,
+  versionFacts,
 } from "./store-calls.ts";
 import type { Call, Change, PendingIndex, SaveCall } from "./store-commands.ts";
 import { NAMES } from "./store-commands.ts";
@@ -282,24 +283,7 @@ export class StoreRun {
   }
 
   #versionFacts(version: ModelVersion) {
-    const { name, digest, mediaType, size, sequence, inputs, deleted, code } = version;
-    return {
-      ref: `${name}:${version.version}`,
-      name,
-      version: version.version,
-      digest,
-      mediaType,
-      size,
-      createdAt: new Date(version.createdAt),
-      sequence: this.#isExact ? sequence : 0,
-      backend: "varve",
-      code: code === undefined || !this.#model.hasCode(version) ? undefined : { sources: [{ text: code }] },
-      inputs,
-      tags: Object.fromEntries(version.tags),
-      metadata: Object.fromEntries(version.metadata),
-      aliases: this.#model.aliasesOf(version),
-      deleted,
-    };
+    return versionFacts(this.#model, version, this.#isExact);
   }
 }
 
