@@ -16,7 +16,6 @@ import type { Answer, MeasureTask, Memory, Role, RoleTask, SlicesTask, Task } fr
 import type { Part, Situation, Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
-const FILL_ENTRIES = 1_000;
 /** A writer that is to be killed has saved so many before. */
 const WRITTEN_ENTRIES = 2_000;
 /** Numbers of the entries of one writer, of several. */
@@ -34,9 +33,7 @@ async function fill(task: MeasureTask): Promise<void> {
   if (task.workload !== undefined) {
     await workloadOf(task.workload).filling!.run(opened, situationOf({ ...task, first: 0 }, folder));
   } else {
-    const entries = new EntrySource({ seed, bytes });
-    for (let left = filled; left > 0; left -= FILL_ENTRIES)
-      await opened.fill(entries.take(Math.min(left, FILL_ENTRIES)));
+    for (const some of new EntrySource({ seed, bytes }).takeInParts(filled)) await opened.fill(some);
   }
   await opened.close();
 }

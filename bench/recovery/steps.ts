@@ -6,9 +6,6 @@ import { EntrySource, nameOf } from "../../cli/bench/values.ts";
 import { loadLibrary } from "../../cli/library.ts";
 import type { RecoveryTask } from "../task.ts";
 
-/** Saves in flight. */
-const CALLERS = 1_000;
-
 type Store = Awaited<ReturnType<Awaited<ReturnType<typeof loadLibrary>>["openStore"]>>;
 
 async function openPlain(home: string): Promise<Store> {
@@ -17,12 +14,10 @@ async function openPlain(home: string): Promise<Store> {
   return openStore({ home, environment: false });
 }
 
+/** With as many saves in flight as come in a part. */
 async function saveMany(store: Store, { seed, bytes, first, count }: RecoveryTask): Promise<void> {
-  const entries = new EntrySource({ seed, bytes }, { first });
-  for (let left = count; left > 0; left -= CALLERS) {
-    const some = entries.take(Math.min(left, CALLERS));
+  for (const some of new EntrySource({ seed, bytes }, { first }).takeInParts(count))
     await Promise.all(some.map(({ name, value }) => store.save(name, value)));
-  }
 }
 
 async function fill(task: RecoveryTask): Promise<number> {

@@ -41,10 +41,10 @@ function pad(entries: readonly Entry[], bytes: number): void {
 async function fill(store: Store, task: SpaceTask): Promise<void> {
   const { seed, bytes, count } = task;
   const entries = new EntrySource({ seed, bytes: bytes - ROOM_BYTES }, { first: FIRST_RUN });
-  for (let first = 0; first < count; first += CALLERS) {
-    const some = entries.take(Math.min(count - first, CALLERS));
+  let saved = 0;
+  for (const some of entries.takeInParts(count)) {
     pad(some, bytes);
-    await Promise.all(some.map(({ value }, i) => store.save(refOf(first + i).replace(/:\d+$/, ""), value)));
+    await Promise.all(some.map(({ value }) => store.save(refOf(saved++).replace(/:\d+$/, ""), value)));
   }
 }
 

@@ -2,7 +2,6 @@ import { latencyOf } from "../../cli/bench/statistics.ts";
 import { type Workload, withOpen } from "../workload.ts";
 
 const ARTIFACTS_MAX = 20_000;
-const BATCH = 1_000;
 
 export const compact: Workload = {
   name: "compact",
@@ -13,9 +12,7 @@ export const compact: Workload = {
   run: (situation) =>
     withOpen(situation, async (subject) => {
       const count = Math.min(situation.artifacts, ARTIFACTS_MAX);
-      const entries = situation.entries();
-      for (let left = count; left > 0; left -= BATCH) {
-        const some = entries.take(Math.min(left, BATCH));
+      for (const some of situation.entries().takeInParts(count)) {
         await subject.fill(some);
         const names = some.filter((_, at) => at % 2 === 0).map(({ name }) => name);
         await (subject.removeTogether?.(names) ?? Promise.all(names.map((name) => subject.remove!(name))));

@@ -3,16 +3,12 @@ import { randomFrom } from "../../cli/bench/values.ts";
 import { type Filling, type Workload, withOpen } from "../workload.ts";
 
 const TAGS = 100;
-const FILL_ENTRIES = 1_000;
 
 const filling: Filling = {
   name: "tagged",
   async run(subject, { filled, entries }) {
-    const source = entries();
-    for (let left = filled; left > 0; left -= FILL_ENTRIES)
-      await subject.fillTagged!(source.take(Math.min(left, FILL_ENTRIES)), ({ value }) =>
-        String(value.run % TAGS),
-      );
+    for (const some of entries().takeInParts(filled))
+      await subject.fillTagged!(some, ({ value }) => String(value.run % TAGS));
   },
 };
 

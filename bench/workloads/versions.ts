@@ -5,7 +5,6 @@ import { type Filling, type Workload, withOpen } from "../workload.ts";
 
 const VERSIONS_MAX = 10_000;
 const NAME = "model/versions";
-const FILL_ENTRIES = 1_000;
 const REFS = 100_000;
 
 const countOf = (artifacts: number): number => Math.min(VERSIONS_MAX, artifacts);
@@ -13,11 +12,8 @@ const countOf = (artifacts: number): number => Math.min(VERSIONS_MAX, artifacts)
 const filling: Filling = {
   name: "versions",
   async run(subject, { filled, entries }) {
-    const source = entries();
-    for (let left = countOf(filled); left > 0; left -= FILL_ENTRIES)
-      await subject.saveBatch!(
-        source.take(Math.min(left, FILL_ENTRIES)).map(({ value }) => ({ name: NAME, value })),
-      );
+    for (const some of entries().takeInParts(countOf(filled)))
+      await subject.saveBatch!(some.map(({ value }) => ({ name: NAME, value })));
   },
 };
 

@@ -60,6 +60,7 @@ export interface ValueOptions {
 /** Entries are to be used up before so many more are taken: their values are objects that come round. */
 export const POOL_VALUES = 4_000;
 const POOL_VALUES_MIN = 1_000;
+const PART_ENTRIES = 1_000;
 const POOL_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Gives entries under the names `artifact/000000000` and on. Making the values isn't part of what is measured. */
@@ -85,6 +86,11 @@ export class EntrySource {
 
   take(count: number): Entry[] {
     return Array.from({ length: count }, () => this.next());
+  }
+
+  /** So many, some at a time, as a store is filled. */
+  *takeInParts(count: number): Generator<Entry[]> {
+    for (let left = count; left > 0; left -= PART_ENTRIES) yield this.take(Math.min(left, PART_ENTRIES));
   }
 }
 
