@@ -1,11 +1,15 @@
+import { existsSync, unlinkSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
+import type { CompactorLease } from "../../engine/index/lease.ts";
 import { failure } from "../helpers/errors.ts";
 import { systemError } from "../helpers/files.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
+import { lockOf } from "../helpers/lock-homes.ts";
 import { Random } from "../helpers/random.ts";
+import { steppingFiles } from "../helpers/stepping-files.ts";
 import { closeAll, closeStores } from "../helpers/stores.ts";
 import { Expected, fill, logFiles, MomentFiles, openSmall } from "./compact-support.ts";
 
@@ -182,6 +186,24 @@ test("two at once: the second is told who compacts", async () => {
   assert.match(error.message, /this process is compacting/);
   await first;
   await checkGoesOn(home, store, expected, "two");
+});
+
+test("who was silent for so long that another one took over is told that, and not of the files that the other removed", async () => {
+  const { home, expected } = await material("silent");
+  const other = lockOf(home, { silenceMax: 0 });
+  let lease: CompactorLease | undefined;
+  const before = (_: string, path: string) => {
+    if (lease || !path.includes("new-c0c0c0c0") || !existsSync(path)) return;
+    lease = other.holdSync(() => other.takeCompactor());
+    unlinkSync(path);
+  };
+  // The file that was written is opened to be read back.
+  const files = steppingFiles(["open"], { before });
+  const store = await openSmall(home, { files });
+  const error = await failure(store.compact(), "CONFLICT");
+  assert.match(error.message, /another one compacts now/);
+  other.holdSync(() => lease!.release());
+  await checkGoesOn(home, store, expected, "silent");
 });
 
 test.run();

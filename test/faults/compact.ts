@@ -235,4 +235,11 @@ export const compactFaults: Fault[] = [
     replacement: "if (old[slot + 1] === 1) this.#put",
     tests: ["engine/prefix-set.test.ts"],
   },
+  {
+    name: "who lost the lease of compaction is told that the disk failed",
+    file: "engine/maintenance/compact/compact-log.ts",
+    text: "throw await lock.explain(error);",
+    replacement: "throw error;",
+    tests: ["engine/compact-faults.test.ts"],
+  },
 ];

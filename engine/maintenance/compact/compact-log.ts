@@ -38,6 +38,8 @@ export async function compactLog(parts: CompactParts, options: CompactCoreOption
   const lock = await CompactorLock.take(parts);
   try {
     return await new Compaction(parts, lock, options).run();
+  } catch (error) {
+    throw await lock.explain(error);
   } finally {
     await lock.release();
   }

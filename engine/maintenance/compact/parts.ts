@@ -91,13 +91,22 @@ export class CompactorLock {
     });
   }
 
+  /** What a failure between steps is to be called: who lost the lease finds its files removed, and the disk is not to blame. */
+  async explain(error: unknown): Promise<unknown> {
+    if (error instanceof VarveError && error.code !== "IO") return error;
+    const look = () => this.#lease.isOurs();
+    const isOurs = await this.#parts.lock.holdWithin(this.#parts.lockWaitMax, look).catch(() => true);
+    return isOurs ? error : leaseLost(error);
+  }
+
   async release(): Promise<void> {
     await this.#parts.lock.hold(() => this.#lease.release()).catch(() => {});
   }
 }
 
-function leaseLost(): VarveError {
+function leaseLost(cause?: unknown): VarveError {
   return new VarveError("CONFLICT", "this process was silent for so long that another one compacts now", {
+    cause,
     hint: "nothing is lost by it; compact again once that has ended",
   });
 }
