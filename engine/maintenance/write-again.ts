@@ -65,7 +65,7 @@ export function writeAgain(files: FileSystem, folder: string, state: SharedState
     const tail = layout!.end;
     const durableSequence = tail.sequence;
     const settled = { ...state, tail, durableSequence, cutAtTail: false, syncFailed: false };
-    const moved = newest.id !== state.tail.segment && durable.sequence > newest.header.previousSequence;
+    const moved = durable.sequence > cutOf(reader, numbers, state.tail.segment);
     return { state: { ...settled, logEpoch: state.logEpoch + 1 }, from: durable, batches: laid, moved };
   } finally {
     reader.close();
@@ -100,6 +100,16 @@ export function lossOf({ state: { tail }, from }: WrittenAgain, known: number): 
     offset: from.offset,
     message: `after a failed sync the operations ${lost} could not be read back: they are lost; none of them was acknowledged as durable`,
   };
+}
+
+/**
+ * The operation behind which a segment was cut by who began this before; infinite where nobody did. There may have been
+ * several, and each may have known of more that was durable than the one before.
+ */
+function cutOf(reader: LogReader, ids: readonly number[], id: number): number {
+  const next = ids.find((each) => each > id);
+  if (next === undefined) return Number.POSITIVE_INFINITY;
+  return reader.readableSegment(next)?.header.previousSequence ?? Number.NEGATIVE_INFINITY;
 }
 
 function newestReadable(reader: LogReader, numbers: readonly number[]): OpenSegment {

@@ -1,10 +1,14 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { nodeFileSystem } from "../../engine/log/file.ts";
+import { logFolder } from "../../engine/maintenance/home.ts";
+import { writeAgain } from "../../engine/maintenance/write-again.ts";
 import { damageText, segmentsOf } from "../helpers/damage.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { assertWhole, failAll, failHeld, failOnce, healAll, newSeam, turn } from "../helpers/failing-disk.ts";
 import type { WatchedFiles } from "../helpers/files.ts";
 import { gate, systemError } from "../helpers/files.ts";
+import { lockOf } from "../helpers/lock-homes.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
 
 const test = suite("written again");
@@ -166,6 +170,27 @@ test("each step of the procedure may fail: the one at the next opening leaves no
     assert.is((await again.save("a", 2)).version, 2, step);
     await assertWhole(home, again);
   }
+});
+
+test("those who began it and failed may each have known more to be durable: the rows of all that was moved follow", async () => {
+  const { files, home, store } = await newSeam("buffered");
+  const syncing = gate();
+  files.onSync = async () => syncing.opened;
+  for (let i = 0; i < 5; i++) await store.save("a", i);
+  const lock = lockOf(home);
+  const state = lock.state()!;
+  const failing = Object.assign(Object.create(nodeFileSystem), {
+    syncFolder: () => {
+      throw systemError("EIO", "fsync");
+    },
+  });
+  for (const durableSequence of [2, 4])
+    await failure(() => writeAgain(failing, logFolder(home), { ...state, durableSequence }, 0), "IO");
+  lock.holdSync(() => lock.setState({ ...state, durableSequence: 4, syncFailed: true }));
+  files.onSync = undefined;
+  syncing.open();
+  assert.is((await store.save("a", 5)).version, 5);
+  await assertWhole(home, store);
 });
 
 test("a batch that can't be read back ends the log: it is rejected and reported, and its version given again", async () => {
