@@ -44,19 +44,30 @@ export class CallGuard {
     } catch (error) {
       first = Promise.reject(error);
     }
-    if (first instanceof Promise) return this.#finish(first, action, repeatable);
+    if (first instanceof Promise)
+      return repeatable ? this.#repeat(first, action) : first.then(this.#done, this.#failed);
     this.#leave();
     return Promise.resolve(first);
   }
 
-  async #finish<T>(first: Promise<T>, action: () => T | Promise<T>, repeatable: boolean): Promise<T> {
+  readonly #done = <T>(result: T): T => {
+    this.#leave();
+    return result;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#leave();
+    throw isRetired(error) ? gone(error, false) : error;
+  };
+
+  async #repeat<T>(first: Promise<T>, action: () => T | Promise<T>): Promise<T> {
     try {
       for (let tries = 0; ; tries++) {
         try {
           return await (tries === 0 ? first : action());
         } catch (error) {
-          if (isRetired(error) && !(repeatable && tries < RETIRED_MAX)) throw gone(error, repeatable);
-          if (!isRetired(error) && !(repeatable && (await this.#isHealed(error, tries)))) throw error;
+          if (isRetired(error) && tries >= RETIRED_MAX) throw gone(error, true);
+          if (!isRetired(error) && !(await this.#isHealed(error, tries))) throw error;
         }
       }
     } finally {

@@ -220,8 +220,9 @@ export class Committer {
     const now = this.#end.now();
     const { catalog, reader, salt, families } = this.#end;
     const parts = { catalog, reader, salt, families, layout };
+    const transaction = new Transaction(parts, now);
     for (const item of items) {
-      const ran = this.#runItem(item, new Transaction(parts, now), layout);
+      const ran = this.#runItem(item, transaction, layout);
       if ("undone" in ran) {
         item.isRejected = true;
         item.reject(ran.undone);
@@ -242,7 +243,7 @@ export class Committer {
     transaction: Transaction,
     layout: GroupLayout,
   ): { result: unknown } | { undone: unknown } {
-    layout.beginBatch();
+    transaction.begin();
     if (item.work.undoable) this.#end.catalog.mark();
     try {
       if (!item.work.reserve) this.#end.space.checkReserve(item.work.bytes);

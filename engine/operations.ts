@@ -62,7 +62,8 @@ export interface FoundVersion {
 
 export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
   const { name, value } = plan;
-  const newest = transaction.firstOf(name, () => versionsRange(name), versionKey(name, 0));
+  const oldestKey = versionKey(name, 0);
+  const newest = transaction.firstOf(name, () => versionsRange(name), oldestKey);
   const version = (newest ? parseVersionKey(newest.key).version + 1 : 0) + lostVersions(transaction, newest);
   if (version > VERSION_MAX)
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
@@ -70,14 +71,16 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   const inputs = plan.inputs.map((input) => resolveInput(transaction, input()));
   const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
   if (plan.environment) putEnvironment(transaction, plan.environment);
-  putEdges(transaction, inputs, { name, version });
+  if (inputs.length > 0) putEdges(transaction, inputs, { name, version });
   putPart(transaction, value);
   if (plan.code) transaction.putBlob(plan.code);
-  const references = [value.digest, plan.code?.digest, plan.stamps].filter((digest) => digest !== undefined);
+  const references = [value.digest];
+  if (plan.code) references.push(plan.code.digest);
+  if (plan.stamps) references.push(plan.stamps);
   const payload = preparePayload(references, encodeVersionContent(content), plan.salt);
   const state = { deleted: false, rewritten: false, chunked: plan.isChunked };
   const options = { tag: versionTag(plan.mediaType, state), isNew: true };
-  const row = transaction.put(versionKey(name, version), payload, options);
+  const row = transaction.put(version === 0 ? oldestKey : versionKey(name, version), payload, options);
   return { name, version, row, content };
 }
 

@@ -4,6 +4,7 @@ import type {
   ArtifactStore,
   Batch,
   CallOptions,
+  Code,
   DeleteOptions,
   DeleteReport,
   LineageGraph,
@@ -85,7 +86,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   }
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
-    return this.calls.run(options, async () => {
+    return this.calls.run(options, () => {
       const taken = takeOptions(name, options, refNow);
       if (isByteSource(value)) return this.#saveLarge(name, takeSource(value, options), taken, options);
       const encoded = takeValue(this.#codecs, value, options);
@@ -112,19 +113,27 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     });
   }
 
+  #saveSmall(name: string, value: TakenValue<Uint8Array>, taken: TakenOptions): Promise<Artifact> {
+    const { code } = taken;
+    if (!(code instanceof Promise)) return this.#commitSmall(name, value, taken, code);
+    return code.then((read) => this.#commitSmall(name, value, taken, read));
+  }
+
   /** The write path behind the codec: digest and checksum here, the rest in one batch under the lock. */
-  async #saveSmall(
+  #commitSmall(
     name: string,
     { from, mediaType }: TakenValue<Uint8Array>,
     taken: TakenOptions,
+    code: Code | undefined,
   ): Promise<Artifact> {
-    const code = taken.code instanceof Promise ? await taken.code : taken.code;
     const environment = this.#environment?.prepared();
     const value = { part: this.core.prepareBlob(from), mediaType };
     const plan = planSave(this.core, name, value, taken, code, environment);
-    const saved = await this.#write(from.length, (transaction) => saveVersion(transaction, plan));
-    if (environment) environment.stored = true;
-    return this.#versions.saved(saved, code);
+    const committed = this.#write(from.length, (transaction) => saveVersion(transaction, plan));
+    return committed.then((saved) => {
+      if (environment) environment.stored = true;
+      return this.#versions.saved(saved, code);
+    });
   }
 
   /** The same in many batches, while the value is still read. */

@@ -40,8 +40,15 @@ export const CHECKED_BLOB_BYTES_MAX = 64 * 1024;
 const NOTHING = new Uint8Array();
 
 export function preparePayload(references: Buffer[], content: Uint8Array, salt: bigint): PreparedPayload {
-  const payload = references.length === 0 ? asBuffer(content) : Buffer.concat([...references, content]);
+  const payload = references.length === 0 ? asBuffer(content) : joined(references, content);
   return { references, payload, salt, checksum: checksum(payload, salt) };
+}
+
+function joined(references: readonly Buffer[], content: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(references.length * DIGEST_BYTES + content.length);
+  for (let i = 0; i < references.length; i++) bytes.set(references[i]!, i * DIGEST_BYTES);
+  bytes.set(content, references.length * DIGEST_BYTES);
+  return bytes;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -49,8 +56,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /**
- * One batch in the making, under the lock: reads see everything before it and what it did itself. Nothing it does is
- * visible elsewhere before the whole group commits.
+ * One batch in the making after another, under the lock: reads see everything before it and what it did itself. Nothing it
+ * does is visible elsewhere before the whole group commits.
  */
 export class Transaction {
   readonly #catalog: Catalog;
@@ -58,10 +65,11 @@ export class Transaction {
   readonly #reader: LogReader;
   readonly #salt: bigint;
   readonly #families: Families;
-  /** The sequence number that this batch gets if it writes anything. */
-  readonly sequence: number;
-  /** Milliseconds since 1970; never before that of an earlier batch. */
-  readonly time: number;
+  /** By the offset of their record: those of this group that no row keeps, which are not in the file yet. */
+  readonly #contents = new Map<number, Buffer>();
+  readonly #now: number;
+  #sequence = 0;
+  #time = 0;
 
   constructor(
     parts: { catalog: Catalog; layout: GroupLayout; reader: LogReader; salt: bigint; families: Families },
@@ -72,8 +80,25 @@ export class Transaction {
     this.#reader = parts.reader;
     this.#salt = parts.salt;
     this.#families = parts.families;
-    this.sequence = parts.layout.end.sequence + 1;
-    this.time = Math.max(now, parts.layout.end.time);
+    this.#now = now;
+  }
+
+  /** The next batch, behind those of the layout. */
+  begin(): void {
+    const { end } = this.#layout;
+    this.#sequence = end.sequence + 1;
+    this.#time = Math.max(this.#now, end.time);
+    this.#layout.beginBatch();
+  }
+
+  /** The sequence number that this batch gets if it writes anything. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Milliseconds since 1970; never before that of an earlier batch. */
+  get time(): number {
+    return this.#time;
   }
 
   /** The newest operation once this batch is committed: a batch that has written nothing takes no sequence number. */
@@ -115,8 +140,8 @@ export class Transaction {
   /** The content behind a row's references. */
   content(key: Uint8Array, row: Row): Buffer {
     if (row.inline) return row.inline;
-    const pending = this.#isInThisGroup(row.place) && this.#layout.payloads.get(row.place.offset);
-    if (pending) return asBuffer(pending).subarray(row.references.length * DIGEST_BYTES);
+    const pending = this.#isInThisGroup(row.place) && this.#contents.get(row.place.offset);
+    if (pending) return pending;
     return this.#reader
       .readSync(row.place, RecordKind.put, key)
       .subarray(row.references.length * DIGEST_BYTES);
@@ -195,6 +220,7 @@ export class Transaction {
     const content = kind === RecordKind.put ? payload.subarray(references.length * DIGEST_BYTES) : undefined;
     const change = { kind, key, tag, weak: (flags & FLAG_WEAK) !== 0, references, place, content };
     const row = this.#catalog.apply(change, this.sequence, this.time, isNew);
+    if (row && !row.inline) this.#contents.set(place.offset, content!);
     if (kind !== RecordKind.blob) this.#families.wrote(key, row);
     return row;
   }

@@ -238,18 +238,14 @@ export class Versions {
   }
 
   /** The artifact of a version that was new when this process wrote it. */
-  async saved({ name, version, row, content }: FoundVersion, code: Code | undefined): Promise<Artifact> {
-    const environment = content.environment ? await this.environmentOf(content) : {};
-    const parts = {
-      name,
-      version,
-      row,
-      content,
-      aliases: [],
-      code: code && structuredClone(code),
-      environment,
+  saved({ name, version, row, content }: FoundVersion, code: Code | undefined): Artifact | Promise<Artifact> {
+    const made = (environment: Environment): Artifact => {
+      const own = { aliases: [], code: code && structuredClone(code), environment };
+      return new StoredArtifact({ name, version, row, placeOf: undefined, content, ...own }, this.#values);
     };
-    return new StoredArtifact(parts, this.#values);
+    if (!content.environment) return made({});
+    const environment = this.environmentOf(content);
+    return environment instanceof Promise ? environment.then(made) : made(environment);
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */

@@ -1,3 +1,4 @@
+import { DIGEST_BYTES } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
 import { samePlace } from "./change.ts";
 import type { Environment, EnvironmentSnapshot } from "./lmdb.ts";
@@ -16,6 +17,8 @@ export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
 export class BlobRows {
   readonly #environment: Environment;
   readonly #writer = new BlobRowWriter();
+  /** Of whatever blob is asked for or written next. */
+  readonly #key = Buffer.alloc(1 + DIGEST_BYTES, BLOB_SPACE);
   #pending: PendingBlobs | undefined;
   /** What takes the changes back, while somebody wants that noted. */
   undo: (() => void)[] | undefined;
@@ -31,8 +34,9 @@ export class BlobRows {
 
   /** Puts what the transaction has changed. */
   put(): void {
-    for (const { digest, row } of this.#pending!.changes()) {
-      const key = blobKey(digest);
+    const key = this.#key;
+    for (const { name, row } of this.#pending!.changed()) {
+      key.write(name, 1, "latin1");
       if (!row) this.#environment.remove(key);
       else this.#environment.put(key, this.#writer.write(row.place, row.referenceCount, row.condemned));
     }
@@ -111,7 +115,8 @@ export class BlobRows {
   }
 
   #stored(digest: Buffer): BlobRow | undefined {
-    const bytes = this.#environment.getFast(blobKey(digest));
+    this.#key.set(digest, 1);
+    const bytes = this.#environment.getFast(this.#key);
     return bytes && decodeBlobRow(bytes);
   }
 }

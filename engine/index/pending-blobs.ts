@@ -42,10 +42,9 @@ export class PendingBlobs {
   }
 
   /** In order of digests: rows that go into the same page are then put one after the other. */
-  *changes(): Generator<{ digest: Buffer; row: BlobRow | undefined }> {
+  changed(): PendingBlob[] {
     const changed = [...this.#byDigest.values()].filter((each) => each.changed);
-    changed.sort((a, b) => a.rank - b.rank);
-    for (const { name, row } of changed) yield { digest: Buffer.from(name, "latin1"), row };
+    return changed.sort((a, b) => a.rank - b.rank);
   }
 }
 

@@ -67,10 +67,16 @@ export function isPlaced({ place }: BlobRow): boolean {
   return place.segment !== 0;
 }
 
+/** Most rows are written here, since LMDB copies them: to make a buffer for each takes longer than to fill it. */
+const rowBytes = Buffer.alloc(1024);
+/** By length. */
+const rowViews: Buffer[] = [];
+
+/** Valid until the next one. */
 export function encodeRow(row: Row): Buffer {
   const { references, inline } = row;
   const most = ROW_HEAD_BYTES_MAX + references.length * DIGEST_BYTES + (inline?.length ?? 0);
-  const bytes = Buffer.allocUnsafe(most);
+  const bytes = most <= rowBytes.length ? rowBytes : Buffer.allocUnsafe(most);
   let at = writeRowHead(bytes, 0, row, references.length, inline !== undefined);
   for (const digest of references) {
     bytes.set(digest, at);
@@ -80,7 +86,10 @@ export function encodeRow(row: Row): Buffer {
     bytes.set(inline, at);
     at += inline.length;
   }
-  return bytes.subarray(0, sealRow(bytes, 0, at));
+  sealRow(bytes, 0, at);
+  if (bytes !== rowBytes) return bytes.subarray(0, at);
+  rowViews[at] ??= bytes.subarray(0, at);
+  return rowViews[at]!;
 }
 
 /** The row from `start` to `end` is complete but for its checksum. */

@@ -181,15 +181,15 @@ export function writeBatchHeader(
   header: Omit<BatchHeader, "chain">,
   salt: bigint,
 ): bigint {
-  into.writeUInt32LE(BATCH_MAGIC, at);
-  into.writeUInt32LE(header.count, at + 4);
+  writeUint32(into, BATCH_MAGIC, at);
+  writeUint32(into, header.count, at + 4);
   writeUint53(into, header.sequence, at + 8);
   writeUint53(into, header.time, at + 16);
   writeUint53(into, header.length, at + 24);
   writeUint64(into, header.previousChain, at + 32);
   writeUint53(into, header.durableSequence, at + 40);
   writeUint64(into, header.recordsChecksum, at + 48);
-  const chain = checksum(into.subarray(at, at + 56), salt);
+  const chain = checksumWithin(into, at, at + 56, salt);
   writeUint64(into, chain, at + 56);
   return chain;
 }
@@ -235,7 +235,7 @@ export function writeRecordHeader(into: Buffer, at: number, record: RecordToWrit
   into[at + 9] = record.flags;
   into[at + 10] = record.tag;
   into[at + 11] = record.referenceCount;
-  into.writeUInt32LE(keyLength, at + 12);
+  writeUint32(into, keyLength, at + 12);
   writeUint53(into, record.payload.length, at + 16);
   return sealRecordHeader(into, at, keyLength, record.payloadChecksum, salt);
 }
@@ -249,7 +249,7 @@ export function sealRecordHeader(
   salt: bigint,
 ): bigint {
   writeUint64(into, payloadChecksum, at + 24);
-  const sum = checksum(into.subarray(at + 8, at + RECORD_HEADER_BYTES + keyLength), salt);
+  const sum = checksumWithin(into, at + 8, at + RECORD_HEADER_BYTES + keyLength, salt);
   writeUint64(into, sum, at);
   return sum;
 }

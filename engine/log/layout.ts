@@ -1,10 +1,9 @@
-import { checksum } from "./checksum.ts";
+import { checksumWithin } from "./checksum.ts";
 import type { RecordToWrite } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
   BATCH_HEADER_BYTES,
   RECORD_HEADER_BYTES,
-  RecordKind,
   recordBytes,
   writeBatchHeader,
   writeRecordHeader,
@@ -44,8 +43,6 @@ export class GroupLayout {
 
   /** Where the group begins. */
   readonly start: LogPosition;
-  /** Payloads of puts by offset: what is not in the file yet can be read here. */
-  readonly payloads = new Map<number, Uint8Array>();
 
   constructor(start: LogPosition, salt: bigint, durableSequence: number) {
     this.start = start;
@@ -105,7 +102,6 @@ export class GroupLayout {
       this.#pieces.push(payload, PADDING.subarray(0, padding));
     }
     this.#offset += total;
-    if (record.kind === RecordKind.put) this.payloads.set(place, payload);
     return place;
   }
 
@@ -120,7 +116,7 @@ export class GroupLayout {
       length: this.#offset - mark.offset - BATCH_HEADER_BYTES,
       previousChain: this.#end.chain,
       durableSequence: this.#durableSequence,
-      recordsChecksum: checksum(this.#recordChecksums.subarray(0, this.#count * 8), this.#salt),
+      recordsChecksum: checksumWithin(this.#recordChecksums, 0, this.#count * 8, this.#salt),
     };
     const chain = writeBatchHeader(mark.buffer, mark.used, header, this.#salt);
     this.#end = { segment: this.#end.segment, offset: this.#offset, sequence, time, chain };

@@ -75,7 +75,7 @@ export const commitFaults: Fault[] = [
   {
     name: "versions are counted from the live ones only",
     file: "engine/operations.ts",
-    text: "const newest = transaction.firstOf(name, () => versionsRange(name), versionKey(name, 0));",
+    text: "const newest = transaction.firstOf(name, () => versionsRange(name), oldestKey);",
     replacement: "const newest = latestVersion(transaction, name);",
     tests: ["store/delete.test.ts"],
   },
@@ -117,8 +117,8 @@ export const commitFaults: Fault[] = [
   {
     name: "times follow the clock",
     file: "engine/transaction.ts",
-    text: "this.time = Math.max(now, parts.layout.end.time);",
-    replacement: "this.time = now;",
+    text: "this.#time = Math.max(this.#now, end.time);",
+    replacement: "this.#time = this.#now;",
     tests: ["crash/many.test.ts"],
   },
   {
@@ -141,5 +141,12 @@ export const commitFaults: Fault[] = [
     text: "this.#view.raiseDurable(this.#source.sharedState().durableSequence);",
     replacement: "this.refresh();",
     tests: ["engine/replaced-index.test.ts"],
+  },
+  {
+    name: "a long content is looked for in the file before it is there",
+    file: "engine/transaction.ts",
+    text: "    if (row && !row.inline) this.#contents.set(place.offset, content!);\n",
+    replacement: "",
+    tests: ["store/save-options.test.ts"],
   },
 ];

@@ -26,7 +26,7 @@ export const indexFaults: Fault[] = [
   {
     name: "damage in the index is left to the caller",
     file: "engine/call-guard.ts",
-    text: "if (!isRetired(error) && !(repeatable && (await this.#isHealed(error, tries)))) throw error;",
+    text: "if (!isRetired(error) && !(await this.#isHealed(error, tries))) throw error;",
     replacement: "if (!isRetired(error)) throw error;",
     tests: ["engine/heal.test.ts"],
   },

@@ -138,14 +138,14 @@ export const leaseFaults: Fault[] = [
   {
     name: "a call whose record was moved and changed is not begun again",
     file: "engine/call-guard.ts",
-    text: "if (isRetired(error) && !(repeatable && tries < RETIRED_MAX))",
+    text: "if (isRetired(error) && tries >= RETIRED_MAX)",
     replacement: "if (isRetired(error))",
     tests: ["engine/call-guard.test.ts"],
   },
   {
     name: "a state of before that is gone is called damage",
     file: "engine/call-guard.ts",
-    text: "throw gone(error, repeatable);",
+    text: "throw isRetired(error) ? gone(error, false) : error;",
     replacement: "throw error;",
     tests: ["engine/call-guard.test.ts"],
   },

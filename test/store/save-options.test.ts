@@ -135,6 +135,16 @@ test("a codec of the user keeps class instances under its media type", async () 
   assert.is(Buffer.from(await without.load<Uint8Array>("point")).toString(), '{"x":1,"y":2}');
 });
 
+test("long metadata is there for who annotates the version in the same turn", async () => {
+  const store = await newStore();
+  const text = "m".repeat(1_000);
+  const [, annotated] = await Promise.all([
+    store.save("x", 1, { metadata: { text } }),
+    store.annotate("x:0", { tags: { stage: "dev" } }),
+  ]);
+  assert.equal([annotated.metadata, annotated.tags], [{ text }, { stage: "dev" }]);
+});
+
 test("times never go back within the log, whatever the clock does", async () => {
   let now = 5000;
   const store = await newStore({ clock: () => new Date(now) });
