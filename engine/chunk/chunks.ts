@@ -3,12 +3,12 @@ import { types } from "node:util";
 import { contentDigest } from "../blob/digest.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
 import { nextCut } from "./cutter.ts";
+import type { Slab } from "./slab.ts";
+import { SLAB_BYTES, Slabs } from "./slab.ts";
 import { type ByteSource, type FileSource, type Pieces, piecesOf } from "./source.ts";
 
 /** A value of at most this size is one chunk, however it came: it is kept whole. Part of the format, as the cuts are. */
 export const WHOLE_BYTES_MAX = 1024 * 1024;
-/** Pieces are gathered in memory of this size: more than a whole value, so it tells one from the beginning of a longer one. */
-export const SLAB_BYTES = 2 * 1024 * 1024;
 /** For so long the event loop waits for cuts and hashes. */
 const TURN_MILLISECONDS = 3;
 
@@ -20,10 +20,12 @@ export interface Seal {
 
 export interface Chunk {
   /**
-   * Nothing writes to them any more, unless the value was given as bytes in memory: then they are a view of that memory,
-   * and whoever keeps them makes sure that they are still those of the digest.
+   * Nothing writes to them before `release`, unless the value was given as bytes in memory: then they are a view of that
+   * memory, and whoever keeps them makes sure that they are still those of the digest.
    */
   bytes: Uint8Array;
+  /** Their memory may be used for others: to be called once, by who has done with them, or never. */
+  release?: (() => void) | undefined;
   /** Their SHA-256. */
   digest: Buffer;
   /** Where in the value they begin. */
@@ -114,7 +116,7 @@ export class Chunks implements AsyncIterable<Chunk> {
     for (let from = 0; from < length; ) {
       if (bytes.length !== length) throw takenAway();
       const end = nextCut(bytes, from, length, true)!;
-      yield this.#take(bytes, from, end);
+      yield this.#take(bytes.subarray(from, end));
       from = end;
       await this.#breathe();
     }
@@ -123,33 +125,39 @@ export class Chunks implements AsyncIterable<Chunk> {
 
   /** Leaving the loop early closes the source. */
   async *#ofPieces(pieces: Pieces): AsyncGenerator<Chunk, void> {
-    let slab = newSlab();
+    const slabs = new Slabs();
+    let slab = slabs.take();
     let filled = 0;
     for await (const piece of pieces) {
       for (let at = 0; at < piece.length; ) {
         const part = piece.subarray(at, at + SLAB_BYTES - filled);
-        slab.set(part, filled);
+        slab.bytes.set(part, filled);
         filled += part.length;
         at += part.length;
         if (filled < SLAB_BYTES) continue;
         const from = yield* this.#cut(slab, filled, false);
-        slab = movedToNew(slab, from);
+        // What has no end yet is less than the longest chunk.
+        const next = slabs.take();
+        next.bytes.set(slab.bytes.subarray(from));
+        slab.release();
+        slab = next;
         filled -= from;
       }
     }
     if (!pieces.hasEnded) throw closed();
-    if (this.#count === 0 && filled <= WHOLE_BYTES_MAX) return yield this.#takeWhole(slab.slice(0, filled));
+    if (this.#count === 0 && filled <= WHOLE_BYTES_MAX)
+      return yield this.#takeWhole(slab.bytes.slice(0, filled));
     yield* this.#cut(slab, filled, true);
     this.#digest = this.#whole.digest();
   }
 
   /** Gives where the chunk begins that has no end yet. */
-  async *#cut(slab: Uint8Array, end: number, isLast: boolean): AsyncGenerator<Chunk, number> {
+  async *#cut(slab: Slab, end: number, isLast: boolean): AsyncGenerator<Chunk, number> {
     let from = 0;
     while (from < end) {
-      const cut = nextCut(slab, from, end, isLast);
+      const cut = nextCut(slab.bytes, from, end, isLast);
       if (cut === undefined) break;
-      yield this.#take(slab, from, cut);
+      yield this.#take(slab.hold(from, cut), slab.release);
       from = cut;
       await this.#breathe();
     }
@@ -157,10 +165,10 @@ export class Chunks implements AsyncIterable<Chunk> {
   }
 
   /** Chunk and whole are hashed without a pause between them: whatever happens to the bytes, the one is made of the others. */
-  #take(from: Uint8Array, start: number, end: number): Chunk {
-    const bytes = from.subarray(start, end);
+  #take(bytes: Uint8Array, release?: () => void): Chunk {
     const chunk = {
       bytes,
+      release,
       digest: contentDigest(bytes),
       offset: this.#size,
       seal: this.#options.seal?.(bytes),
@@ -197,18 +205,6 @@ function viewOf(bytes: Uint8Array): Uint8Array {
   } catch {
     throw takenAway();
   }
-}
-
-function newSlab(): Uint8Array {
-  const { buffer } = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  return new Uint8Array(buffer);
-}
-
-/** The old slab belongs to the chunks that were cut from it. What has no end yet is less than the longest chunk. */
-function movedToNew(slab: Uint8Array, from: number): Uint8Array {
-  const next = newSlab();
-  next.set(slab.subarray(from));
-  return next;
 }
 
 /** What was read of it so far must not pass for all of it. */

@@ -17,6 +17,8 @@ export interface Part {
   seal?: Seal | undefined;
   /** The store has it, but it can't be read there. */
   isDamaged?: boolean;
+  /** To be called once the store has them: see `Chunk`. */
+  release?: (() => void) | undefined;
 }
 
 /** A part, with its checksum taken. */
@@ -34,10 +36,11 @@ export function sealWith(core: EngineCore): (bytes: Uint8Array) => Seal {
   };
 }
 
-export function preparePart(core: EngineCore, { digest, bytes, references, seal }: Part): PreparedPart {
+export function preparePart(core: EngineCore, part: Part): PreparedPart {
+  const { digest, bytes, references, seal, release } = part;
   const salt = seal ? seal.salt : core.salt;
   const sum = seal ? seal.checksum : checksum(bytes, salt);
-  return { digest, bytes, references, seal, isDamaged: false, salt, checksum: sum };
+  return { digest, bytes, references, seal, isDamaged: false, release, salt, checksum: sum };
 }
 
 /** "stored": the store has it, whole and with all that it names, so that it need not be written. */

@@ -64,6 +64,7 @@ export class PinnedWriter {
     const state = await stateOf(this.#core, part);
     if (this.#met && state === "stored") {
       note(this.#met, part.digest, part.references !== undefined);
+      part.release?.();
       return;
     }
     await this.#pinMet();
@@ -183,6 +184,9 @@ export class PinnedWriter {
         // So that the disk is busy all the time, and memory does not fill with what it has not got yet.
         durable: this.#settings.durable,
         undoable: true,
+      })
+      .then(() => {
+        for (const each of group) each.release?.();
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };

@@ -23,8 +23,8 @@ export async function storeChunks(
   put: (part: Part) => Promise<void> | void,
 ): Promise<StoredBytes> {
   const lists = new ListBuilder();
-  const putChunk = async ({ digest, bytes, seal }: Chunk) => {
-    await put({ digest, bytes, seal });
+  const putChunk = async ({ digest, bytes, seal, release }: Chunk) => {
+    await put({ digest, bytes, seal, release });
     for (const list of lists.add(digest, bytes.length)) await put(partOf(list));
   };
   let only: Chunk | undefined;

@@ -54,9 +54,30 @@ export const chunkFaults: Fault[] = [
   {
     name: "the memory of chunks is written again",
     file: "engine/chunk/chunks.ts",
-    text: "  const next = newSlab();",
-    replacement: "  const next = slab;",
+    text: "const next = slabs.take();",
+    replacement: "const next = slab;",
     tests: ["chunk/chunks.test.ts"],
+  },
+  {
+    name: "memory is used again while chunks of it are needed",
+    file: "engine/chunk/slab.ts",
+    text: "    if (this.#users > 0) return;\n",
+    replacement: "",
+    tests: ["chunk/slab.test.ts"],
+  },
+  {
+    name: "memory of chunks that were given back is never used again",
+    file: "engine/chunk/slab.ts",
+    text: "return this.#free.pop() ?? new Slab",
+    replacement: "return new Slab",
+    tests: ["chunk/slab.test.ts"],
+  },
+  {
+    name: "chunks are given back before they are written",
+    file: "engine/large/pinned-writer.ts",
+    text: "    this.#group.push(part);\n",
+    replacement: "    this.#group.push(part);\n    part.release?.();\n",
+    tests: ["large/values.test.ts"],
   },
   {
     name: "cuts and hashes keep everybody waiting",

@@ -65,6 +65,22 @@ for (const [way, save] of Object.entries(WAYS)) {
   });
 }
 
+test("a long source, whose memory is used again and again, is what it was, where some of it was there already too", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home, BUFFERED);
+  const bytes = noise(random, 30 * MIB);
+  await store.save("a", Readable.from(pieces(bytes, random)));
+  const changed = Buffer.concat([
+    bytes.subarray(0, 13 * MIB),
+    noise(random, 9 * MIB),
+    bytes.subarray(14 * MIB),
+  ]);
+  await store.save("b", Readable.from(pieces(changed, random)));
+  same(await store.load<Uint8Array>("a"), bytes);
+  same(await store.load<Uint8Array>("b"), changed);
+  assert.equal((await store.verify({ full: true })).problems, []);
+});
+
 test("equal bytes share what is stored, whatever way they come", async () => {
   const store = await newStore(BUFFERED);
   const bytes = noise(random);
