@@ -11,8 +11,8 @@ import {
 } from "./format.ts";
 import type { LogPosition } from "./segment.ts";
 
-/** Payloads from this size on are handed to the file as they are, not copied into the group's buffer. */
-const COPIED_PAYLOAD_BYTES_MAX = 64 * 1024;
+/** Longer payloads are handed to the file as they are, not copied into the group's buffer. */
+const COPIED_PAYLOAD_BYTES_MAX = 16 * 1024;
 const BUFFER_BYTES = 256 * 1024;
 /** Most groups are a save or two: to make a large buffer for each takes longer than all else that is done in memory. */
 const FIRST_BUFFER_BYTES = 16 * 1024;
@@ -99,7 +99,8 @@ export class GroupLayout {
       this.#used = at + total;
     } else {
       this.#flush();
-      this.#pieces.push(payload, PADDING.subarray(0, padding));
+      this.#pieces.push(payload);
+      if (padding > 0) this.#pieces.push(PADDING.subarray(0, padding));
     }
     this.#offset += total;
     return place;
