@@ -1,7 +1,7 @@
+import { AliasRows } from "./alias-rows.ts";
 import type { Artifact, ListFilter } from "./api.ts";
 import type { KeyRange } from "./artifact-record.ts";
 import {
-  allAliasesRange,
   isDeleted,
   namesRange,
   nodesRange,
@@ -20,7 +20,6 @@ import type { Entry } from "./listing/smallest.ts";
 import { compareEntries, Smallest } from "./listing/smallest.ts";
 import { VersionWalk } from "./listing/walk.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
-import { SparseRows } from "./sparse-rows.ts";
 import type { VersionRow, Versions } from "./versions.ts";
 
 /** A listing reads from one state of the store for so long; then it goes on in a newer one, so that the index can reuse pages. */
@@ -54,7 +53,7 @@ class Listing {
   readonly #filter: TakenFilter;
   readonly #signal: AbortSignal | undefined;
   #current: EngineSnapshot | undefined;
-  #sparse: SparseRows | undefined;
+  #aliases: AliasRows | undefined;
 
   constructor(core: EngineCore, versions: Versions, filter: TakenFilter, signal: AbortSignal | undefined) {
     this.#core = core;
@@ -190,10 +189,10 @@ class Listing {
   }
 
   /** The snapshot as it is read for artifacts: most names have no aliases. */
-  #reader(): SparseRows {
+  #reader(): AliasRows {
     const snapshot = this.#snapshot();
-    if (this.#sparse?.snapshot !== snapshot) this.#sparse = new SparseRows(snapshot, allAliasesRange().end);
-    return this.#sparse;
+    if (this.#aliases?.snapshot !== snapshot) this.#aliases = new AliasRows(snapshot);
+    return this.#aliases;
   }
 
   #snapshot(): EngineSnapshot {

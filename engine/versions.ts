@@ -1,3 +1,4 @@
+import { AliasRows } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
@@ -5,7 +6,6 @@ import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
-  allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
   isChunked,
@@ -27,7 +27,6 @@ import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 import { SharedBlobs } from "./shared-blobs.ts";
-import { SparseRows } from "./sparse-rows.ts";
 import type { Values } from "./values.ts";
 
 const NO_ALIASES = new Map<string, number>();
@@ -45,6 +44,8 @@ export interface VersionRow {
 export interface RowReader {
   row(key: Uint8Array): Row | undefined;
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
+  /** Those of a name's aliases, where there is a shorter way to them. */
+  aliasRows?(name: string): { key: Buffer; row: Row }[];
   /** Where a blob lay then; a snapshot knows, as long as it is open. */
   placeOfBlob?(digest: Buffer): RecordPlace | undefined;
 }
@@ -221,7 +222,7 @@ export class Versions {
   async writtenTogether(saved: readonly FoundVersion[]): Promise<Artifact[]> {
     const snapshot = this.#core.snapshot();
     try {
-      const reader = new SparseRows(snapshot, allAliasesRange().end);
+      const reader = new AliasRows(snapshot);
       return await Promise.all(
         saved.map(({ name, version, row }) =>
           this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name, reader)),
@@ -257,7 +258,7 @@ export class Versions {
     name: string,
     reader: RowReader = this.#core,
   ): Map<string, number> | Promise<Map<string, number>> {
-    const rows = reader.rows(aliasesRange(name));
+    const rows = aliasRowsOf(name, reader);
     if (rows.length === 0) return NO_ALIASES;
     const unsettled = rows.flatMap(({ row }) => this.#core.settle(row) ?? []);
     if (unsettled.length === 0) return aliasVersions(rows);
@@ -282,12 +283,16 @@ export class Versions {
 
   /** Alias to version, sorted. */
   aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
-    return aliasVersions(reader.rows(aliasesRange(name)));
+    return aliasVersions(aliasRowsOf(name, reader));
   }
 }
 
 function aliasesOf(version: number, aliases: Map<string, number>): string[] {
   return [...aliases].filter(([, target]) => target === version).map(([alias]) => alias);
+}
+
+function aliasRowsOf(name: string, reader: RowReader): { key: Buffer; row: Row }[] {
+  return reader.aliasRows ? reader.aliasRows(name) : reader.rows(aliasesRange(name));
 }
 
 function aliasVersions(rows: { key: Buffer; row: Row }[]): Map<string, number> {
