@@ -1,4 +1,4 @@
-import { aliasesRange, allAliasesRange, parseAliasKey } from "./artifact-record.ts";
+import { aliasesRange, allAliasesRange, decodeAliasContent, parseAliasKey } from "./artifact-record.ts";
 import { compareBytes } from "./directory/entry.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
@@ -13,6 +13,7 @@ interface Gap {
 }
 
 const NO_ROWS: { key: Buffer; row: Row }[] = [];
+const NO_ALIASES: ReadonlyMap<string, number> = new Map();
 const ALL = allAliasesRange();
 
 /**
@@ -60,4 +61,16 @@ export class AliasRows {
 function isIn(name: string, { after, before }: Gap): boolean {
   const isBehind = after === undefined || compareBytes(name, after) > 0;
   return isBehind && (before === undefined || compareBytes(name, before) < 0);
+}
+
+/** Alias to version, of the rows of a name's aliases. */
+export function aliasVersions(rows: { key: Buffer; row: Row }[]): ReadonlyMap<string, number> {
+  if (rows.length === 0) return NO_ALIASES;
+  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
+}
+
+/** Those of one version. */
+export function aliasesOf(version: number, aliases: ReadonlyMap<string, number>): string[] {
+  if (aliases.size === 0) return [];
+  return [...aliases].filter(([, target]) => target === version).map(([alias]) => alias);
 }

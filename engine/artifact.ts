@@ -3,6 +3,7 @@ import type { VersionContent } from "./artifact-record.ts";
 import { isChunked, isDeleted, tagMediaType } from "./artifact-record.ts";
 import { digestText } from "./blob/digest.ts";
 import { VarveError } from "./errors.ts";
+import { LazyRow } from "./index/lazy-row.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
 
@@ -118,7 +119,8 @@ export class StoredArtifact implements Artifact {
 
 /** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks */
 export function digestOf(row: Row, content: VersionContent | undefined): string {
-  return digestText(isChunked(row) ? Buffer.from(content!.digest!) : row.references[0]!);
+  if (isChunked(row)) return digestText(content!.digest!);
+  return row instanceof LazyRow ? `sha256:${row.firstReferenceText()}` : digestText(row.references[0]!);
 }
 
 /** Bytes of a value, also where they are gone. */

@@ -1,4 +1,4 @@
-import { AliasRows } from "./alias-rows.ts";
+import { AliasRows, aliasesOf, aliasVersions } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
@@ -8,10 +8,10 @@ import {
   aliasKey,
   decodeAliasContent,
   decodeVersionContent,
+  decodeVersionContentWithin,
   isChunked,
   isDeleted,
   isPlain,
-  parseAliasKey,
   tagMediaType,
   versionInKey,
   versionKey,
@@ -19,6 +19,7 @@ import {
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, VarveError } from "./errors.ts";
+import { LazyRow } from "./index/lazy-row.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
@@ -28,8 +29,6 @@ import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 import { SharedBlobs } from "./shared-blobs.ts";
 import type { Values } from "./values.ts";
-
-const NO_ALIASES = new Map<string, number>();
 
 export interface VersionRow {
   name: string;
@@ -156,7 +155,7 @@ export class Versions {
 
   #artifact(
     found: VersionRow,
-    aliases: Map<string, number>,
+    aliases: ReadonlyMap<string, number>,
     reader: RowReader = this.#core,
   ): Artifact | Promise<Artifact> {
     const content = this.contentOf(found);
@@ -168,7 +167,7 @@ export class Versions {
   #withContent(
     found: VersionRow,
     content: VersionContent,
-    aliases: Map<string, number>,
+    aliases: ReadonlyMap<string, number>,
     reader: RowReader,
   ): Artifact | Promise<Artifact> {
     const { name, version, row } = found;
@@ -180,7 +179,7 @@ export class Versions {
       row,
       placeOf: isChunked(row) ? reader.placeOfBlob?.bind(reader) : undefined,
       content,
-      aliases: aliases.size === 0 ? [] : aliasesOf(version, aliases),
+      aliases: aliasesOf(version, aliases),
       code: content.code && { sources: content.code },
       environment: isWaiting ? {} : environment,
     };
@@ -257,17 +256,20 @@ export class Versions {
   settledAliases(
     name: string,
     reader: RowReader = this.#core,
-  ): Map<string, number> | Promise<Map<string, number>> {
+  ): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>> {
     const rows = aliasRowsOf(name, reader);
-    if (rows.length === 0) return NO_ALIASES;
+    if (rows.length === 0) return aliasVersions(rows);
     const unsettled = rows.flatMap(({ row }) => this.#core.settle(row) ?? []);
     if (unsettled.length === 0) return aliasVersions(rows);
     return Promise.all(unsettled).then(() => aliasVersions(rows));
   }
 
   /** What a version's row says besides its value. */
-  contentOf({ key, row }: VersionRow): VersionContent | Promise<VersionContent> {
-    const content = this.#core.content(key, row);
+  contentOf(found: VersionRow): VersionContent | Promise<VersionContent> {
+    const { row } = found;
+    const inline = row instanceof LazyRow ? row.useInline(decodeVersionContentWithin) : undefined;
+    if (inline) return inline;
+    const content = this.#core.content(found.key, row);
     return content instanceof Promise ? content.then(decodeVersionContent) : decodeVersionContent(content);
   }
 
@@ -282,19 +284,11 @@ export class Versions {
   }
 
   /** Alias to version, sorted. */
-  aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
+  aliases(name: string, reader: RowReader = this.#core): ReadonlyMap<string, number> {
     return aliasVersions(aliasRowsOf(name, reader));
   }
 }
 
-function aliasesOf(version: number, aliases: Map<string, number>): string[] {
-  return [...aliases].filter(([, target]) => target === version).map(([alias]) => alias);
-}
-
 function aliasRowsOf(name: string, reader: RowReader): { key: Buffer; row: Row }[] {
   return reader.aliasRows ? reader.aliasRows(name) : reader.rows(aliasesRange(name));
-}
-
-function aliasVersions(rows: { key: Buffer; row: Row }[]): Map<string, number> {
-  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
 }
