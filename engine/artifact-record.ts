@@ -1,6 +1,7 @@
 import type { JsonObject } from "./api.ts";
-import { decodeValue, encodeValue } from "./codec/cbor.ts";
+import { decodeValueWithin, encodeValue } from "./codec/cbor.ts";
 import { MEDIA_TYPE_BYTES, MEDIA_TYPE_CBOR } from "./codec/codec.ts";
+import type { RawEntry } from "./index/raw-entry.ts";
 import type { Row } from "./index/rows.ts";
 
 /** Artifacts as rows of the engine: keys, tags and contents. Part of the format: see FORMAT.md, "Records of the artifact store". */
@@ -70,6 +71,14 @@ export function parseVersionKey(key: Buffer): { name: string; version: number } 
   };
 }
 
+/** As `parseVersionKey`, of an entry in the index. */
+export function versionInEntry(entry: RawEntry): VersionName {
+  const { keyBytes, keyEnd } = entry;
+  const low = (keyBytes[keyEnd - 3]! << 16) | (keyBytes[keyEnd - 2]! << 8) | keyBytes[keyEnd - 1]!;
+  const inverted = keyBytes[keyEnd - 4]! * 0x100_0000 + low;
+  return { name: entry.keyText(1, 5), version: 0xffff_ffff - inverted };
+}
+
 export function versionInKey(key: Buffer): number {
   return 0xffff_ffff - key.readUInt32BE(key.length - 4);
 }
@@ -94,6 +103,12 @@ export interface KeyRange {
 /** All versions of a name. */
 export function versionsRange(name: string): KeyRange {
   const start = nameKey(VERSION_SPACE, name, 0);
+  return { start, end: after(start) };
+}
+
+/** All versions of the name that a version's key is of. */
+export function versionsBeside(key: Buffer): KeyRange {
+  const start = key.subarray(0, -4);
   return { start, end: after(start) };
 }
 
@@ -221,13 +236,26 @@ function encodedEnvironment(digest: Uint8Array): Uint8Array {
 }
 
 export function decodeVersionContent(bytes: Buffer): VersionContent {
-  if (bytes.length === 0) return {};
-  if (lastEnvironment?.encoded.equals(bytes)) return { environment: lastEnvironment.digest };
-  const content = decodeValue(bytes) as VersionContent;
+  return decodeVersionContentWithin(bytes, 0, bytes.length);
+}
+
+/** The same for a content from `start` to `end` of `memory`. */
+export function decodeVersionContentWithin(memory: Buffer, start: number, end: number): VersionContent {
+  if (start === end) return {};
+  if (lastEnvironment && isWithin(lastEnvironment.encoded, memory, start, end))
+    return { environment: lastEnvironment.digest };
+  const content = decodeValueWithin(memory, start, end) as VersionContent;
   const { environment, ...rest } = content;
   if (environment && Object.keys(rest).length === 0)
-    lastEnvironment = { digest: environment, encoded: Buffer.from(bytes) };
+    lastEnvironment = { digest: environment, encoded: Buffer.from(memory.subarray(start, end)) };
   return content;
+}
+
+/** Whether `bytes` are what is from `start` to `end` of `memory`. They are short: a call of native code takes longer. */
+function isWithin(bytes: Uint8Array, memory: Uint8Array, start: number, end: number): boolean {
+  if (bytes.length !== end - start) return false;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== memory[start + i]) return false;
+  return true;
 }
 
 export interface VersionState {

@@ -3,6 +3,7 @@ import type { VersionContent } from "./artifact-record.ts";
 import { isChunked, isDeleted, tagMediaType } from "./artifact-record.ts";
 import { digestText } from "./blob/digest.ts";
 import { VarveError } from "./errors.ts";
+import { LazyRow } from "./index/lazy-row.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
 
@@ -48,23 +49,24 @@ export interface ArtifactParts {
 
 /** A snapshot of one version, over the store that its value is in. */
 export class StoredArtifact implements Artifact {
-  readonly name: string;
-  readonly version: number;
-  readonly ref: string;
-  readonly digest: string;
-  readonly mediaType: string;
-  readonly size: number;
-  readonly createdAt: Date;
-  readonly sequence: number;
-  readonly backend: Backend = "varve";
+  // Declared, so that each is put there once: lists make many.
+  declare readonly name: string;
+  declare readonly version: number;
+  declare readonly ref: string;
+  declare readonly digest: string;
+  declare readonly mediaType: string;
+  declare readonly size: number;
+  declare readonly createdAt: Date;
+  declare readonly sequence: number;
+  declare readonly backend: Backend;
+  declare readonly inputs: string[];
+  declare readonly environment: Environment;
+  declare readonly tags: Record<string, string>;
+  declare readonly metadata: JsonObject;
+  declare readonly aliases: string[];
+  declare readonly deleted: boolean;
   declare readonly createdBy?: string;
   declare readonly code?: Code;
-  readonly inputs: string[];
-  readonly environment: Environment;
-  readonly tags: Record<string, string>;
-  readonly metadata: JsonObject;
-  readonly aliases: string[];
-  readonly deleted: boolean;
   readonly #row: Row;
   readonly #placeOf: PlaceOfBlob | undefined;
   readonly #source: ValueSource;
@@ -80,14 +82,15 @@ export class StoredArtifact implements Artifact {
     this.size = sizeOf(row, content);
     this.createdAt = new Date(created.time);
     this.sequence = created.sequence;
-    if (parts.environment.user !== undefined) this.createdBy = parts.environment.user;
-    if (parts.code) this.code = parts.code;
+    this.backend = "varve";
     this.inputs = content.inputs ?? [];
     this.environment = parts.environment;
     this.tags = content.tags ?? {};
     this.metadata = content.metadata ?? {};
     this.aliases = parts.aliases;
     this.deleted = isDeleted(row);
+    if (parts.environment.user !== undefined) this.createdBy = parts.environment.user;
+    if (parts.code) this.code = parts.code;
     this.#row = row;
     this.#placeOf = parts.placeOf;
     this.#source = source;
@@ -116,7 +119,8 @@ export class StoredArtifact implements Artifact {
 
 /** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks */
 export function digestOf(row: Row, content: VersionContent | undefined): string {
-  return digestText(isChunked(row) ? Buffer.from(content!.digest!) : row.references[0]!);
+  if (isChunked(row)) return digestText(content!.digest!);
+  return row instanceof LazyRow ? `sha256:${row.firstReferenceText()}` : digestText(row.references[0]!);
 }
 
 /** Bytes of a value, also where they are gone. */

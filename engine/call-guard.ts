@@ -2,6 +2,7 @@ import type { CallOptions } from "./api.ts";
 import { VarveError } from "./errors.ts";
 import { isIndexDamage, isIndexReplaced } from "./index/damage.ts";
 import { isRetired } from "./log/reader.ts";
+import { PageItems } from "./page-items.ts";
 
 /** How often a call is tried again: for damage, which a new index has not, and for others' making new ones. */
 const DAMAGED_MAX = 2;
@@ -103,16 +104,11 @@ export class CallGuard {
   }
 
   /** The same, of what comes by many at a time. */
-  async *iterateAll<T>(
+  iterateAll<T>(
     options: CallOptions | undefined,
     begin: () => AsyncGenerator<T[]>,
-  ): AsyncGenerator<T> {
-    for await (const page of this.iterate(options, begin)) {
-      for (const item of page) {
-        this.check(options);
-        yield item;
-      }
-    }
+  ): AsyncIterableIterator<T> {
+    return new PageItems(this.iterate(options, begin), () => this.#refusal(options));
   }
 
   /** A listing is one state of the store, so it can't go on in an index that was made since. */

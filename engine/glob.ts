@@ -33,13 +33,17 @@ export function parseGlob(pattern: unknown): Glob {
   if (star < 0) return { prefix: pattern, exact: true, matches: (text) => text === pattern };
   const prefix = pattern.slice(0, star);
   const tokens = tokensOf(pattern);
-  const rest = tokens.slice(star);
-  const marks = new Uint32Array(tokens.length + 1);
-  return {
-    prefix,
-    exact: false,
-    matches: (text) => text.startsWith(prefix) && runs(rest, text, star, marks),
-  };
+  const matchesRest = restMatcher(tokens.slice(star), star);
+  return { prefix, exact: false, matches: (text) => text.startsWith(prefix) && matchesRest(text) };
+}
+
+/** Most patterns have a single wildcard, at their end. */
+function restMatcher(rest: readonly string[], from: number): (text: string) => boolean {
+  const [only] = rest.length === 1 ? rest : [];
+  if (only === GLOBSTAR) return () => true;
+  if (only === STAR) return (text) => !text.includes("/", from);
+  const marks = new Uint32Array(rest.length + 1);
+  return (text) => runs(rest, text, from, marks);
 }
 
 /** Each a character, or one of the three wildcards. */

@@ -1,7 +1,7 @@
+import { AliasRows } from "./alias-rows.ts";
 import type { Artifact, ListFilter } from "./api.ts";
 import type { KeyRange } from "./artifact-record.ts";
 import {
-  allAliasesRange,
   isDeleted,
   namesRange,
   nodesRange,
@@ -14,19 +14,20 @@ import { throwIfAborted, VarveError } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";
 import { passes, takeFilter } from "./filter.ts";
 import type { Catalog } from "./index/catalog.ts";
-import type { Row } from "./index/rows.ts";
 import { Candidate, Needs } from "./listing/candidate.ts";
 import type { Entry } from "./listing/smallest.ts";
 import { compareEntries, Smallest } from "./listing/smallest.ts";
 import { VersionWalk } from "./listing/walk.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
-import { SparseRows } from "./sparse-rows.ts";
+import { versionPage } from "./version-page.ts";
 import type { VersionRow, Versions } from "./versions.ts";
 
 /** A listing reads from one state of the store for so long; then it goes on in a newer one, so that the index can reuse pages. */
 const SNAPSHOT_MILLISECONDS_MAX = 60_000;
 /** Pages of rows between two turns of the event loop. */
 const PAGES_PER_TURN = 8;
+/** Of one name, where all are listed. */
+const VERSIONS_PER_PAGE = 128;
 /** What a list sorted by time or size keeps of versions at most (a number and a key each): more takes another pass over the rows. */
 const SORTED_ENTRIES_MAX = 32_768;
 
@@ -54,7 +55,7 @@ class Listing {
   readonly #filter: TakenFilter;
   readonly #signal: AbortSignal | undefined;
   #current: EngineSnapshot | undefined;
-  #sparse: SparseRows | undefined;
+  #aliases: AliasRows | undefined;
 
   constructor(core: EngineCore, versions: Versions, filter: TakenFilter, signal: AbortSignal | undefined) {
     this.#core = core;
@@ -81,18 +82,20 @@ class Listing {
   async *#byName(): AsyncGenerator<Artifact[]> {
     let left = this.#filter.limit;
     for await (const page of this.#pages(this.#walk(this.#filter.after))) {
-      left -= yield* artifactsOf(page, (candidate) => this.#artifactIfPassing(candidate), left);
+      const reader = this.#reader();
+      left -= yield* artifactsOf(page, (found) => this.#artifactIfPassing(found, reader), left);
       if (left === 0) return;
     }
   }
 
-  #artifactIfPassing(candidate: Candidate): Artifact | undefined | Promise<Artifact | undefined> {
-    const passing = this.#passes(candidate);
-    if (passing === true) return this.#versions.artifact(candidate.found, this.#reader());
+  #artifactIfPassing(
+    found: VersionRow,
+    reader: AliasRows,
+  ): Artifact | undefined | Promise<Artifact | undefined> {
+    const passing = this.#passes(found);
+    if (passing === true) return this.#versions.artifact(found, reader);
     if (passing === false) return undefined;
-    return passing.then((passes) =>
-      passes ? this.#versions.artifact(candidate.found, this.#reader()) : undefined,
-    );
+    return passing.then((passes) => (passes ? this.#versions.artifact(found, reader) : undefined));
   }
 
   async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<Artifact[]> {
@@ -116,12 +119,13 @@ class Listing {
     const compare = this.#filter.reverse ? (a: Entry, b: Entry) => compareEntries(b, a) : compareEntries;
     const first = new Smallest(count, compare);
     for await (const page of this.#pages(this.#walk())) {
-      for (const candidate of page) {
+      for (const found of page) {
+        const candidate = new Candidate(found, this.#versions);
         const reading = candidate.ready(this.#needs);
         if (reading) await reading;
         const entry = this.#entry(candidate);
         if (position && compare(entry, position) <= 0) continue;
-        if (first.wants(entry) && (await this.#passes(candidate))) first.add(entry);
+        if (first.wants(entry) && (await passes(this.#filter.conditions, candidate))) first.add(entry);
       }
     }
     return first.sorted();
@@ -164,21 +168,22 @@ class Listing {
     const row = this.#snapshot().row(key);
     if (!row || isDeleted(row) !== (this.#filter.mode === "deleted")) return undefined;
     const found = { ...parseVersionKey(key), key, row };
-    return (await this.#passes(new Candidate(found, this.#versions))) ? found : undefined;
+    return (await this.#passes(found)) ? found : undefined;
   }
 
-  #passes(candidate: Candidate): boolean | Promise<boolean> {
-    return passes(this.#filter.conditions, candidate);
+  #passes(found: VersionRow): boolean | Promise<boolean> {
+    const { conditions } = this.#filter;
+    return conditions.length === 0 || passes(conditions, new Candidate(found, this.#versions));
   }
 
   /** The versions whose names match, whatever else they are. */
-  async *#pages(walk: VersionWalk): AsyncGenerator<Candidate[]> {
+  async *#pages(walk: VersionWalk): AsyncGenerator<VersionRow[]> {
     const { matches } = this.#filter.glob;
     for (let pages = 1; ; pages++) {
       const page = walk.page(this.#snapshot());
       if (!page) return;
       const named = page.filter(({ name }) => matches(name));
-      if (named.length > 0) yield named.map((found) => new Candidate(found, this.#versions));
+      if (named.length > 0) yield named;
       if (pages % PAGES_PER_TURN === 0) await this.#turn();
     }
   }
@@ -190,10 +195,10 @@ class Listing {
   }
 
   /** The snapshot as it is read for artifacts: most names have no aliases. */
-  #reader(): SparseRows {
+  #reader(): AliasRows {
     const snapshot = this.#snapshot();
-    if (this.#sparse?.snapshot !== snapshot) this.#sparse = new SparseRows(snapshot, allAliasesRange().end);
-    return this.#sparse;
+    if (this.#aliases?.snapshot !== snapshot) this.#aliases = new AliasRows(snapshot);
+    return this.#aliases;
   }
 
   #snapshot(): EngineSnapshot {
@@ -229,13 +234,17 @@ export async function* listVersions(
   name: string,
 ): AsyncGenerator<Artifact[]> {
   const snapshot = core.snapshot();
-  const artifact = ({ key, row }: { key: Buffer; row: Row }) =>
-    isDeleted(row) ? undefined : versions.artifact({ ...parseVersionKey(key), key, row }, snapshot);
+  const reader = new AliasRows(snapshot);
+  const artifact = (found: VersionRow) =>
+    isDeleted(found.row) ? undefined : versions.artifact(found, reader);
   try {
-    const { start } = versionsRange(name);
-    const oldest = versionKey(name, 0);
-    for (const page of snapshot.pages({ start: oldest, end: start, reverse: true }))
-      yield* artifactsOf(page, artifact);
+    const range = { end: versionsRange(name).start, reverse: true, limit: VERSIONS_PER_PAGE };
+    let page = versionPage(snapshot, { ...range, start: versionKey(name, 0) });
+    for (;;) {
+      yield* artifactsOf(page.found, artifact);
+      if (!page.last) return;
+      page = versionPage(snapshot, { ...range, start: page.last, exclusiveStart: true });
+    }
   } finally {
     snapshot.close();
   }

@@ -1,8 +1,7 @@
+import { AliasRows } from "./alias-rows.ts";
 import type { CallOptions } from "./api.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
-  aliasesRange,
-  allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
   isChunked,
@@ -23,7 +22,6 @@ import type { TakenPolicy } from "./prune-policy.ts";
 import { judgeTags } from "./prune-policy.ts";
 import { visitBlobs, visitRows } from "./raw-walk.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
-import { SparseRows } from "./sparse-rows.ts";
 
 /** A version whose content has to be read before it is clear what becomes of it. */
 interface Unclear {
@@ -62,7 +60,7 @@ export class PruneScan {
   }
 
   async run(snapshot: EngineSnapshot): Promise<void> {
-    const aliases = new SparseRows(snapshot, allAliasesRange().end);
+    const aliases = new AliasRows(snapshot);
     let done = 0;
     // What is deleted is read again, and checked, before that.
     const walk = { ...this.#options, unchecked: true };
@@ -120,7 +118,7 @@ export class PruneScan {
   }
 
   /** What becomes of the candidates from `first` on. */
-  async #clear(first: number, aliases: SparseRows): Promise<void> {
+  async #clear(first: number, aliases: AliasRows): Promise<void> {
     const unclear = this.#unclear;
     this.#unclear = [];
     for (const each of unclear) {
@@ -154,7 +152,7 @@ export class PruneScan {
       candidates.setChunked(candidate, { root: row.references[0]!, size: content.size ?? 0 });
   }
 
-  #protectAliased(first: number, aliases: SparseRows): void {
+  #protectAliased(first: number, aliases: AliasRows): void {
     const { candidates } = this;
     let aliased = new Set<number>();
     for (let candidate = first; candidate < candidates.count; candidate++) {
@@ -183,6 +181,6 @@ function versionBits(bytes: Uint8Array, end: number): number {
   return ((bytes[end - 4]! << 24) | (bytes[end - 3]! << 16) | (bytes[end - 2]! << 8) | bytes[end - 1]!) >>> 0;
 }
 
-function aliasedVersions(rows: SparseRows, name: string): Set<number> {
-  return new Set(rows.rows(aliasesRange(name)).map(({ row }) => decodeAliasContent(row.inline!)));
+function aliasedVersions(aliases: AliasRows, name: string): Set<number> {
+  return new Set(aliases.aliasRows(name).map(({ row }) => decodeAliasContent(row.inline!)));
 }

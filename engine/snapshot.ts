@@ -60,9 +60,14 @@ export class EngineSnapshot {
     return this.#catalog.rows({ ...range, snapshot: this.#snapshot });
   }
 
-  /** Rows as they lie in the index, all at once: see `raw-walk.ts`. */
+  /** Rows as they lie in the index, all at once: see `raw-walk.ts`. Gives the last key where the limit ended it. */
   visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
     return this.#catalog.visit({ ...range, snapshot: this.#snapshot }, visit);
+  }
+
+  /** See `Catalog.rowIn`. */
+  rowIn(entry: RawEntry): Row {
+    return this.#catalog.rowIn(entry);
   }
 
   /** The rows of a range, read page by page. */

@@ -1,3 +1,4 @@
+import { AliasRows, aliasesOf, aliasVersions } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
@@ -5,13 +6,12 @@ import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
-  allAliasesRange,
   decodeAliasContent,
   decodeVersionContent,
+  decodeVersionContentWithin,
   isChunked,
   isDeleted,
   isPlain,
-  parseAliasKey,
   tagMediaType,
   versionInKey,
   versionKey,
@@ -19,6 +19,7 @@ import {
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, VarveError } from "./errors.ts";
+import { LazyRow } from "./index/lazy-row.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { RecordPlace } from "./log/reader.ts";
@@ -27,10 +28,7 @@ import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { refText } from "./ref.ts";
 import { SharedBlobs } from "./shared-blobs.ts";
-import { SparseRows } from "./sparse-rows.ts";
 import type { Values } from "./values.ts";
-
-const NO_ALIASES = new Map<string, number>();
 
 export interface VersionRow {
   name: string;
@@ -45,6 +43,8 @@ export interface VersionRow {
 export interface RowReader {
   row(key: Uint8Array): Row | undefined;
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
+  /** Those of a name's aliases, where there is a shorter way to them. */
+  aliasRows?(name: string): { key: Buffer; row: Row }[];
   /** Where a blob lay then; a snapshot knows, as long as it is open. */
   placeOfBlob?(digest: Buffer): RecordPlace | undefined;
 }
@@ -155,7 +155,7 @@ export class Versions {
 
   #artifact(
     found: VersionRow,
-    aliases: Map<string, number>,
+    aliases: ReadonlyMap<string, number>,
     reader: RowReader = this.#core,
   ): Artifact | Promise<Artifact> {
     const content = this.contentOf(found);
@@ -167,7 +167,7 @@ export class Versions {
   #withContent(
     found: VersionRow,
     content: VersionContent,
-    aliases: Map<string, number>,
+    aliases: ReadonlyMap<string, number>,
     reader: RowReader,
   ): Artifact | Promise<Artifact> {
     const { name, version, row } = found;
@@ -179,7 +179,7 @@ export class Versions {
       row,
       placeOf: isChunked(row) ? reader.placeOfBlob?.bind(reader) : undefined,
       content,
-      aliases: aliases.size === 0 ? [] : aliasesOf(version, aliases),
+      aliases: aliasesOf(version, aliases),
       code: content.code && { sources: content.code },
       environment: isWaiting ? {} : environment,
     };
@@ -221,7 +221,7 @@ export class Versions {
   async writtenTogether(saved: readonly FoundVersion[]): Promise<Artifact[]> {
     const snapshot = this.#core.snapshot();
     try {
-      const reader = new SparseRows(snapshot, allAliasesRange().end);
+      const reader = new AliasRows(snapshot);
       return await Promise.all(
         saved.map(({ name, version, row }) =>
           this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name, reader)),
@@ -252,17 +252,20 @@ export class Versions {
   settledAliases(
     name: string,
     reader: RowReader = this.#core,
-  ): Map<string, number> | Promise<Map<string, number>> {
-    const rows = reader.rows(aliasesRange(name));
-    if (rows.length === 0) return NO_ALIASES;
+  ): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>> {
+    const rows = aliasRowsOf(name, reader);
+    if (rows.length === 0) return aliasVersions(rows);
     const unsettled = rows.flatMap(({ row }) => this.#core.settle(row) ?? []);
     if (unsettled.length === 0) return aliasVersions(rows);
     return Promise.all(unsettled).then(() => aliasVersions(rows));
   }
 
   /** What a version's row says besides its value. */
-  contentOf({ key, row }: VersionRow): VersionContent | Promise<VersionContent> {
-    const content = this.#core.content(key, row);
+  contentOf(found: VersionRow): VersionContent | Promise<VersionContent> {
+    const { row } = found;
+    const inline = row instanceof LazyRow ? row.useInline(decodeVersionContentWithin) : undefined;
+    if (inline) return inline;
+    const content = this.#core.content(found.key, row);
     return content instanceof Promise ? content.then(decodeVersionContent) : decodeVersionContent(content);
   }
 
@@ -277,15 +280,11 @@ export class Versions {
   }
 
   /** Alias to version, sorted. */
-  aliases(name: string, reader: RowReader = this.#core): Map<string, number> {
-    return aliasVersions(reader.rows(aliasesRange(name)));
+  aliases(name: string, reader: RowReader = this.#core): ReadonlyMap<string, number> {
+    return aliasVersions(aliasRowsOf(name, reader));
   }
 }
 
-function aliasesOf(version: number, aliases: Map<string, number>): string[] {
-  return [...aliases].filter(([, target]) => target === version).map(([alias]) => alias);
-}
-
-function aliasVersions(rows: { key: Buffer; row: Row }[]): Map<string, number> {
-  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
+function aliasRowsOf(name: string, reader: RowReader): { key: Buffer; row: Row }[] {
+  return reader.aliasRows ? reader.aliasRows(name) : reader.rows(aliasesRange(name));
 }

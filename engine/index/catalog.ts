@@ -6,6 +6,7 @@ import type { Change } from "./change.ts";
 import { asBuffer, rowOf } from "./change.ts";
 import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
+import { lazyRowIn } from "./lazy-row.ts";
 import type { EnvironmentRange, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { RawEntry } from "./raw-entry.ts";
@@ -96,6 +97,11 @@ export class Catalog {
   /** Entries as they lie in the index; see `raw-rows.ts`. */
   visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
     return this.#environment.visit(range, visit);
+  }
+
+  /** The row in an entry, which is overwritten by this where the row refers to what the index had not then. */
+  rowIn(entry: RawEntry): Row {
+    return lazyRowIn(entry) ?? this.#decoded(entry.viewOfValue());
   }
 
   first(range: FirstOf): { key: Buffer; row: Row } | undefined {

@@ -9,6 +9,15 @@ export class RawEntry {
   value: Uint8Array = NOTHING;
   valueLength = 0;
 
+  /** Some of the key's bytes as text. @param to counted from the key's end */
+  keyText(from: number, to: number): string {
+    const { keyBytes, keyStart, keyEnd } = this;
+    const bytes = Buffer.isBuffer(keyBytes)
+      ? keyBytes
+      : Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.byteLength);
+    return bytes.toString("utf8", keyStart + from, keyEnd - to);
+  }
+
   /** A copy. */
   key(): Buffer {
     return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));

@@ -1,10 +1,8 @@
-import { rowChecksumWithin } from "../log/checksum.ts";
-import { DIGEST_BYTES, readUint32 } from "../log/format.ts";
-import { indexDamage } from "./damage.ts";
+import { DIGEST_BYTES } from "../log/format.ts";
 import type { RawEntry } from "./raw-entry.ts";
 import { BlobHead, isWeakIn, RowHead, referenceCountIn, tagIn } from "./row-bytes.ts";
 import type { BlobRow, Row } from "./rows.ts";
-import { BLOB_SPACE, decodeBlobRow, decodeRow } from "./rows.ts";
+import { BLOB_SPACE, checkSealWithin, decodeBlobRow, decodeRow } from "./rows.ts";
 
 /** Rows as they lie in the index, for who goes over millions of them and wants a few fields of each: nothing is copied. */
 
@@ -18,9 +16,7 @@ abstract class Raw {
   protected isRead = false;
 
   at(entry: RawEntry): this {
-    const { value, valueLength } = entry;
-    const isSound = valueLength > 4 && readUint32(value, 0) === rowChecksumWithin(value, 4, valueLength);
-    if (!isSound) throw indexDamage("a row of the index is damaged");
+    checkSealWithin(entry.value, entry.valueLength);
     return this.unchecked(entry);
   }
 

@@ -208,9 +208,18 @@ export function isRowSound(key: Buffer, value: Buffer): boolean {
 
 /** LMDB keeps no checksums of its pages, so each row has one. */
 export function isSealed(bytes: Buffer): boolean {
-  return bytes.length > 4 && readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, bytes.length);
+  return isSealedWithin(bytes, bytes.length);
+}
+
+function isSealedWithin(bytes: Uint8Array, length: number): boolean {
+  return length > 4 && readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, length);
+}
+
+/** The row may be followed by other bytes. @throws CORRUPTION */
+export function checkSealWithin(bytes: Uint8Array, length: number): void {
+  if (!isSealedWithin(bytes, length)) throw indexDamage("a row of the index is damaged");
 }
 
 function checkSeal(bytes: Buffer): void {
-  if (!isSealed(bytes)) throw indexDamage("a row of the index is damaged");
+  checkSealWithin(bytes, bytes.length);
 }

@@ -1,6 +1,8 @@
 import type { KeyRange } from "../artifact-record.ts";
-import { isDeleted, parseVersionKey, versionKey, versionsRange } from "../artifact-record.ts";
+import { isDeleted, versionKey, versionsBeside, versionsRange } from "../artifact-record.ts";
 import type { EngineSnapshot } from "../snapshot.ts";
+import type { VersionPage } from "../version-page.ts";
+import { versionPage } from "../version-page.ts";
 import type { VersionRow } from "../versions.ts";
 
 /** Which versions are wanted: of each name the latest that is not deleted, all that are not, or all that are. */
@@ -51,48 +53,39 @@ export class VersionWalk {
     return this.#reverse ? this.#pageOfLatestInReverse(snapshot) : this.#pageOfLatest(snapshot);
   }
 
-  #pageOfAll(snapshot: EngineSnapshot): VersionRow[] | undefined {
-    const rows = this.#rows(snapshot, PAGE_ROWS_MAX);
-    if (rows.length === 0) return undefined;
-    this.#start = rows.at(-1)!.key;
-    this.#exclusive = true;
+  #pageOfAll(snapshot: EngineSnapshot): VersionRow[] {
+    const { found, last } = this.#versions(snapshot, PAGE_ROWS_MAX);
+    this.#goOnBehind(last, true);
     const deleted = this.#mode === "deleted";
-    return rows.filter(({ row }) => isDeleted(row) === deleted).map((found) => asVersion(found));
+    return found.filter(({ row }) => isDeleted(row) === deleted);
   }
 
-  #pageOfLatest(snapshot: EngineSnapshot): VersionRow[] | undefined {
-    const rows = this.#rows(snapshot, this.#pageRows);
-    if (rows.length === 0) return undefined;
+  #pageOfLatest(snapshot: EngineSnapshot): VersionRow[] {
+    const { found, last } = this.#versions(snapshot, this.#pageRows);
     const wanted: VersionRow[] = [];
-    let name = "";
-    for (const found of rows) {
-      const version = asVersion(found);
-      name = version.name;
-      if (name === this.#doneName || isDeleted(version.row)) continue;
-      this.#doneName = name;
+    for (const version of found) {
+      if (version.name === this.#doneName || isDeleted(version.row)) continue;
+      this.#doneName = version.name;
       wanted.push(version);
     }
     // The older versions of a name are jumped over.
-    this.#exclusive = name !== this.#doneName;
-    this.#start = this.#exclusive ? rows.at(-1)!.key : versionsRange(name).end;
-    this.#adaptPage(rows.length, wanted.length);
+    const isDone = found.at(-1)?.name === this.#doneName;
+    if (isDone) this.#goOnBehind(last && versionsBeside(last).end, false);
+    else this.#goOnBehind(last, true);
+    this.#adaptPage(found.length, wanted.length);
     return wanted;
   }
 
   /** Backwards the latest version of a name comes last: that of the page's last name is looked for from the front. */
-  #pageOfLatestInReverse(snapshot: EngineSnapshot): VersionRow[] | undefined {
-    const rows = this.#rows(snapshot, this.#pageRows);
-    if (rows.length === 0) return undefined;
-    const range = versionsRange(parseVersionKey(rows.at(-1)!.key).name);
+  #pageOfLatestInReverse(snapshot: EngineSnapshot): VersionRow[] {
+    const { found, last } = this.#versions(snapshot, this.#pageRows);
     const latest = new Map<string, VersionRow>();
-    for (const found of rows) {
-      const version = asVersion(found);
-      if (!isDeleted(version.row)) latest.set(version.name, version);
-    }
-    const last = firstLive(snapshot, range);
-    if (last) latest.set(last.name, last);
-    this.#start = range.start;
-    this.#adaptPage(rows.length, latest.size);
+    for (const version of found) if (!isDeleted(version.row)) latest.set(version.name, version);
+    const range = last && versionsBeside(last);
+    const first = range && firstLive(snapshot, range);
+    if (first) latest.set(first.name, first);
+    this.#goOnBehind(range?.start, false);
+    this.#adaptPage(found.length, latest.size);
     return [...latest.values()];
   }
 
@@ -104,9 +97,15 @@ export class VersionWalk {
       : Math.max(this.#pageRows / 2, PAGE_ROWS_MIN);
   }
 
-  #rows(snapshot: EngineSnapshot, limit: number) {
+  #versions(snapshot: EngineSnapshot, limit: number): VersionPage {
     const range = { start: this.#start, end: this.#end, limit, reverse: this.#reverse };
-    return snapshot.rows(this.#exclusive ? { ...range, exclusiveStart: true } : range);
+    return versionPage(snapshot, this.#exclusive ? { ...range, exclusiveStart: true } : range);
+  }
+
+  /** @param start undefined when there is nothing more */
+  #goOnBehind(start: Buffer | undefined, exclusive: boolean): void {
+    this.#start = start ?? this.#end;
+    this.#exclusive = exclusive;
   }
 
   #goBehind({ name, version }: Place): void {
@@ -125,18 +124,13 @@ export class VersionWalk {
   }
 }
 
-function firstLive(snapshot: EngineSnapshot, range: KeyRange): VersionRow | undefined {
-  let start = range.start;
-  for (let limit = 1; ; limit = PAGE_ROWS_MAX) {
-    const rows = snapshot.rows({ start, end: range.end, limit, exclusiveStart: true });
-    if (rows.length === 0) return undefined;
-    const live = rows.find(({ row }) => !isDeleted(row));
-    if (live) return asVersion(live);
-    start = rows.at(-1)!.key;
+function firstLive(snapshot: EngineSnapshot, { start, end }: KeyRange): VersionRow | undefined {
+  let from: Buffer | undefined = start;
+  for (let limit = 1; from; limit = PAGE_ROWS_MAX) {
+    const { found, last } = versionPage(snapshot, { start: from, end, limit, exclusiveStart: true });
+    const live = found.find(({ row }) => !isDeleted(row));
+    if (live) return live;
+    from = last;
   }
-}
-
-function asVersion({ key, row }: { key: Buffer; row: VersionRow["row"] }): VersionRow {
-  const { name, version } = parseVersionKey(key);
-  return { name, version, key, row };
+  return undefined;
 }

@@ -1,5 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { LazyRow } from "../../engine/index/lazy-row.ts";
+import { lazyRowIn } from "../../engine/index/lazy-row.ts";
 import { RawEntry } from "../../engine/index/raw-entry.ts";
 import { RawBlobRow, RawRow } from "../../engine/index/raw-rows.ts";
 import type { BlobRow, Row } from "../../engine/index/rows.ts";
@@ -132,6 +134,30 @@ test("any row comes back as it was, also field by field where it lies", () => {
   }
 });
 
+const partsOf = ({ sequence, time, tag, weak, references, place, blob, inline, cachedAt }: Row): Row => ({
+  ...{ sequence, time, tag, weak, references, place, blob, inline, cachedAt },
+});
+
+test("any row that is taken apart later comes back as it was, though others were read since", () => {
+  const random = new Random("lazy rows");
+  const kept: { lazy: LazyRow; row: Row }[] = [];
+  for (let i = 0; i < 3_000; i++) {
+    const each = anyRow(random);
+    const entry = entryOf(encodeRow(each));
+    const lazy = lazyRowIn(entry);
+    entry.value.fill(0);
+    assert.is(lazy !== undefined, each.blob !== undefined || each.references.length === 0);
+    if (lazy) kept.push({ lazy, row: each });
+  }
+  const use = (memory: Buffer, start: number, end: number) => memory.toString("hex", start, end);
+  for (const { lazy, row } of kept) {
+    assert.is(lazy.useInline(use), row.inline?.toString("hex"));
+    if (row.references[0]) assert.is(lazy.firstReferenceText(), row.references[0].toString("hex"));
+    assert.equal(partsOf(lazy), row);
+  }
+  assert.ok(kept.length > 1_000);
+});
+
 test("any row of a blob comes back as it was, also field by field where it lies", () => {
   const random = new Random("rows of blobs");
   const raw = new RawBlobRow();
@@ -178,6 +204,12 @@ test("of bytes that are no row the fields are read without an end of it", () => 
       blob.unchecked(entry);
       assert.ok(Number.isFinite(blob.referenceCount + blob.length + blob.segment));
     }
+});
+
+test("a damaged row is not taken apart later either", async () => {
+  const bytes = encodeRow(row);
+  bytes[bytes.length - 1]! ^= 1;
+  await failureWithHint(async () => lazyRowIn(entryOf(bytes)), "CORRUPTION");
 });
 
 test("a decoded row keeps nothing of the bytes that it was read from", () => {
