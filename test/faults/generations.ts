@@ -41,7 +41,7 @@ export const generationsFaults: Fault[] = [
   {
     name: "a bulk load forgets gaps",
     file: "engine/maintenance/bulk/load.ts",
-    text: "for (const gap of gaps) this.#catalog.gaps.note(gap);",
+    text: "for (const gap of gaps) catalog.gaps.note(gap);",
     replacement: "void gaps;",
     tests: ["engine/rebuild.test.ts"],
   },
