@@ -4,11 +4,9 @@ import { samePlace } from "./change.ts";
 import type { Environment, EnvironmentSnapshot } from "./lmdb.ts";
 import { PendingBlobs } from "./pending-blobs.ts";
 import type { BlobRow } from "./rows.ts";
-import { BLOB_SPACE, BlobRowWriter, blobKey, decodeBlobRow, isPlaced } from "./rows.ts";
+import { BLOB_SPACE, BlobRowWriter, blobKey, decodeBlobRow, isPlaced, NOWHERE } from "./rows.ts";
 
 const NO_DIGEST = new Uint8Array();
-/** Of a blob that rows refer to and that the log does not have: it may come later, and must be counted then. */
-export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
 
 /**
  * The rows of blobs: where each lies, and how many rows need it. The count does not depend on the order of the log: what

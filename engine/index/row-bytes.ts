@@ -171,16 +171,17 @@ const REFERENCES_MANY = 63;
 
 export const BLOB_ROW_BYTES_MAX = ROW_FLAGS_AT + 1 + VARINT_BYTES_MAX + PLACE_BYTES_MAX;
 
-/** Writes the row of a blob but for its checksum, and gives its length. */
+/** Writes the row of a blob but for its checksum, and gives where that ends. */
 export function writeBlobFields(
   into: Uint8Array,
+  start: number,
   { segment, offset, payloadLength }: RecordPlace,
   referenceCount: number,
   condemned: boolean,
 ): number {
   const flags = (condemned ? CONDEMNED : 0) | (segmentGeneration(segment) > 0 ? BLOB_IN_REWRITTEN : 0);
-  into[ROW_FLAGS_AT] = flags | (Math.min(referenceCount, REFERENCES_MANY) << REFERENCES_SHIFT);
-  let at = ROW_FLAGS_AT + 1;
+  into[start + ROW_FLAGS_AT] = flags | (Math.min(referenceCount, REFERENCES_MANY) << REFERENCES_SHIFT);
+  let at = start + ROW_FLAGS_AT + 1;
   if (referenceCount >= REFERENCES_MANY) at = writeVarint(into, referenceCount, at);
   at = writeSegment(into, segment, at);
   at = writeVarint(into, offset, at);

@@ -18,7 +18,7 @@ import {
   writeRowHead,
 } from "./row-bytes.ts";
 
-export { ROW_HEAD_BYTES_MAX, writeRowHead } from "./row-bytes.ts";
+export { BLOB_ROW_BYTES_MAX, ROW_HEAD_BYTES_MAX, writeRowHead } from "./row-bytes.ts";
 
 /** The rows of the index as bytes and back. The index is made from the log, so this is no format to keep. */
 
@@ -61,6 +61,9 @@ export interface RowsAndBlobs {
   row(key: Uint8Array): Row | undefined;
   blobRow(digest: Buffer): BlobRow | undefined;
 }
+
+/** Of a blob that rows refer to and that the log does not have: it may come later, and must be counted then. */
+export const NOWHERE: RecordPlace = { segment: 0, offset: 0, payloadLength: 0 };
 
 /** Whether the log has the blob, as far as the index knows. */
 export function isPlaced({ place }: BlobRow): boolean {
@@ -134,19 +137,28 @@ function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   return copy;
 }
 
+/** Writes the row of a blob and gives where it ends. */
+export function writeBlobRow(
+  into: Buffer,
+  start: number,
+  place: RecordPlace,
+  referenceCount: number,
+  condemned = false,
+): number {
+  return sealRow(into, start, writeBlobFields(into, start, place, referenceCount, condemned));
+}
+
 /** Encodes rows of blobs one after another into the same bytes. */
 export class BlobRowWriter {
   readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES_MAX);
-  /** By length: the whole row, and what its checksum is of. */
-  readonly #views: { row: Buffer; sealed: Buffer }[] = [];
+  /** By length. */
+  readonly #views: Buffer[] = [];
 
   /** Valid until the next one. */
   write(place: RecordPlace, referenceCount: number, condemned = false): Buffer {
-    const length = writeBlobFields(this.#bytes, place, referenceCount, condemned);
-    this.#views[length] ??= { row: this.#bytes.subarray(0, length), sealed: this.#bytes.subarray(4, length) };
-    const { row, sealed } = this.#views[length];
-    writeUint32(row, rowChecksum(sealed), 0);
-    return row;
+    const length = writeBlobRow(this.#bytes, 0, place, referenceCount, condemned);
+    this.#views[length] ??= this.#bytes.subarray(0, length);
+    return this.#views[length];
   }
 }
 

@@ -5,8 +5,9 @@ import * as assert from "uvu/assert";
 import { RecordKind } from "../../engine/log/format.ts";
 import type { LogPosition } from "../../engine/log/segment.ts";
 import { LOG_START, listSegments, segmentGeneration } from "../../engine/log/segment.ts";
-import type { Part } from "../../engine/maintenance/bulk/part.ts";
+import type { Pieces } from "../../engine/maintenance/bulk/pieces.ts";
 import { waitingPath } from "../../engine/maintenance/bulk/sorted.ts";
+import type { Sorting } from "../../engine/maintenance/bulk/two-threads.ts";
 import { newFolder, removeFolders } from "../helpers/folders.ts";
 import { plainCode } from "../helpers/plain-code.ts";
 import { Random } from "../helpers/random.ts";
@@ -14,8 +15,7 @@ import { rewriteSegments } from "../helpers/rewriting.ts";
 import { closeAll } from "../helpers/stores.ts";
 import { identity } from "../log/support.ts";
 import { checkLines, dump, inOrder, newIndex, SMALL_RUNS } from "./made-index.ts";
-import type { RecordLog } from "./record-log.ts";
-import { keyOf, randomLog } from "./record-log.ts";
+import { digestOf, keyOf, RecordLog, randomLog } from "./record-log.ts";
 
 const test = suite("two threads");
 test.after.each(async () => {
@@ -35,6 +35,15 @@ const { middleOf } =
 const { RUNS_MAX, readSorted } = await compiled<
   typeof import("../../engine/maintenance/bulk/two-threads.ts")
 >("maintenance/bulk/two-threads.ts");
+const { SecondReader } = await compiled<typeof import("../../engine/maintenance/bulk/second-reader.ts")>(
+  "maintenance/bulk/second-reader.ts",
+);
+const { REFUSED } = await compiled<typeof import("../../engine/maintenance/bulk/merged.ts")>(
+  "maintenance/bulk/merged.ts",
+);
+const { PIECE_BYTES } = await compiled<typeof import("../../engine/maintenance/bulk/pieces.ts")>(
+  "maintenance/bulk/pieces.ts",
+);
 const { LogReader } = await compiled<typeof import("../../engine/log/reader.ts")>("log/reader.ts");
 const { nodeFileSystem } = await compiled<typeof import("../../engine/log/file.ts")>("log/file.ts");
 
@@ -52,11 +61,23 @@ function longLog(random: Random): RecordLog {
 }
 
 interface Reading {
-  part: Part;
+  result: Sorting["result"];
+  gaps: Sorting["gaps"];
+  /** The bytes of all pieces. */
+  merged: Buffer;
   /** Where the second thread was to begin. */
   middle: LogPosition | undefined;
-  /** Whether what it read is part of the whole. */
+  /** Whether what it read is part of the whole, and it merged that. */
   isShared: boolean;
+}
+
+function bytesOf(pieces: Sorting["pieces"]): Buffer {
+  const found: Buffer[] = [];
+  for (let piece = pieces.next(); piece.used !== 0; piece = pieces.next()) {
+    assert.ok(piece.used > 0, "it can't be merged");
+    found.push(Buffer.from(piece.bytes.subarray(0, piece.used)));
+  }
+  return Buffer.concat(found);
 }
 
 function readShared(log: RecordLog, folder = newFolder(), files = nodeFileSystem): Reading {
@@ -65,16 +86,21 @@ function readShared(log: RecordLog, folder = newFolder(), files = nodeFileSystem
     const ids = listSegments(nodeFileSystem, log.folder);
     const stretch = { ids, from: LOG_START, durableSequence: log.end.sequence, until: undefined };
     const middle = middleOf(reader, ids, 0);
-    const part = readSorted(reader, stretch, { scratchFolder: folder, runSize: SMALL_RUNS }, 0);
-    return { part, middle, isShared: part.rows.some(({ run }) => run >= RUNS_MAX && run < 2 * RUNS_MAX) };
+    const options = { scratchFolder: folder, runSize: SMALL_RUNS };
+    const { result, gaps, pieces } = readSorted(reader, stretch, options, 0);
+    const merged = bytesOf(pieces);
+    pieces.close();
+    return { result, gaps, merged, middle, isShared: pieces instanceof SecondReader };
   } finally {
     reader.close();
   }
 }
 
-function checkMade(log: RecordLog, what: string): void {
+/** Gives whether sorted rows were gone on with to the end. */
+function checkMade(log: RecordLog, what: string): boolean {
   const durableSequence = log.end.sequence;
   const expected = inOrder(log, durableSequence);
+  let isSorted = true;
   for (const runSize of [undefined, SMALL_RUNS]) {
     const { folder, catalog } = newIndex();
     const reader = new LogReader(nodeFileSystem, log.folder, identity);
@@ -94,17 +120,59 @@ function checkMade(log: RecordLog, what: string): void {
       [],
       what,
     );
+    if (catalog.begunAgain) isSorted = false;
   }
+  return isSorted;
 }
 
 test("two threads make the index that one makes, each from its half of the log", () => {
   const random = new Random("two threads");
   for (let i = 0; i < LOGS; i++) {
     const log = longLog(random);
-    const { part, isShared } = readShared(log);
+    const { result, isShared } = readShared(log);
     assert.ok(isShared, `log ${i} was not shared, seed ${random.seed}`);
-    assert.equal([part.result.position, part.result.batches], [log.end, log.end.sequence]);
-    checkMade(log, `log ${i}, seed ${random.seed}`);
+    assert.equal([result.position, result.batches], [log.end, log.end.sequence]);
+    assert.ok(checkMade(log, `log ${i}, seed ${random.seed}`));
+  }
+});
+
+test("what is merged goes to and fro in as many pieces as it takes", () => {
+  const log = new RecordLog();
+  const references = Array.from({ length: 250 }, (_, i) => digestOf(i));
+  // Some 11 MB of rows, in runs that each have some of the keys: one's later rows take the place of others.
+  for (let i = 0; i < 1_500; i++) {
+    const key = Buffer.from(`artifact/${(i * 7) % 1_400}`);
+    log.addRecords([{ kind: RecordKind.put, key, references: references.slice(i % 50) }]);
+    if (i === 900) log.roll();
+  }
+  log.roll();
+  log.addRecords([{ kind: RecordKind.delete, key: Buffer.from("artifact/7") }]);
+  const { merged, isShared } = readShared(log);
+  assert.ok(isShared && merged.length > 4 * PIECE_BYTES);
+  assert.ok(checkMade(log, "many pieces"));
+});
+
+test("where the second thread can't merge, the index is made again in the order of the log", () => {
+  const log = longLog(new Random("no merge", 3));
+  const reader = new LogReader(nodeFileSystem, log.folder, identity);
+  const ids = listSegments(nodeFileSystem, log.folder);
+  const stretch = { ids, from: LOG_START, durableSequence: log.end.sequence, until: undefined };
+  const options = { scratchFolder: newFolder(), runSize: SMALL_RUNS, firstRun: 1 };
+  const second = SecondReader.start(reader, stretch, options)!;
+  assert.equal(second.finish()?.result.position, log.end);
+  second.merge({ rows: [{ run: 0, prefix: Buffer.alloc(0), path: join(newFolder(), "gone") }], blobs: [] });
+  assert.is(second.next().used, REFUSED);
+  second.close();
+  reader.close();
+  const { next } = SecondReader.prototype;
+  SecondReader.prototype.next = function (this: Pieces) {
+    const { bytes, used } = next.call(this);
+    return { bytes, used: used > 0 ? used : REFUSED };
+  };
+  try {
+    assert.is(checkMade(log, "no merge"), false);
+  } finally {
+    SecondReader.prototype.next = next;
   }
 });
 
@@ -124,9 +192,9 @@ test("what is lost of either half leaves its gap", () => {
     const batch = half === 0 ? log.ends[1]! : log.ends.find((end) => end.sequence === middle!.sequence + 2)!;
     // In the header of the batch behind it.
     log.flip(log.path(batch.segment), batch.offset + 8, 0);
-    const { part, isShared } = readShared(log);
+    const { gaps, isShared } = readShared(log);
     assert.ok(isShared);
-    assert.is(part.gaps.length, 1);
+    assert.is(gaps.length, 1);
     checkMade(log, `half ${half}`);
   }
 });
@@ -162,14 +230,13 @@ test("where the second thread fails, or there is none, one does it all", () => {
   const failed = readShared(log, folder);
   assert.ok(failed.middle);
   const alone = readShared(log, newFolder(), { ...nodeFileSystem });
-  for (const { part, isShared } of [failed, alone]) {
+  const shared = readShared(log);
+  assert.ok(shared.isShared);
+  for (const { result, isShared } of [failed, alone]) {
     assert.is(isShared, false);
-    assert.equal([part.result.position, part.result.batches], [log.end, log.end.sequence]);
+    assert.equal([result.position, result.batches], [log.end, log.end.sequence]);
   }
-  assert.ok(
-    failed.part.rows.some(({ run }) => run >= 2 * RUNS_MAX),
-    "it read nothing in its place",
-  );
+  assert.ok(failed.merged.equals(shared.merged), "what it merged is not the same");
 });
 
 test("a short log is read by one thread", () => {

@@ -124,9 +124,9 @@ export const compactFaults: Fault[] = [
   },
   {
     name: "an index that knows of a blob nobody has is made in the order of the log",
-    file: "engine/maintenance/bulk/load.ts",
-    text: "if (!place && referenceCount === 0) return true;",
-    replacement: "if (!place && referenceCount === 0) return false;",
+    file: "engine/maintenance/bulk/merged.ts",
+    text: "if (!place && referenceCount === 0) return at;",
+    replacement: "if (!place && referenceCount === 0) return REFUSED;",
     tests: ["engine/rebuild.test.ts"],
   },
   {

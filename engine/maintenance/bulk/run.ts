@@ -13,6 +13,8 @@ import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./sort.
 const FLAG_DELETED = 1;
 /** The first referenced blob is not in the same part of the log: the row is to be told where it is. */
 const FLAG_BLOB_WANTED = 2;
+/** Among what several runs give together: a later entry of the same key follows. */
+const FLAG_REPLACED = 4;
 
 /** How much is kept in memory. */
 export interface RunSize {
@@ -86,7 +88,7 @@ export class Run {
     const entry = this.#end;
     const value = entry + ENTRY_HEAD_BYTES + keyLength;
     if (value + ROW_HEAD_BYTES_MAX + kept > this.rows.length) return false;
-    copy(bytes, keyAt, this.rows, entry + ENTRY_HEAD_BYTES, keyLength);
+    copyBytes(bytes, keyAt, this.rows, entry + ENTRY_HEAD_BYTES, keyLength);
     let end = value;
     let flags = FLAG_DELETED;
     if (kind === RecordKind.put) {
@@ -97,7 +99,7 @@ export class Run {
       const place = { segment, offset, payloadLength };
       const head = { sequence, time, tag: record.tag, weak, place, blob };
       const payload = writeRowHead(this.rows, value, head, references, isInline);
-      copy(bytes, payloadAt, this.rows, payload, kept);
+      copyBytes(bytes, payloadAt, this.rows, payload, kept);
       end = sealRow(this.rows, value, payload + kept);
     }
     this.#endEntry(keyLength, flags, value, end);
@@ -115,9 +117,7 @@ export class Run {
   }
 
   #endEntry(keyLength: number, flags: number, value: number, end: number): void {
-    const entry = this.#end;
-    writeUint32(this.rows, keyLength + flags * 0x1_0000, entry);
-    writeUint32(this.rows, end - value, entry + 4);
+    writeEntryHead(this.rows, this.#end, keyLength, flags, end - value);
     this.#end = end;
     this.#count++;
   }
@@ -162,9 +162,20 @@ export class Run {
 /** Few bytes are copied faster one by one than by making a view for it. */
 const FEW_BYTES = 128;
 
-function copy(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
+export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
   if (length > FEW_BYTES) from.copy(to, toAt, fromAt, fromAt + length);
   else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
+}
+
+export function writeEntryHead(
+  into: Buffer,
+  entry: number,
+  keyLength: number,
+  flags: number,
+  valueLength: number,
+): void {
+  writeUint32(into, keyLength + flags * 0x1_0000, entry);
+  writeUint32(into, valueLength, entry + 4);
 }
 
 export function entryEnd(buffer: Buffer, entry: number): number {
@@ -186,6 +197,19 @@ export function isDeleted(buffer: Buffer, entry: number): boolean {
 
 export function isBlobWanted(buffer: Buffer, entry: number): boolean {
   return (buffer[entry + 2]! & FLAG_BLOB_WANTED) !== 0;
+}
+
+export function isReplaced(buffer: Buffer, entry: number): boolean {
+  return (buffer[entry + 2]! & FLAG_REPLACED) !== 0;
+}
+
+export function markReplaced(buffer: Buffer, entry: number): void {
+  buffer[entry + 2]! |= FLAG_REPLACED;
+}
+
+/** Whether an index takes it as it is. */
+export function isPlain(buffer: Buffer, entry: number): boolean {
+  return buffer[entry + 2] === 0;
 }
 
 /** Undefined where the key was deleted. */

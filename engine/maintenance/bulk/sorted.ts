@@ -1,7 +1,6 @@
 import { closeSync, openSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { fromSystemError } from "../../errors.ts";
-import { RawPut } from "../../index/raw-put.ts";
 import { entryEnd, keyAt } from "./run.ts";
 import { ENTRY_HEAD_BYTES } from "./sort.ts";
 
@@ -17,8 +16,6 @@ export interface Sorted {
   /** Goes to the next one; false at the end. Nothing is at hand before the first call. */
   next(): boolean;
   close(): void;
-  /** Of parts of `buffer`. */
-  readonly put: RawPut;
 }
 
 /** Entries of one run where they wait, as one thread can hand them to another. */
@@ -82,7 +79,6 @@ export class SortedInMemory implements Sorted {
   readonly buffer: Buffer;
   readonly view: DataView;
   readonly prefix: Buffer;
-  readonly put: RawPut;
   entry = 0;
   readonly #entries: Uint32Array;
   #index = 0;
@@ -91,7 +87,6 @@ export class SortedInMemory implements Sorted {
     this.run = run;
     this.buffer = bufferOf(bytes);
     this.view = viewOf(this.buffer);
-    this.put = new RawPut(this.buffer);
     this.prefix = bufferOf(prefix);
     this.#entries = entries;
   }
@@ -124,7 +119,6 @@ export class SortedInFile implements Sorted {
   readonly buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly view = viewOf(this.buffer);
   readonly prefix: Buffer;
-  readonly put = new RawPut(this.buffer);
   entry = 0;
   readonly #path: string;
   readonly #fd: number;

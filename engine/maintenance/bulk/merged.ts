@@ -1,0 +1,184 @@
+import { BLOB_ROW_BYTES_MAX, encodeRow, NOWHERE, writeBlobRow } from "../../index/rows.ts";
+import { DIGEST_BYTES, writeUint32 } from "../../log/format.ts";
+import type { RecordPlace } from "../../log/reader.ts";
+import { isPlainBlob, readBlobPart } from "./blobs.ts";
+import { Merge } from "./merge.ts";
+import {
+  copyBytes,
+  entryEnd,
+  isBlobWanted,
+  isDeleted,
+  keyAt,
+  markReplaced,
+  rowAt,
+  writeEntryHead,
+} from "./run.ts";
+import { ENTRY_HEAD_BYTES, keyLengthAt } from "./sort.ts";
+import type { Sorted, Waiting } from "./sorted.ts";
+import { sortedFrom } from "./sorted.ts";
+
+/** Blobs that came behind what refers to them, or a second time, after they were found damaged or given up. */
+const COPIED_BLOBS_MAX = 100_000;
+
+/** Instead of a length: the order of the log counts, or who merges has failed. */
+export const REFUSED = -1;
+
+/** The runs of a log, each sorted. */
+export interface Runs {
+  rows: readonly Waiting[];
+  blobs: readonly Waiting[];
+}
+
+interface Copy {
+  run: number;
+  place: RecordPlace;
+}
+
+/**
+ * What the runs of a log mean together to a new index: entries in order of keys, as they are put into it. This needs no
+ * index, so that another thread can do it, but for what is marked: see `isReplaced` and `isBlobWanted`.
+ */
+export class MergedRuns {
+  readonly #sources: Sorted[] = [];
+  readonly #blobs: Merge;
+  readonly #rows: Merge;
+  #areBlobsDone = false;
+  /** Rows of one key, of which those from `#version` on were not given yet. */
+  #versions: readonly Sorted[] = [];
+  #version = 0;
+  /** By digest, where more than one run has a copy, or something came before the first: the last one of each run. */
+  readonly #copies = new Map<string, Copy[]>();
+
+  constructor({ rows, blobs }: Runs) {
+    try {
+      this.#blobs = new Merge(blobs.map((waiting) => this.#open(waiting)));
+      this.#rows = new Merge(rows.map((waiting) => this.#open(waiting)));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #open(waiting: Waiting): Sorted {
+    const source = sortedFrom(waiting);
+    this.#sources.push(source);
+    return source;
+  }
+
+  close(): void {
+    for (const source of this.#sources) source.close();
+  }
+
+  /**
+   * Writes the next entries, and gives how many bytes they are: 0 at the end, or `REFUSED`.
+   * @param into has room for any one entry
+   */
+  fill(into: Buffer): number {
+    if (!this.#areBlobsDone) {
+      const used = this.#fillBlobs(into);
+      if (used !== 0) return used;
+      this.#areBlobsDone = true;
+    }
+    return this.#fillRows(into);
+  }
+
+  #fillBlobs(into: Buffer): number {
+    const most = into.length - BLOB_ENTRY_BYTES_MAX;
+    let used = 0;
+    while (used <= most) {
+      const parts = this.#blobs.take();
+      if (!parts) break;
+      const { buffer, view, entry } = parts[0]!;
+      // Nearly all are of one part of the log, in which they come before what refers to them.
+      if (parts.length === 1 && isPlainBlob(buffer, entry)) {
+        const { place, count } = readBlobPart(view, entry);
+        used = writeBlob(into, used, parts[0]!, place!, count);
+      } else used = this.#writeParts(into, used, parts);
+      if (this.#copies.size > COPIED_BLOBS_MAX) return REFUSED;
+    }
+    return used;
+  }
+
+  #writeParts(into: Buffer, at: number, parts: readonly Sorted[]): number {
+    let place: RecordPlace | undefined;
+    let referenceCount = 0;
+    let isLate = false;
+    const copies: Copy[] = [];
+    for (const { run, view, entry } of parts) {
+      const part = readBlobPart(view, entry);
+      if (!place && (!part.place || part.isReferencedFirst)) isLate = true;
+      if (part.place) copies.push({ run, place: part.place });
+      place = part.place ?? place;
+      referenceCount += part.count;
+    }
+    // Compaction has dropped it, and nothing that counts refers to it.
+    if (!place && referenceCount === 0) return at;
+    const { buffer, entry } = parts[0]!;
+    if (copies.length > 1 || isLate) this.#copies.set(keyAt(buffer, entry).toString("latin1", 1), copies);
+    return writeBlob(into, at, parts[0]!, place ?? NOWHERE, referenceCount);
+  }
+
+  #fillRows(into: Buffer): number {
+    let used = 0;
+    for (;;) {
+      if (this.#version === this.#versions.length) {
+        this.#versions = this.#rows.take() ?? [];
+        this.#version = 0;
+        if (this.#versions.length === 0) return used;
+      }
+      const end = this.#writeRow(into, used);
+      if (end === undefined) return used;
+      used = end;
+      this.#version++;
+    }
+  }
+
+  /** Gives where that ends; undefined when there is no room for it. */
+  #writeRow(into: Buffer, at: number): number | undefined {
+    const { run, buffer, entry } = this.#versions[this.#version]!;
+    if (isDeleted(buffer, entry)) return at;
+    const isReplaced = this.#version < this.#versions.length - 1;
+    const told = !isReplaced && isBlobWanted(buffer, entry) ? this.#withBlob(buffer, entry, run) : undefined;
+    if (told) return writeEntry(into, at, keyAt(buffer, entry), told);
+    const end = entryEnd(buffer, entry);
+    if (at + end - entry > into.length) return undefined;
+    copyBytes(buffer, entry, into, at, end - entry);
+    if (isReplaced) markReplaced(into, at);
+    return at + end - entry;
+  }
+
+  /** A row whose blob is not in its own run: it was in one before. Undefined where it is the only one there is. */
+  #withBlob(buffer: Buffer, entry: number, run: number): Buffer | undefined {
+    if (this.#copies.size === 0) return undefined;
+    const row = rowAt(buffer, entry)!;
+    const copies = this.#copies.get(row.references[0]!.toString("latin1"));
+    return copies && encodeRow({ ...row, blob: copies.findLast((copy) => copy.run < run)?.place });
+  }
+}
+
+const BLOB_ENTRY_BYTES_MAX = ENTRY_HEAD_BYTES + 1 + DIGEST_BYTES + BLOB_ROW_BYTES_MAX;
+
+/** The key of `entry`, and the row of the blob behind it. Gives where that ends. */
+function writeBlob(
+  into: Buffer,
+  at: number,
+  { buffer, entry }: Sorted,
+  place: RecordPlace,
+  referenceCount: number,
+): number {
+  const keyEnd = ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry);
+  copyBytes(buffer, entry, into, at, keyEnd);
+  const end = writeBlobRow(into, at + keyEnd, place, referenceCount);
+  into[at + 2] = 0;
+  writeUint32(into, end - at - keyEnd, at + 4);
+  return end;
+}
+
+function writeEntry(into: Buffer, at: number, key: Buffer, value: Buffer): number | undefined {
+  const end = at + ENTRY_HEAD_BYTES + key.length + value.length;
+  if (end > into.length) return undefined;
+  writeEntryHead(into, at, key.length, 0, value.length);
+  into.set(key, at + ENTRY_HEAD_BYTES);
+  into.set(value, at + ENTRY_HEAD_BYTES + key.length);
+  return end;
+}
