@@ -12,8 +12,8 @@ export const indexFaults: Fault[] = [
   {
     name: "rows of the index are not checked",
     file: "engine/index/rows.ts",
-    text: "readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, bytes.length)",
-    replacement: "bytes.length > 0",
+    text: "readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, length)",
+    replacement: "length > 0",
     tests: ["index/rows.test.ts"],
   },
   {
