@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { JsonObject } from "./api.ts";
 import { decodeValue, encodeValue } from "./codec/cbor.ts";
 import { MEDIA_TYPE_BYTES, MEDIA_TYPE_CBOR } from "./codec/codec.ts";
@@ -48,6 +49,19 @@ export interface VersionContent {
 }
 
 function nameKey(space: number, name: string, tail: number): Buffer {
+  const key = Buffer.allocUnsafe(2 + name.length + tail);
+  key[0] = space;
+  // Most names are ASCII, and short: character by character they are there sooner than by the two calls for others.
+  for (let i = 0; i < name.length; i++) {
+    const unit = name.charCodeAt(i);
+    if (unit > 0x7f) return otherNameKey(space, name, tail);
+    key[1 + i] = unit;
+  }
+  key[1 + name.length] = 0;
+  return key;
+}
+
+function otherNameKey(space: number, name: string, tail: number): Buffer {
   const length = Buffer.byteLength(name);
   const key = Buffer.allocUnsafe(2 + length + tail);
   key[0] = space;
@@ -95,6 +109,11 @@ export interface KeyRange {
 export function versionsRange(name: string): KeyRange {
   const start = nameKey(VERSION_SPACE, name, 0);
   return { start, end: after(start) };
+}
+
+/** The same for who wants the first of them. */
+export function versionsStart(name: string): { start: Buffer } {
+  return { start: nameKey(VERSION_SPACE, name, 0) };
 }
 
 /** All versions of all names that begin with `prefix`. */

@@ -6,6 +6,8 @@ const KEY_BYTES = DIGEST_BYTES;
 const FIRST_BYTES = 1024 * 1024;
 /** A longer one would drive too many others out. */
 const ENTRY_PART_MAX = 1 / 16;
+/** The first bytes of a key say in which slots it may be. */
+const MARK_AT = 4;
 /** An entry mostly takes more: else some find no slot, and are read again. */
 const BYTES_PER_SLOT = 256;
 /** An entry is in one of so many slots. */
@@ -26,6 +28,10 @@ export class ReadCache {
   #memory = Buffer.alloc(0);
   /** Where entries begin, as positions that only grow; 0 for none. */
   #slots = new Float64Array();
+  /** Of each slot some bytes of the key: entries lie far apart in memory, and most of them are another one. */
+  #marks = new Uint32Array();
+  /** The same of what was read, and not kept, lately. */
+  #read = new Uint32Array();
   /** Where the next entry begins. */
   #end = 1;
 
@@ -39,7 +45,9 @@ export class ReadCache {
     const memory = this.#memory;
     if (memory.length === 0) return 0;
     const first = this.#slotOf(key);
+    const mark = readUint32(key, MARK_AT);
     for (let slot = first; slot < first + WAYS; slot++) {
+      if (this.#marks[slot] !== mark) continue;
       const position = this.#slots[slot]!;
       if (this.isKept(position) && isAt(memory, position % memory.length, key)) return position;
     }
@@ -58,12 +66,25 @@ export class ReadCache {
     return use(memory, start, start + readUint32(memory, start - 4));
   }
 
-  /** The same of bytes that are not there yet, and are from now on. */
+  /** The same of bytes that are not there yet. They are from now on, or from the next time on. */
   useNew<T>(key: Uint8Array, bytes: Buffer | Promise<Buffer>, use: Use<T>): T | Promise<T> {
     // Long ones, which are not kept: short ones are read at once.
     if (bytes instanceof Promise) return bytes.then((read) => use(read, 0, read.length));
-    const position = this.add(key, bytes);
+    const position = this.#isWorthIt(key) ? this.add(key, bytes) : 0;
     return position > 0 ? this.use(position, use) : use(bytes, 0, bytes.length);
+  }
+
+  /**
+   * As long as it drives nothing out, anything is. Later what is read for the second time: of many values most are not
+   * read again, and to put one there takes as long as decoding it.
+   */
+  #isWorthIt(key: Uint8Array): boolean {
+    if (this.#end <= this.#bytesMax) return true;
+    const place = this.#slotOf(key) / WAYS;
+    const mark = readUint32(key, MARK_AT);
+    if (this.#read[place] === mark) return true;
+    this.#read[place] = mark;
+    return false;
   }
 
   /** Gives the position of the entry; 0 for bytes that are too many. */
@@ -80,7 +101,7 @@ export class ReadCache {
     writeUint32(memory, bytes.length, start + KEY_BYTES);
     memory.set(bytes, start + HEAD_BYTES);
     const position = this.#end;
-    this.#slots[this.#oldestSlot(key)] = position;
+    this.#enter(key, position);
     this.#end += length;
     return position;
   }
@@ -90,12 +111,14 @@ export class ReadCache {
     return readUint32(key, 0) & (this.#slots.length - WAYS);
   }
 
-  #oldestSlot(key: Uint8Array): number {
+  /** In the place of the oldest. */
+  #enter(key: Uint8Array, position: number): void {
     const slots = this.#slots;
     const first = this.#slotOf(key);
     let oldest = first;
     for (let slot = first + 1; slot < first + WAYS; slot++) if (slots[slot]! < slots[oldest]!) oldest = slot;
-    return oldest;
+    slots[oldest] = position;
+    this.#marks[oldest] = readUint32(key, MARK_AT);
   }
 
   /** Before anything is overwritten: what is there stays where it is. */
@@ -107,8 +130,10 @@ export class ReadCache {
     );
     this.#memory.set(before);
     this.#slots = new Float64Array(2 ** Math.ceil(Math.log2(this.#memory.length / BYTES_PER_SLOT + WAYS)));
+    this.#marks = new Uint32Array(this.#slots.length);
+    this.#read = new Uint32Array(this.#slots.length / WAYS);
     for (let position = 1; !isFirst && position < this.#end; ) {
-      this.#slots[this.#oldestSlot(before.subarray(position))] = position;
+      this.#enter(before.subarray(position), position);
       position += HEAD_BYTES + readUint32(before, position + KEY_BYTES);
     }
   }

@@ -133,9 +133,8 @@ export class LogReader {
     const total = RECORD_HEADER_BYTES + key.length + place.payloadLength;
     if (total > this.#shared.length) return undefined;
     const segment = this.segment(place.segment);
-    const bytes = this.#shared.subarray(0, total);
-    const got = segment.file.read(bytes, place.offset);
-    return checkedPayload(segment, place, kind, key, got === total ? bytes : bytes.subarray(0, got));
+    const got = segment.file.read(this.#shared, place.offset, total);
+    return checkedPayload(segment, place, kind, key, this.#shared, got);
   }
 
   async #readLarge(place: RecordPlace, kind: RecordKind, key: Uint8Array): Promise<Buffer> {
