@@ -6,8 +6,8 @@ const KEY_BYTES = DIGEST_BYTES;
 const FIRST_BYTES = 1024 * 1024;
 /** A longer one would drive too many others out. */
 const ENTRY_PART_MAX = 1 / 16;
-/** The first bytes of a key say in which slots it may be. */
-const MARK_AT = 4;
+/** For the slots that an entry may be in, so that they do not go over a line of the processor's cache. */
+const MARKS = 8;
 /** An entry mostly takes more: else some find no slot, and are read again. */
 const BYTES_PER_SLOT = 256;
 /** An entry is in one of so many slots. */
@@ -28,10 +28,11 @@ export class ReadCache {
   #memory = Buffer.alloc(0);
   /** Where entries begin, as positions that only grow; 0 for none. */
   #slots = new Float64Array();
-  /** Of each slot some bytes of the key: entries lie far apart in memory, and most of them are another one. */
-  #marks = new Uint32Array();
-  /** The same of what was read, and not kept, lately. */
-  #read = new Uint32Array();
+  /**
+   * Of each slot two bytes of the key: entries lie far apart in memory, and most of them are another one. Behind those of
+   * the slots that an entry may be in lie the two bytes of what was read last, and not kept.
+   */
+  #marks = new Uint16Array();
   /** Where the next entry begins. */
   #end = 1;
 
@@ -45,10 +46,11 @@ export class ReadCache {
     const memory = this.#memory;
     if (memory.length === 0) return 0;
     const first = this.#slotOf(key);
-    const mark = readUint32(key, MARK_AT);
-    for (let slot = first; slot < first + WAYS; slot++) {
-      if (this.#marks[slot] !== mark) continue;
-      const position = this.#slots[slot]!;
+    const marks = marksOf(first);
+    const mark = markOf(key);
+    for (let way = 0; way < WAYS; way++) {
+      if (this.#marks[marks + way] !== mark) continue;
+      const position = this.#slots[first + way]!;
       if (this.isKept(position) && isAt(memory, position % memory.length, key)) return position;
     }
     return 0;
@@ -70,8 +72,13 @@ export class ReadCache {
   useNew<T>(key: Uint8Array, bytes: Buffer | Promise<Buffer>, use: Use<T>): T | Promise<T> {
     // Long ones, which are not kept: short ones are read at once.
     if (bytes instanceof Promise) return bytes.then((read) => use(read, 0, read.length));
-    const position = this.#isWorthIt(key) ? this.add(key, bytes) : 0;
-    return position > 0 ? this.use(position, use) : use(bytes, 0, bytes.length);
+    return this.useNewIn(key, bytes, 0, bytes.length, use);
+  }
+
+  /** As `useNew`, of the bytes from `start` to `end` of `memory`. */
+  useNewIn<T>(key: Uint8Array, memory: Buffer, start: number, end: number, use: Use<T>): T {
+    const position = this.#isWorthIt(key) ? this.add(key, memory.subarray(start, end)) : 0;
+    return position > 0 ? this.use(position, use) : use(memory, start, end);
   }
 
   /**
@@ -80,10 +87,10 @@ export class ReadCache {
    */
   #isWorthIt(key: Uint8Array): boolean {
     if (this.#end <= this.#bytesMax) return true;
-    const place = this.#slotOf(key) / WAYS;
-    const mark = readUint32(key, MARK_AT);
-    if (this.#read[place] === mark) return true;
-    this.#read[place] = mark;
+    const read = marksOf(this.#slotOf(key)) + WAYS;
+    const mark = markOf(key);
+    if (this.#marks[read] === mark) return true;
+    this.#marks[read] = mark;
     return false;
   }
 
@@ -115,10 +122,10 @@ export class ReadCache {
   #enter(key: Uint8Array, position: number): void {
     const slots = this.#slots;
     const first = this.#slotOf(key);
-    let oldest = first;
-    for (let slot = first + 1; slot < first + WAYS; slot++) if (slots[slot]! < slots[oldest]!) oldest = slot;
-    slots[oldest] = position;
-    this.#marks[oldest] = readUint32(key, MARK_AT);
+    let oldest = 0;
+    for (let way = 1; way < WAYS; way++) if (slots[first + way]! < slots[first + oldest]!) oldest = way;
+    slots[first + oldest] = position;
+    this.#marks[marksOf(first) + oldest] = markOf(key);
   }
 
   /** Before anything is overwritten: what is there stays where it is. */
@@ -130,14 +137,18 @@ export class ReadCache {
     );
     this.#memory.set(before);
     this.#slots = new Float64Array(2 ** Math.ceil(Math.log2(this.#memory.length / BYTES_PER_SLOT + WAYS)));
-    this.#marks = new Uint32Array(this.#slots.length);
-    this.#read = new Uint32Array(this.#slots.length / WAYS);
+    this.#marks = new Uint16Array(marksOf(this.#slots.length));
     for (let position = 1; !isFirst && position < this.#end; ) {
       this.#enter(before.subarray(position), position);
       position += HEAD_BYTES + readUint32(before, position + KEY_BYTES);
     }
   }
 }
+
+/** Where the marks begin of the slots from `first` on. */
+const marksOf = (first: number) => (first / WAYS) * MARKS;
+/** The first bytes of a key say in which slots it may be. */
+const markOf = (key: Uint8Array) => key[4]! | (key[5]! << 8);
 
 function isAt(memory: Uint8Array, start: number, key: Uint8Array): boolean {
   for (let i = 0; i < KEY_BYTES; i++) if (memory[start + i] !== key[i]) return false;

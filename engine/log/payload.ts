@@ -1,5 +1,5 @@
 import { VarveError } from "../errors.ts";
-import { checksum } from "./checksum.ts";
+import { checksumWithin } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
 import { isRecordHeader, isUint64At, RECORD_HEADER_BYTES, readUint32, readUint53 } from "./format.ts";
@@ -28,29 +28,38 @@ const KEY_LENGTH_AT = 12;
 const PAYLOAD_LENGTH_AT = 16;
 const PAYLOAD_CHECKSUM_AT = 24;
 
-/**
- * The payload of the record that `bytes` begin with, once header, key and payload are those of their checksums.
- * @param end of what was read of it
- * @throws CORRUPTION
- */
+/** The payload of the record that `bytes` are, once header, key and payload are those of their checksums. @throws CORRUPTION */
 export function checkedPayload(
   segment: OpenSegment,
   place: RecordPlace,
   kind: RecordKind,
   key: Uint8Array,
   bytes: Buffer,
-  end = bytes.length,
 ): Buffer {
+  const start = checkPayload(segment, place, kind, key, bytes, bytes.length);
+  return bytes.subarray(start, start + place.payloadLength);
+}
+
+/** The same for a record that `bytes` begin with, and where its payload begins. @param end of what was read */
+export function checkPayload(
+  segment: OpenSegment,
+  place: RecordPlace,
+  kind: RecordKind,
+  key: Uint8Array,
+  bytes: Buffer,
+  end: number,
+): number {
   const { salt } = segment.header;
   const { payloadLength } = place;
   const isSound = isRecordHeader(bytes, 0, salt, end) && isRecordOf(bytes, kind, key, payloadLength);
   if (!isSound) throw damagedRecord(segment, place, "header");
   const start = RECORD_HEADER_BYTES + key.length;
-  const payload = bytes.subarray(start, start + payloadLength);
-  if (start + payloadLength > end || !isUint64At(bytes, checksum(payload, salt), PAYLOAD_CHECKSUM_AT)) {
-    throw damagedRecord(segment, place, "payload");
-  }
-  return payload;
+  const payloadEnd = start + payloadLength;
+  const isWhole =
+    payloadEnd <= end &&
+    isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), PAYLOAD_CHECKSUM_AT);
+  if (!isWhole) throw damagedRecord(segment, place, "payload");
+  return start;
 }
 
 /** Whether the valid record header that `bytes` begin with is of such a record. */

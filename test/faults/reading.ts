@@ -29,7 +29,7 @@ export const readingFaults: Fault[] = [
   {
     name: "nothing gets into a full cache",
     file: CACHE,
-    text: "if (this.#read[place] === mark) return true;",
+    text: "if (this.#marks[read] === mark) return true;",
     replacement: "",
     tests: [TEST],
   },
