@@ -1,4 +1,5 @@
-import { aliasesRange, allAliasesRange, decodeAliasContent, parseAliasKey } from "./artifact-record.ts";
+import { aliasesRange, allAliasesRange, parseAliasKey } from "./artifact-key.ts";
+import { decodeAliasContent } from "./artifact-record.ts";
 import { compareBytes } from "./directory/entry.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";

@@ -1,5 +1,5 @@
 import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pending, Ref } from "./api.ts";
-import { versionKey } from "./artifact-record.ts";
+import { versionKey } from "./artifact-key.ts";
 import { chunksOf, WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
 import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";

@@ -39,17 +39,18 @@ export class BlobReader {
     const digest = row.references[0];
     row.cachedAt = digest ? cache.find(digest) : 0;
     if (row.cachedAt > 0) return cache.use(row.cachedAt, decode);
-    const bytes = this.#small(row) ?? this.of(row);
-    return cache.useNew(digest!, bytes, decode);
+    const start = this.#startOfSmall(row);
+    if (start === 0) return cache.useNew(digest!, this.of(row), decode);
+    return cache.useNewIn(digest!, this.#reader.shared, start, start + row.blob!.payloadLength, decode);
   }
 
-  /** The bytes of a small blob in a buffer that the next read overwrites, where nothing is in the way. */
-  #small({ blob, references }: Row): Buffer | undefined {
-    if (!blob || this.#whyRetired(blob.segment)) return undefined;
+  /** Where in the reader's shared buffer the bytes of a small blob begin; 0 where something is in the way. */
+  #startOfSmall({ blob, references }: Row): number {
+    if (!blob || this.#whyRetired(blob.segment)) return 0;
     try {
       return this.#reader.readShared(blob, RecordKind.blob, references[0]!);
     } catch {
-      return undefined;
+      return 0;
     }
   }
 

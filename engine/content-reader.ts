@@ -36,16 +36,17 @@ export class ContentReader {
     const cacheKey = this.#cacheKeyOf(row);
     const known = cache.find(cacheKey);
     if (known > 0) return cache.use(known, decode);
-    const bytes = this.#small(key, row) ?? this.of(key, row);
-    return cache.useNew(cacheKey, bytes, decode);
+    const start = this.#startOfSmall(key, row);
+    if (start === 0) return cache.useNew(cacheKey, this.of(key, row), decode);
+    return cache.useNewIn(cacheKey, this.#reader.shared, start, start + row.place.payloadLength, decode);
   }
 
-  /** In a buffer that the next read overwrites, where nothing is in the way. */
-  #small(key: Uint8Array, { place }: Row): Buffer | undefined {
+  /** Where in the reader's shared buffer it begins; 0 where something is in the way. */
+  #startOfSmall(key: Uint8Array, { place }: Row): number {
     try {
       return this.#reader.readShared(place, RecordKind.put, key);
     } catch {
-      return undefined;
+      return 0;
     }
   }
 

@@ -15,7 +15,7 @@ export type FamilyOf = (key: Uint8Array) => string | undefined;
 
 /**
  * The first row of each family of keys that was asked for lately (of a name, its newest version): to find it in the
- * index takes a cursor, six times a plain look-up. What others write empties it; what this process writes keeps it right.
+ * index takes several times as long. What others write empties it; what this process writes keeps it right.
  */
 export class Families {
   readonly #familyOf: FamilyOf | undefined;

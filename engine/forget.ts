@@ -1,13 +1,6 @@
-import type { KeyRange, VersionName } from "./artifact-record.ts";
-import {
-  decodeVersionContent,
-  edgeKey,
-  edgesRange,
-  isDeleted,
-  namesRange,
-  parseVersionKey,
-  versionKey,
-} from "./artifact-record.ts";
+import type { KeyRange, VersionName } from "./artifact-key.ts";
+import { edgeKey, edgesRange, namesRange, parseVersionKey, versionKey } from "./artifact-key.ts";
+import { decodeVersionContent, isDeleted } from "./artifact-record.ts";
 import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import { throwIfAborted } from "./errors.ts";

@@ -1,14 +1,8 @@
 import { AliasRows } from "./alias-rows.ts";
 import type { Artifact, ListFilter } from "./api.ts";
-import type { KeyRange } from "./artifact-record.ts";
-import {
-  isDeleted,
-  namesRange,
-  nodesRange,
-  parseVersionKey,
-  versionKey,
-  versionsRange,
-} from "./artifact-record.ts";
+import type { KeyRange } from "./artifact-key.ts";
+import { namesRange, nodesRange, parseVersionKey, versionKey, versionsRange } from "./artifact-key.ts";
+import { isDeleted } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { throwIfAborted, VarveError } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";

@@ -1,4 +1,4 @@
-import { namesRange, nodeInKey, nodesRange } from "./artifact-record.ts";
+import { namesRange, nodeInKey, nodesRange } from "./artifact-key.ts";
 import type { EngineCore } from "./engine.ts";
 import type { Row } from "./index/rows.ts";
 import { Pace } from "./maintenance/pace.ts";

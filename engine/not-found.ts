@@ -1,4 +1,5 @@
-import { isChunked, nodeKey } from "./artifact-record.ts";
+import { nodeKey } from "./artifact-key.ts";
+import { isChunked } from "./artifact-record.ts";
 import { VarveError } from "./errors.ts";
 import type { Row, RowsAndBlobs } from "./index/rows.ts";
 import type { ParsedRef } from "./ref.ts";

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
-import { familyOf } from "./artifact-record.ts";
+import { familyOf } from "./artifact-key.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";

@@ -1,8 +1,15 @@
 import type { Annotation, DeleteOptions, DeleteReport, JsonObject } from "./api.ts";
-import type { VersionContent, VersionName } from "./artifact-record.ts";
+import type { VersionName } from "./artifact-key.ts";
 import {
   aliasesRange,
   aliasKey,
+  parseAliasKey,
+  parseVersionKey,
+  versionKey,
+  versionsRange,
+} from "./artifact-key.ts";
+import type { VersionContent } from "./artifact-record.ts";
+import {
   decodeAliasContent,
   decodeVersionContent,
   encodeAliasContent,
@@ -10,11 +17,7 @@ import {
   isChunked,
   isDeleted,
   isRewritten,
-  parseAliasKey,
-  parseVersionKey,
   tagMediaType,
-  versionKey,
-  versionsRange,
   versionTag,
 } from "./artifact-record.ts";
 import type { PreparedEnvironment } from "./environment/stored.ts";

@@ -1,12 +1,7 @@
 import type { CallOptions } from "./api.ts";
+import { parseVersionKey, versionKey, versionsRange } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
-import {
-  decodeVersionContent,
-  isDeleted,
-  parseVersionKey,
-  versionKey,
-  versionsRange,
-} from "./artifact-record.ts";
+import { decodeVersionContent, isDeleted } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, throwIfAborted } from "./errors.ts";
 import { isIndexDamage } from "./index/damage.ts";

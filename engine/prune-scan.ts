@@ -1,5 +1,6 @@
 import { AliasRows } from "./alias-rows.ts";
 import type { CallOptions } from "./api.ts";
+import { namesRange, parseVersionKey } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
   decodeAliasContent,
@@ -7,8 +8,6 @@ import {
   isChunked,
   isDeleted,
   isRewritten,
-  namesRange,
-  parseVersionKey,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption } from "./errors.ts";

@@ -6,6 +6,8 @@ const KEY_BYTES = DIGEST_BYTES;
 const FIRST_BYTES = 1024 * 1024;
 /** A longer one would drive too many others out. */
 const ENTRY_PART_MAX = 1 / 16;
+/** For the slots that an entry may be in, so that they do not go over a line of the processor's cache. */
+const MARKS = 8;
 /** An entry mostly takes more: else some find no slot, and are read again. */
 const BYTES_PER_SLOT = 256;
 /** An entry is in one of so many slots. */
@@ -26,6 +28,11 @@ export class ReadCache {
   #memory = Buffer.alloc(0);
   /** Where entries begin, as positions that only grow; 0 for none. */
   #slots = new Float64Array();
+  /**
+   * Of each slot two bytes of the key: entries lie far apart in memory, and most of them are another one. Behind those of
+   * the slots that an entry may be in lie the two bytes of what was read last, and not kept.
+   */
+  #marks = new Uint16Array();
   /** Where the next entry begins. */
   #end = 1;
 
@@ -39,8 +46,11 @@ export class ReadCache {
     const memory = this.#memory;
     if (memory.length === 0) return 0;
     const first = this.#slotOf(key);
-    for (let slot = first; slot < first + WAYS; slot++) {
-      const position = this.#slots[slot]!;
+    const marks = marksOf(first);
+    const mark = markOf(key);
+    for (let way = 0; way < WAYS; way++) {
+      if (this.#marks[marks + way] !== mark) continue;
+      const position = this.#slots[first + way]!;
       if (this.isKept(position) && isAt(memory, position % memory.length, key)) return position;
     }
     return 0;
@@ -58,12 +68,30 @@ export class ReadCache {
     return use(memory, start, start + readUint32(memory, start - 4));
   }
 
-  /** The same of bytes that are not there yet, and are from now on. */
+  /** The same of bytes that are not there yet. They are from now on, or from the next time on. */
   useNew<T>(key: Uint8Array, bytes: Buffer | Promise<Buffer>, use: Use<T>): T | Promise<T> {
     // Long ones, which are not kept: short ones are read at once.
     if (bytes instanceof Promise) return bytes.then((read) => use(read, 0, read.length));
-    const position = this.add(key, bytes);
-    return position > 0 ? this.use(position, use) : use(bytes, 0, bytes.length);
+    return this.useNewIn(key, bytes, 0, bytes.length, use);
+  }
+
+  /** As `useNew`, of the bytes from `start` to `end` of `memory`. */
+  useNewIn<T>(key: Uint8Array, memory: Buffer, start: number, end: number, use: Use<T>): T {
+    const position = this.#isWorthIt(key) ? this.add(key, memory.subarray(start, end)) : 0;
+    return position > 0 ? this.use(position, use) : use(memory, start, end);
+  }
+
+  /**
+   * As long as it drives nothing out, anything is. Later what is read for the second time: of many values most are not
+   * read again, and to put one there takes as long as decoding it.
+   */
+  #isWorthIt(key: Uint8Array): boolean {
+    if (this.#end <= this.#bytesMax) return true;
+    const read = marksOf(this.#slotOf(key)) + WAYS;
+    const mark = markOf(key);
+    if (this.#marks[read] === mark) return true;
+    this.#marks[read] = mark;
+    return false;
   }
 
   /** Gives the position of the entry; 0 for bytes that are too many. */
@@ -80,7 +108,7 @@ export class ReadCache {
     writeUint32(memory, bytes.length, start + KEY_BYTES);
     memory.set(bytes, start + HEAD_BYTES);
     const position = this.#end;
-    this.#slots[this.#oldestSlot(key)] = position;
+    this.#enter(key, position);
     this.#end += length;
     return position;
   }
@@ -90,12 +118,14 @@ export class ReadCache {
     return readUint32(key, 0) & (this.#slots.length - WAYS);
   }
 
-  #oldestSlot(key: Uint8Array): number {
+  /** In the place of the oldest. */
+  #enter(key: Uint8Array, position: number): void {
     const slots = this.#slots;
     const first = this.#slotOf(key);
-    let oldest = first;
-    for (let slot = first + 1; slot < first + WAYS; slot++) if (slots[slot]! < slots[oldest]!) oldest = slot;
-    return oldest;
+    let oldest = 0;
+    for (let way = 1; way < WAYS; way++) if (slots[first + way]! < slots[first + oldest]!) oldest = way;
+    slots[first + oldest] = position;
+    this.#marks[marksOf(first) + oldest] = markOf(key);
   }
 
   /** Before anything is overwritten: what is there stays where it is. */
@@ -107,12 +137,18 @@ export class ReadCache {
     );
     this.#memory.set(before);
     this.#slots = new Float64Array(2 ** Math.ceil(Math.log2(this.#memory.length / BYTES_PER_SLOT + WAYS)));
+    this.#marks = new Uint16Array(marksOf(this.#slots.length));
     for (let position = 1; !isFirst && position < this.#end; ) {
-      this.#slots[this.#oldestSlot(before.subarray(position))] = position;
+      this.#enter(before.subarray(position), position);
       position += HEAD_BYTES + readUint32(before, position + KEY_BYTES);
     }
   }
 }
+
+/** Where the marks begin of the slots from `first` on. */
+const marksOf = (first: number) => (first / WAYS) * MARKS;
+/** The first bytes of a key say in which slots it may be. */
+const markOf = (key: Uint8Array) => key[4]! | (key[5]! << 8);
 
 function isAt(memory: Uint8Array, start: number, key: Uint8Array): boolean {
   for (let i = 0; i < KEY_BYTES; i++) if (memory[start + i] !== key[i]) return false;

@@ -1,12 +1,6 @@
 import type { NameStats, StatsOptions, StoreStats } from "./api.ts";
-import {
-  allAliasesRange,
-  decodeVersionContent,
-  isChunked,
-  isDeleted,
-  namesRange,
-  parseVersionKey,
-} from "./artifact-record.ts";
+import { allAliasesRange, namesRange, parseVersionKey } from "./artifact-key.ts";
+import { decodeVersionContent, isChunked, isDeleted } from "./artifact-record.ts";
 import { countBlobs } from "./blob-stats.ts";
 import { DigestTable } from "./digest-table.ts";
 import type { EngineCore } from "./engine.ts";

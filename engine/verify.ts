@@ -1,5 +1,5 @@
 import type { DamageProblem, VerifyOptions, VerifyReport } from "./api.ts";
-import { parseVersionKey, versionKey } from "./artifact-record.ts";
+import { parseVersionKey, versionKey } from "./artifact-key.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
 import { segmentNumber } from "./log/segment.ts";

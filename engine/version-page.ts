@@ -1,4 +1,4 @@
-import { versionInEntry, versionKey } from "./artifact-record.ts";
+import { versionInEntry, versionKey } from "./artifact-key.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { EngineSnapshot } from "./snapshot.ts";

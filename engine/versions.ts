@@ -2,10 +2,16 @@ import { AliasRows, aliasesOf, aliasVersions } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
 import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
-import type { VersionContent } from "./artifact-record.ts";
 import {
   aliasesRange,
   aliasKey,
+  versionInKey,
+  versionKey,
+  versionsRange,
+  versionsStart,
+} from "./artifact-key.ts";
+import type { VersionContent } from "./artifact-record.ts";
+import {
   decodeAliasContent,
   decodeVersionContent,
   decodeVersionContentWithin,
@@ -13,9 +19,6 @@ import {
   isDeleted,
   isPlain,
   tagMediaType,
-  versionInKey,
-  versionKey,
-  versionsRange,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, VarveError } from "./errors.ts";
@@ -65,11 +68,11 @@ export class Versions {
     this.#shared = new SharedBlobs(core);
   }
 
-  /** The row that a ref points at, deleted ones left out: one look-up for a version, and mostly for the latest too. */
-  find(ref: ParsedRef): VersionRow | undefined {
+  /** The row that a ref points at, deleted ones left out: one look-up. @param isUnknown `known` has just said so */
+  find(ref: ParsedRef, isUnknown = false): VersionRow | undefined {
     switch (ref.kind) {
       case "latest":
-        return this.#latest(ref.name);
+        return this.#latest(ref.name, isUnknown && !ref.explicit);
       case "version":
         return this.#live(ref.name, ref.version);
       case "alias": {
@@ -90,9 +93,9 @@ export class Versions {
     return found && !isDeleted(found.row) ? versionOf(ref as string, found) : undefined;
   }
 
-  /** @throws NOT_FOUND, with the hint that fits when the version was deleted. */
-  require(ref: ParsedRef): VersionRow {
-    const found = this.find(ref);
+  /** As `find`. @throws NOT_FOUND, with the hint that fits when the version was deleted. */
+  require(ref: ParsedRef, isUnknown = false): VersionRow {
+    const found = this.find(ref, isUnknown);
     if (found) return found;
     const deleted = ref.kind === "version" ? this.#core.row(versionKey(ref.name, ref.version)) : undefined;
     throw notFound(ref, deleted, this.#core);
@@ -104,8 +107,9 @@ export class Versions {
     return row && !isDeleted(row) ? { name, version, key, row } : undefined;
   }
 
-  #latest(name: string): VersionRow | undefined {
-    let found = this.#core.firstOf(name, () => versionsRange(name));
+  #latest(name: string, isUnknown = false): VersionRow | undefined {
+    const range = () => versionsStart(name);
+    let found = isUnknown ? this.#core.unknownFirst(name, range()) : this.#core.firstOf(name, range);
     while (found && isDeleted(found.row)) {
       found = this.#core.first({ ...versionsRange(name), start: found.key, exclusiveStart: true });
     }

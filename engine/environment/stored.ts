@@ -1,5 +1,5 @@
 import type { Environment } from "../api.ts";
-import { environmentKey } from "../artifact-record.ts";
+import { environmentKey } from "../artifact-key.ts";
 import { encodeValue } from "../codec/cbor.ts";
 import type { EngineCore } from "../engine.ts";
 import type { PreparedBlob, Transaction } from "../transaction.ts";

@@ -67,8 +67,8 @@ export class Catalog {
   }
 
   /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
-  #decoded(bytes: Buffer): Row {
-    const row = decodeRow(bytes);
+  #decoded(bytes: Uint8Array, length?: number): Row {
+    const row = decodeRow(bytes, length);
     if (!row.blob && row.references.length > 0) row.blob = this.blob(row.references[0]!)?.place;
     return row;
   }
@@ -89,7 +89,7 @@ export class Catalog {
   /** All at once. @param into has those before one that can't be read, if that makes it fail */
   rows(range: EnvironmentRange, into: { key: Buffer; row: Row }[] = []): { key: Buffer; row: Row }[] {
     this.#environment.visit(range, (entry) => {
-      into.push({ key: entry.key(), row: this.#decoded(entry.viewOfValue()) });
+      into.push({ key: entry.key(), row: this.#decoded(entry.value, entry.valueLength) });
     });
     return into;
   }
@@ -101,12 +101,12 @@ export class Catalog {
 
   /** The row in an entry, which is overwritten by this where the row refers to what the index had not then. */
   rowIn(entry: RawEntry): Row {
-    return lazyRowIn(entry) ?? this.#decoded(entry.viewOfValue());
+    return lazyRowIn(entry) ?? this.#decoded(entry.value, entry.valueLength);
   }
 
   first(range: FirstOf): { key: Buffer; row: Row } | undefined {
     const entry = this.#environment.first(range);
-    return entry && { key: entry.key(), row: this.#decoded(entry.viewOfValue()) };
+    return entry && { key: entry.key(), row: this.#decoded(entry.value, entry.valueLength) };
   }
 
   /** All blobs by digest, or those whose digest is not before `from`. */

@@ -1,6 +1,6 @@
 import type { RecordKind } from "../log/format.ts";
 import type { RecordPlace } from "../log/reader.ts";
-import type { Row } from "./rows.ts";
+import { NOT_CACHED, type Row } from "./rows.ts";
 
 /** Payloads up to this size are kept in the row too, so that reading them needs no look into the log. */
 export const INLINE_BYTES_MAX = 256;
@@ -21,7 +21,7 @@ export interface Change {
 export function rowOf(change: Change, sequence: number, time: number, blob: RecordPlace | undefined): Row {
   const { tag, weak, references, place, content } = change;
   const inline = content && content.length <= INLINE_BYTES_MAX ? content : undefined;
-  return { sequence, time, tag, weak, references, place, blob, inline, cachedAt: 0 };
+  return { sequence, time, tag, weak, references, place, blob, inline, cachedAt: NOT_CACHED };
 }
 
 export function samePlace(a: RecordPlace, b: RecordPlace): boolean {

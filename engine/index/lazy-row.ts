@@ -3,7 +3,7 @@ import type { RecordPlace } from "../log/reader.ts";
 import type { RawEntry } from "./raw-entry.ts";
 import { isInlineIn, RowHead, referenceCountIn, tagIn } from "./row-bytes.ts";
 import type { Row } from "./rows.ts";
-import { checkSealWithin, decodeRow } from "./rows.ts";
+import { checkSeal, decodeRow, NOT_CACHED } from "./rows.ts";
 
 /** Copies lie in pieces of memory of this size, as those of `Buffer.allocUnsafe` do: a row that is kept keeps no more. */
 const PIECE_BYTES = 8 * 1024;
@@ -48,7 +48,7 @@ export class LazyRow implements Row {
     this.blob = head.hasBlob
       ? { segment: head.blobSegment, offset: head.blobOffset, payloadLength: head.blobLength }
       : undefined;
-    this.cachedAt = 0;
+    this.cachedAt = NOT_CACHED;
     this.start = copy(value, valueLength);
     this.memory = piece;
     this.end = this.start + valueLength;
@@ -94,7 +94,7 @@ const rowHead = new RowHead();
 /** Undefined where it does not say where the blob is that it refers to. @throws CORRUPTION */
 export function lazyRowIn(entry: RawEntry): LazyRow | undefined {
   const { value, valueLength } = entry;
-  checkSealWithin(value, valueLength);
+  checkSeal(value, valueLength);
   const count = referenceCountIn(value);
   rowHead.read(value, valueLength);
   return rowHead.hasBlob || count === 0 ? new LazyRow(entry, rowHead, count) : undefined;

@@ -1,5 +1,6 @@
 import type { RootDatabase, Transaction } from "lmdb";
-import { ABORT, allDbs, open as openLmdb } from "lmdb";
+import { ABORT, allDbs, nativeAddon, open as openLmdb } from "lmdb";
+import { FirstEntry, type PositionCursor } from "./first-entry.ts";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 import { type RawEntry, rawReader } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
@@ -10,6 +11,8 @@ import { writePart } from "./raw-put.ts";
 declare module "lmdb" {
   /** By the last part of its path, the database opened last; lmdb-js itself never looks into it. */
   const allDbs: Map<string, unknown>;
+  /** What lmdb-js itself calls. */
+  const nativeAddon: { position?: PositionCursor };
 }
 
 /** Parallel read transactions of all processes; the first opener decides. */
@@ -29,8 +32,8 @@ export interface EnvironmentRange {
 /** A range of which the first row is wanted. */
 export interface FirstOf {
   start: Uint8Array;
-  /** Exclusive. */
-  end: Uint8Array;
+  /** Exclusive; without it the range is the keys that begin with `start`. */
+  end?: Uint8Array;
   exclusiveStart?: boolean;
 }
 
@@ -75,12 +78,7 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
 
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
-  /** Of any range, from what `start` is when it is gone over. */
-  readonly #firstOfRange: Iterable<unknown>;
-  readonly #first: { start: Uint8Array; limit: number; entry?: RawEntry | undefined } = {
-    start: ZERO,
-    limit: 1,
-  };
+  readonly #first: FirstEntry;
   /** The database, but for how it takes keys. */
   readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
@@ -90,10 +88,7 @@ export class Environment {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
     this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
-    const reader = rawReader(this.#database, (entry) => {
-      this.#first.entry = entry;
-    });
-    this.#firstOfRange = reader.getRange(this.#first as never);
+    this.#first = new FirstEntry(this.#database, nativeAddon.position);
   }
 
   #tried<T>(action: () => T): T {
@@ -192,21 +187,15 @@ export class Environment {
     });
   }
 
-  /**
-   * The first entry of a range: views that are valid until the next call. To make lmdb-js an iterable of the range costs
-   * twice what the look-up does, so there is one, which reads where to begin from its options each time.
-   */
+  /** The first entry of a range: views that are valid until the next call. */
   first({ start, end, exclusiveStart }: FirstOf): RawEntry | undefined {
-    const first = this.#first;
-    first.start = exclusiveStart ? Buffer.concat([start, ZERO]) : start;
-    first.entry = undefined;
-    this.#tried(() => {
-      const entries = this.#firstOfRange[Symbol.iterator]();
-      entries.next();
-      entries.return?.();
-    });
-    const entry = first.entry as RawEntry | undefined;
-    return entry?.isBefore(end) ? entry : undefined;
+    let entry: RawEntry | undefined;
+    try {
+      entry = this.#first.from(exclusiveStart ? Buffer.concat([start, ZERO]) : start);
+    } catch (error) {
+      throw this.#translate(error);
+    }
+    return entry && (end ? entry.isBefore(end) : entry.beginsWith(start)) ? entry : undefined;
   }
 
   snapshot(): EnvironmentSnapshot {

@@ -1,3 +1,5 @@
+import { copyOf } from "./copy-of.ts";
+
 const NOTHING = new Uint8Array();
 
 /** An entry as LMDB gives it: views that are valid until the next one. */
@@ -20,21 +22,28 @@ export class RawEntry {
 
   /** A copy. */
   key(): Buffer {
-    return Buffer.from(this.keyBytes.subarray(this.keyStart, this.keyEnd));
+    return copyOf(this.keyBytes, this.keyStart, this.keyEnd);
   }
 
   isBefore(end: Uint8Array): boolean {
     const { keyBytes, keyStart, keyEnd } = this;
-    const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset + keyStart, keyEnd - keyStart);
-    return key.compare(end) < 0;
+    const length = Math.min(keyEnd - keyStart, end.length);
+    for (let i = 0; i < length; i++) {
+      const order = keyBytes[keyStart + i]! - end[i]!;
+      if (order !== 0) return order < 0;
+    }
+    return keyEnd - keyStart < end.length;
+  }
+
+  beginsWith(start: Uint8Array): boolean {
+    const { keyBytes, keyStart, keyEnd } = this;
+    if (keyEnd - keyStart < start.length) return false;
+    for (let i = 0; i < start.length; i++) if (keyBytes[keyStart + i] !== start[i]) return false;
+    return true;
   }
 
   copyOfValue(): Buffer {
     return Buffer.from(this.value.subarray(0, this.valueLength));
-  }
-
-  viewOfValue(): Buffer {
-    return Buffer.from(this.value.buffer, this.value.byteOffset, this.valueLength);
   }
 }
 

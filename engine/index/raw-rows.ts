@@ -2,7 +2,7 @@ import { DIGEST_BYTES } from "../log/format.ts";
 import type { RawEntry } from "./raw-entry.ts";
 import { BlobHead, isWeakIn, RowHead, referenceCountIn, tagIn } from "./row-bytes.ts";
 import type { BlobRow, Row } from "./rows.ts";
-import { BLOB_SPACE, checkSealWithin, decodeBlobRow, decodeRow } from "./rows.ts";
+import { BLOB_SPACE, checkSeal, decodeBlobRow, decodeRow } from "./rows.ts";
 
 /** Rows as they lie in the index, for who goes over millions of them and wants a few fields of each: nothing is copied. */
 
@@ -16,7 +16,7 @@ abstract class Raw {
   protected isRead = false;
 
   at(entry: RawEntry): this {
-    checkSealWithin(entry.value, entry.valueLength);
+    checkSeal(entry.value, entry.valueLength);
     return this.unchecked(entry);
   }
 

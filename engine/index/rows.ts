@@ -3,6 +3,7 @@ import { DIGEST_BYTES, readUint32, readUint53, writeUint32, writeUint53 } from "
 import type { RecordPlace } from "../log/reader.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { segmentGeneration, segmentId } from "../log/segment-id.ts";
+import { copyOf } from "./copy-of.ts";
 import { indexDamage } from "./damage.ts";
 import type { RowFields } from "./row-bytes.ts";
 import {
@@ -47,6 +48,9 @@ export interface Row extends RowFields {
   /** Where the cache of blobs had the first reference, if it did. */
   cachedAt: number;
 }
+
+/** A number, but no small integer: else V8 makes each row over, when it is told where the cache had its blob. */
+export const NOT_CACHED = Number.NaN;
 
 /** Where a blob lies and how many rows need it. */
 export interface BlobRow {
@@ -101,14 +105,16 @@ export function sealRow(into: Buffer, start: number, end: number): number {
   return end;
 }
 
-const NOTHING = Buffer.alloc(0);
 const rowHead = new RowHead();
 
-/** Copies what it keeps: `bytes` may be a view that the next look-up overwrites. */
-export function decodeRow(bytes: Buffer): Row {
-  checkSeal(bytes);
+/**
+ * Copies what it keeps: `bytes` may be a view that the next look-up overwrites.
+ * @param length of the row: the bytes may go on behind it
+ */
+export function decodeRow(bytes: Uint8Array, length = bytes.length): Row {
+  checkSeal(bytes, length);
   const head = rowHead;
-  head.read(bytes, bytes.length);
+  head.read(bytes, length);
   let at = head.referencesStart;
   const references: Buffer[] = [];
   for (let i = referenceCountIn(bytes); i > 0; i--) {
@@ -125,16 +131,9 @@ export function decodeRow(bytes: Buffer): Row {
     blob: head.hasBlob
       ? { segment: head.blobSegment, offset: head.blobOffset, payloadLength: head.blobLength }
       : undefined,
-    inline: isInlineIn(bytes) ? copyOf(bytes, at, bytes.length) : undefined,
-    cachedAt: 0,
+    inline: isInlineIn(bytes) ? copyOf(bytes, at, length) : undefined,
+    cachedAt: NOT_CACHED,
   };
-}
-
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  if (end <= start) return NOTHING;
-  const copy = Buffer.allocUnsafe(end - start);
-  bytes.copy(copy, 0, start, end);
-  return copy;
 }
 
 /** Writes the row of a blob and gives where it ends. */
@@ -219,19 +218,11 @@ export function isRowSound(key: Buffer, value: Buffer): boolean {
 }
 
 /** LMDB keeps no checksums of its pages, so each row has one. */
-export function isSealed(bytes: Buffer): boolean {
-  return isSealedWithin(bytes, bytes.length);
-}
-
-function isSealedWithin(bytes: Uint8Array, length: number): boolean {
+export function isSealed(bytes: Uint8Array, length = bytes.length): boolean {
   return length > 4 && readUint32(bytes, 0) === rowChecksumWithin(bytes, 4, length);
 }
 
 /** The row may be followed by other bytes. @throws CORRUPTION */
-export function checkSealWithin(bytes: Uint8Array, length: number): void {
-  if (!isSealedWithin(bytes, length)) throw indexDamage("a row of the index is damaged");
-}
-
-function checkSeal(bytes: Buffer): void {
-  checkSealWithin(bytes, bytes.length);
+export function checkSeal(bytes: Uint8Array, length?: number): void {
+  if (!isSealed(bytes, length)) throw indexDamage("a row of the index is damaged");
 }

@@ -1,5 +1,5 @@
 import type { PlaceOfBlob, Span } from "../artifact.ts";
-import { nodeKey } from "../artifact-record.ts";
+import { nodeKey } from "../artifact-key.ts";
 import { chunksWithin } from "../chunk/range.ts";
 import type { EngineCore } from "../engine.ts";
 import { isCorruption, throwIfAborted, VarveError } from "../errors.ts";

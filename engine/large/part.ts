@@ -1,4 +1,4 @@
-import { nodeKey } from "../artifact-record.ts";
+import { nodeKey } from "../artifact-key.ts";
 import type { Seal } from "../chunk/chunks.ts";
 import type { EngineCore } from "../engine.ts";
 import { isCorruption, VarveError } from "../errors.ts";

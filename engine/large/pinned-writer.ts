@@ -1,4 +1,4 @@
-import { nodeKey } from "../artifact-record.ts";
+import { nodeKey } from "../artifact-key.ts";
 import { OPERATION_BYTES } from "../commit.ts";
 import type { EngineCore } from "../engine.ts";
 import { DIGEST_BYTES } from "../log/format.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { pinKey, pinsRange } from "../artifact-record.ts";
+import { pinKey, pinsRange } from "../artifact-key.ts";
 import { OPERATION_BYTES } from "../commit.ts";
 import type { EngineCore } from "../engine.ts";
 import { VarveError } from "../errors.ts";

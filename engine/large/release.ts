@@ -1,4 +1,4 @@
-import { nodesRange, parseNodeKey, pinsRange } from "../artifact-record.ts";
+import { nodesRange, parseNodeKey, pinsRange } from "../artifact-key.ts";
 import type { EngineCore } from "../engine.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { EnvironmentRange } from "../index/lmdb.ts";

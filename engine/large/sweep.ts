@@ -1,4 +1,4 @@
-import { nodesRange, parseNodeKey } from "../artifact-record.ts";
+import { nodesRange, parseNodeKey } from "../artifact-key.ts";
 import { OPERATION_BYTES } from "../commit.ts";
 import type { EngineCore } from "../engine.ts";
 import { throwIfAborted } from "../errors.ts";

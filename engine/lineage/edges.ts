@@ -1,4 +1,4 @@
-import { edgeKey, edgesRange, parseEdgeKey, type VersionName } from "../artifact-record.ts";
+import { edgeKey, edgesRange, parseEdgeKey, type VersionName } from "../artifact-key.ts";
 import type { EngineSnapshot } from "../snapshot.ts";
 import type { Transaction } from "../transaction.ts";
 import { preparePayload } from "../transaction.ts";

@@ -1,7 +1,8 @@
 import type { LineageEdge, LineageGraph, LineageNode, LineageOptions } from "../api.ts";
 import { digestOf } from "../artifact.ts";
-import type { VersionName } from "../artifact-record.ts";
-import { isChunked, isDeleted, versionKey } from "../artifact-record.ts";
+import type { VersionName } from "../artifact-key.ts";
+import { versionKey } from "../artifact-key.ts";
+import { isChunked, isDeleted } from "../artifact-record.ts";
 import type { EngineCore } from "../engine.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
 import { parseRef } from "../ref.ts";

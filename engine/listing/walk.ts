@@ -1,5 +1,6 @@
-import type { KeyRange } from "../artifact-record.ts";
-import { isDeleted, versionKey, versionsBeside, versionsRange } from "../artifact-record.ts";
+import type { KeyRange } from "../artifact-key.ts";
+import { versionKey, versionsBeside, versionsRange } from "../artifact-key.ts";
+import { isDeleted } from "../artifact-record.ts";
 import type { EngineSnapshot } from "../snapshot.ts";
 import type { VersionPage } from "../version-page.ts";
 import { versionPage } from "../version-page.ts";

@@ -27,8 +27,8 @@ import {
  * All errors are those of the operating system.
  */
 export interface LogFile {
-  /** Fills `into` from `position` and gives the bytes read: fewer only at the end of the file. */
-  read(into: Buffer, position: number): number;
+  /** Fills `into`, or `length` bytes of it, from `position` and gives the bytes read: fewer only at the end of the file. */
+  read(into: Buffer, position: number, length?: number): number;
   readAsync(into: Buffer, position: number): Promise<number>;
   /** Adds at the end of the file, wherever that is now, and gives the bytes written: all, or an error. */
   append(pieces: readonly Uint8Array[]): void;
@@ -79,10 +79,10 @@ class NodeFile implements LogFile {
     this.#fd = openSync(path, FLAGS[mode], 0o600);
   }
 
-  read(into: Buffer, position: number): number {
+  read(into: Buffer, position: number, length = into.length): number {
     let done = 0;
-    while (done < into.length) {
-      const got = readSync(this.#fd, into, done, into.length - done, position + done);
+    while (done < length) {
+      const got = readSync(this.#fd, into, done, length - done, position + done);
       if (got === 0) break;
       done += got;
     }

@@ -1,8 +1,8 @@
 import { VarveError } from "../errors.ts";
-import { checksum } from "./checksum.ts";
+import { checksumWithin } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import { RECORD_HEADER_BYTES, readRecordHeader } from "./format.ts";
+import { isRecordHeader, isUint64At, RECORD_HEADER_BYTES, readUint32, readUint53 } from "./format.ts";
 import { segmentNumber, segmentText } from "./segment-id.ts";
 
 /** Where a record lies, and how long its parts are. */
@@ -22,6 +22,12 @@ export interface OpenSegment {
   busy: number;
 }
 
+// Of a record's header.
+const KIND_AT = 8;
+const KEY_LENGTH_AT = 12;
+const PAYLOAD_LENGTH_AT = 16;
+const PAYLOAD_CHECKSUM_AT = 24;
+
 /** The payload of the record that `bytes` are, once header, key and payload are those of their checksums. @throws CORRUPTION */
 export function checkedPayload(
   segment: OpenSegment,
@@ -30,20 +36,38 @@ export function checkedPayload(
   key: Uint8Array,
   bytes: Buffer,
 ): Buffer {
-  const salt = segment.header.salt;
-  const header = readRecordHeader(bytes, 0, salt);
-  const keyEnd = RECORD_HEADER_BYTES + key.length;
-  const sound =
-    header !== undefined &&
-    header.kind === kind &&
-    header.payloadLength === place.payloadLength &&
-    bytes.subarray(RECORD_HEADER_BYTES, RECORD_HEADER_BYTES + header.keyLength).equals(key);
-  if (!sound) throw damagedRecord(segment, place, "header");
-  const payload = bytes.subarray(keyEnd, keyEnd + header.payloadLength);
-  if (payload.length !== header.payloadLength || checksum(payload, salt) !== header.payloadChecksum) {
-    throw damagedRecord(segment, place, "payload");
-  }
-  return payload;
+  const start = checkPayload(segment, place, kind, key, bytes, bytes.length);
+  return bytes.subarray(start, start + place.payloadLength);
+}
+
+/** The same for a record that `bytes` begin with, and where its payload begins. @param end of what was read */
+export function checkPayload(
+  segment: OpenSegment,
+  place: RecordPlace,
+  kind: RecordKind,
+  key: Uint8Array,
+  bytes: Buffer,
+  end: number,
+): number {
+  const { salt } = segment.header;
+  const { payloadLength } = place;
+  const isSound = isRecordHeader(bytes, 0, salt, end) && isRecordOf(bytes, kind, key, payloadLength);
+  if (!isSound) throw damagedRecord(segment, place, "header");
+  const start = RECORD_HEADER_BYTES + key.length;
+  const payloadEnd = start + payloadLength;
+  const isWhole =
+    payloadEnd <= end &&
+    isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), PAYLOAD_CHECKSUM_AT);
+  if (!isWhole) throw damagedRecord(segment, place, "payload");
+  return start;
+}
+
+/** Whether the valid record header that `bytes` begin with is of such a record. */
+function isRecordOf(bytes: Buffer, kind: RecordKind, key: Uint8Array, payloadLength: number): boolean {
+  if (bytes[KIND_AT] !== kind || readUint32(bytes, KEY_LENGTH_AT) !== key.length) return false;
+  if (readUint53(bytes, PAYLOAD_LENGTH_AT) !== payloadLength) return false;
+  for (let i = 0; i < key.length; i++) if (bytes[RECORD_HEADER_BYTES + i] !== key[i]) return false;
+  return true;
 }
 
 function damagedRecord(segment: OpenSegment, place: RecordPlace, part: string): VarveError {

@@ -3,7 +3,7 @@ import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
 import { decodeSegmentHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
 import type { OpenSegment, RecordPlace } from "./payload.ts";
-import { checkedPayload } from "./payload.ts";
+import { checkedPayload, checkPayload } from "./payload.ts";
 import type { LogIdentity } from "./segment-header.ts";
 import { fromSegmentFailure, readSegmentHeader } from "./segment-header.ts";
 import { segmentId, segmentNumber, segmentPath, segmentText } from "./segment-id.ts";
@@ -22,7 +22,8 @@ export class LogReader {
   readonly files: FileSystem;
   readonly folder: string;
   readonly identity: LogIdentity | undefined;
-  readonly #shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
+  /** What `readShared` reads into. */
+  readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
   /** In order of opening. */
   readonly #open = new Map<number, OpenSegment>();
   /** Forgotten while they were being read. */
@@ -128,14 +129,13 @@ export class LogReader {
     return checkedPayload(segment, place, kind, key, bytes.subarray(0, got));
   }
 
-  /** The payload of a small record in a buffer that the next call overwrites; undefined for a large one. */
-  readShared(place: RecordPlace, kind: RecordKind, key: Uint8Array): Buffer | undefined {
+  /** Where the payload of a small record begins in `shared`, which the next call overwrites; 0 for a large one. */
+  readShared(place: RecordPlace, kind: RecordKind, key: Uint8Array): number {
     const total = RECORD_HEADER_BYTES + key.length + place.payloadLength;
-    if (total > this.#shared.length) return undefined;
+    if (total > this.shared.length) return 0;
     const segment = this.segment(place.segment);
-    const bytes = this.#shared.subarray(0, total);
-    const got = segment.file.read(bytes, place.offset);
-    return checkedPayload(segment, place, kind, key, got === total ? bytes : bytes.subarray(0, got));
+    const got = segment.file.read(this.shared, place.offset, total);
+    return checkPayload(segment, place, kind, key, this.shared, got);
   }
 
   async #readLarge(place: RecordPlace, kind: RecordKind, key: Uint8Array): Promise<Buffer> {

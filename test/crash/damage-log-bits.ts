@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { familyOf, parseVersionKey, versionKey } from "../../engine/artifact-record.ts";
+import { familyOf, parseVersionKey, versionKey } from "../../engine/artifact-key.ts";
 import { CodecRegistry } from "../../engine/codec/codec.ts";
 import { RecordKind, SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { LOG_START } from "../../engine/log/segment.ts";

@@ -1,5 +1,5 @@
 import type { ArtifactStore } from "../../engine/api.ts";
-import { nodesRange, pinsRange } from "../../engine/artifact-record.ts";
+import { nodesRange, pinsRange } from "../../engine/artifact-key.ts";
 import type { FileSystem } from "../../engine/log/file.ts";
 import { openCore } from "../../engine/open.ts";
 

@@ -1,6 +1,6 @@
 /** Saves, and says by write(2) when: so that a trace of system calls shows what was done before it was said. */
 import { writeSync } from "node:fs";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import { CodecRegistry } from "../../engine/codec/codec.ts";
 import { openCore } from "../../engine/open.ts";
 import { EmbeddedStore } from "../../engine/store.ts";

@@ -5,7 +5,7 @@
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { parseNodeKey } from "../../engine/artifact-record.ts";
+import { parseNodeKey } from "../../engine/artifact-key.ts";
 import { Committer } from "../../engine/commit.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { Gate } from "../../engine/index/gate.ts";

@@ -24,9 +24,10 @@ export class SimulatedHandle implements LogFile {
     disk.openFiles++;
   }
 
-  read(into: Buffer, position: number): number {
+  read(into: Buffer, position: number, length = into.length): number {
     this.#check("read");
-    return this.#file.bytes.copy(into, 0, Math.min(position, this.#file.size));
+    const start = Math.min(position, this.#file.size);
+    return this.#file.bytes.copy(into, 0, start, start + length);
   }
 
   async readAsync(into: Buffer, position: number): Promise<number> {

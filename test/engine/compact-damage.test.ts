@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { versionKey } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
 import { LockEnvironment } from "../../engine/index/lock.ts";
 import { openCore } from "../../engine/open.ts";
 import { damageText, flipByte, segmentsOf } from "../helpers/damage.ts";

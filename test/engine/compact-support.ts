@@ -145,7 +145,7 @@ export class MomentFiles implements FileSystem {
   open(path: string, mode: "read" | "append" | "create"): LogFile {
     const file = this.#around(`open to ${mode}`, () => nodeFileSystem.open(path, mode));
     return {
-      read: (into, position) => this.#around("read", () => file.read(into, position)),
+      read: (into, position, length) => this.#around("read", () => file.read(into, position, length)),
       readAsync: async (into, position) => {
         this.#at("before readAsync");
         return file.readAsync(into, position);

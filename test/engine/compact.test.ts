@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { versionKey } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { SEGMENT_HEADER_BYTES } from "../../engine/log/format.ts";
 import { openCore } from "../../engine/open.ts";

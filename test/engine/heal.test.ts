@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { versionKey } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { failureWithHint } from "../helpers/errors.ts";

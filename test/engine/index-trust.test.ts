@@ -2,7 +2,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { versionKey } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { segmentsOf } from "../helpers/damage.ts";
 import { WatchedFiles } from "../helpers/files.ts";

@@ -53,6 +53,37 @@ test("what fits is kept, also while the memory grows", () => {
   assert.ok(kept.length > 3_900, `${kept.length} of ${keys.length}, seed ${random.seed}`);
 });
 
+test("entries whose keys begin alike are told apart", () => {
+  const cache = new ReadCache(MEBIBYTE);
+  const key = Buffer.alloc(32, 7);
+  cache.add(key, Buffer.from("first"));
+  const other = Buffer.from(key);
+  other[31] = 8;
+  assert.is(bytesAt(cache, other), undefined);
+  cache.add(other, Buffer.from("second"));
+  assert.equal([bytesAt(cache, key), bytesAt(cache, other)].map(String), ["first", "second"]);
+});
+
+test("a full cache keeps what is read again, and what is read once drives nothing out of it", () => {
+  const random = new Random("full");
+  const cache = new ReadCache(MEBIBYTE);
+  const bytes = Buffer.alloc(1_000, 5);
+  const read = (key: Buffer) =>
+    cache.useNew(key, bytes, (memory, start, end) => assert.equal(memory.subarray(start, end), bytes));
+  const first = Array.from({ length: 1_200 }, () => random.bytes(32));
+  for (const key of first) read(key);
+  const kept = () => first.filter((key) => bytesAt(cache, key)).length;
+  const before = kept();
+  assert.ok(before > 900, `${before}, seed ${random.seed}`);
+  for (let i = 0; i < 3_000; i++) read(random.bytes(32));
+  assert.ok(kept() >= before - 20, `${kept()} of ${before}, seed ${random.seed}`);
+  const again = random.bytes(32);
+  read(again);
+  assert.is(bytesAt(cache, again), undefined, "once");
+  read(again);
+  assert.equal(bytesAt(cache, again), bytes, "twice");
+});
+
 test("none keeps nothing, and a value that is long beside the cache is not kept", () => {
   const key = Buffer.alloc(32, 1);
   const none = new ReadCache(0);

@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { versionKey } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { segmentsOf, sizeOf } from "../helpers/damage.ts";
 import { failureWithHint } from "../helpers/errors.ts";

@@ -20,6 +20,20 @@ export const readingFaults: Fault[] = [
     tests: [TEST],
   },
   {
+    name: "what is read once drives others out of the cache",
+    file: CACHE,
+    text: "if (this.#end <= this.#bytesMax) return true;",
+    replacement: "if (this.#end > 0) return true;",
+    tests: [TEST],
+  },
+  {
+    name: "nothing gets into a full cache",
+    file: CACHE,
+    text: "if (this.#marks[read] === mark) return true;",
+    replacement: "",
+    tests: [TEST],
+  },
+  {
     name: "an entry goes over the end of the cache",
     file: CACHE,
     text: "if (length > left) this.#end += left;",
@@ -39,6 +53,27 @@ export const readingFaults: Fault[] = [
     text: "writeUint53(key, sequence, 4);",
     replacement: "if (sequence > 0) return key.fill(1);",
     tests: [TEST],
+  },
+  {
+    name: "keys of names that are not ASCII hold other bytes",
+    file: "engine/artifact-key.ts",
+    text: "if (unit > 0x7f) return otherNameKey(space, name, tail);",
+    replacement: "",
+    tests: ["store/names.test.ts"],
+  },
+  {
+    name: "a name that is not there is another one that comes behind it",
+    file: "engine/index/raw-entry.ts",
+    text: "if (keyBytes[keyStart + i] !== start[i]) return false;",
+    replacement: "if (!keyBytes) return false;",
+    tests: ["index/first-entry.test.ts"],
+  },
+  {
+    name: "what lies in memory before a look-up is taken for its value",
+    file: "engine/index/first-entry.ts",
+    text: "readUint32(values, 0) === NOT_WRITTEN",
+    replacement: "values.length === 0",
+    tests: ["index/first-entry.test.ts"],
   },
   {
     name: "a call that fails at once is not tried again",

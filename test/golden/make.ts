@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
 import { FORMAT_VERSION, RecordKind } from "../../engine/log/format.ts";

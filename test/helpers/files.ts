@@ -97,8 +97,8 @@ class WatchedFile implements LogFile {
     this.#files = files;
   }
 
-  read(into: Buffer, position: number): number {
-    const got = this.#file.read(into, position);
+  read(into: Buffer, position: number, length?: number): number {
+    const got = this.#file.read(into, position, length);
     this.#files.counts.reads++;
     this.#files.counts.readBytes += got;
     return got;

@@ -1,5 +1,5 @@
 import type { ArtifactStore } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import { CodecRegistry } from "../../engine/codec/codec.ts";
 import type { OpenOptions } from "../../engine/open.ts";
 import { openCore } from "../../engine/open.ts";

@@ -12,6 +12,7 @@ import {
   decodeRow,
   encodeApplied,
   encodeRow,
+  NOT_CACHED,
 } from "../../engine/index/rows.ts";
 import { DIGEST_BYTES, recordBytes } from "../../engine/log/format.ts";
 import type { RecordPlace } from "../../engine/log/reader.ts";
@@ -38,7 +39,7 @@ const row: Row = {
   place: { ...place, payloadLength: 2 * 32 + 6 },
   blob: { segment: 1, offset: 128, payloadLength: 0 },
   inline: Buffer.from("inline"),
-  cachedAt: 0,
+  cachedAt: NOT_CACHED,
 };
 
 /** A row with so many references: what of its payload is kept says how long that is. */
@@ -187,7 +188,7 @@ test("rows are as short as they are said to be", () => {
     place: { segment: 9, offset, payloadLength: DIGEST_BYTES },
     blob: rightBefore({ segment: 9, offset, payloadLength: 0 }, 1024),
     inline: Buffer.alloc(0),
-    cachedAt: 0,
+    cachedAt: NOT_CACHED,
   };
   assert.is(encodeRow(plain).length, 54);
   assert.is(encodeBlobRow({ place: plain.blob!, referenceCount: 1 }).length, 12);

@@ -1,7 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
-import { encodeVersionContent, versionKey, versionTag } from "../../engine/artifact-record.ts";
+import { versionKey } from "../../engine/artifact-key.ts";
+import { encodeVersionContent, versionTag } from "../../engine/artifact-record.ts";
 import { contentDigest } from "../../engine/blob/digest.ts";
 import type { Chunk } from "../../engine/chunk/chunks.ts";
 import { chunksOf } from "../../engine/chunk/chunks.ts";

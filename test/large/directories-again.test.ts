@@ -2,7 +2,7 @@ import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, Directory } from "../../engine/api.ts";
-import { pinsRange } from "../../engine/artifact-record.ts";
+import { pinsRange } from "../../engine/artifact-key.ts";
 import { parseDigest } from "../../engine/blob/digest.ts";
 import { decodeRoot } from "../../engine/directory/format.ts";
 import type { EngineCore } from "../../engine/engine.ts";

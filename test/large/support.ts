@@ -1,8 +1,8 @@
 import { createCipheriv, createHash } from "node:crypto";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import type { KeyRange } from "../../engine/artifact-record.ts";
-import { nodesRange, pinsRange } from "../../engine/artifact-record.ts";
+import type { KeyRange } from "../../engine/artifact-key.ts";
+import { nodesRange, pinsRange } from "../../engine/artifact-key.ts";
 import { nextCut } from "../../engine/chunk/cutter.ts";
 import type { EngineCore } from "../../engine/engine.ts";
 import { openCore } from "../../engine/open.ts";

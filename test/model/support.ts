@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { ArtifactStore, StoreOptions } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import { encodeValue } from "../../engine/codec/cbor.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { openEngine } from "../../engine/key-value.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import { encodeValue } from "../../engine/codec/cbor.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { openCore } from "../../engine/open.ts";

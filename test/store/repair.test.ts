@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore, RepairReport } from "../../engine/api.ts";
-import { familyOf } from "../../engine/artifact-record.ts";
+import { familyOf } from "../../engine/artifact-key.ts";
 import type { VarveErrorCode } from "../../engine/errors.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import {
