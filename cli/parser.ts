@@ -1,6 +1,6 @@
 /** Arguments of one verb, read by yargs: the only file that knows it, and only loaded for what `plain-words.ts` leaves to it. */
 
-import yargs, { type Options } from "yargs";
+import type { Options } from "yargs";
 import { type Definitions, definitionsOf, inputFrom, type ParsedInput } from "./arguments.ts";
 import { usageError } from "./errors.ts";
 import { type OptionDefinition, usageOf, type Verb } from "./verb.ts";
@@ -14,7 +14,9 @@ function yargsOption({ kind, describe, letter }: OptionDefinition): Options {
   return { type: "string", nargs: 1, describe, ...alias };
 }
 
-function parserFor(verb: Verb, definitions: Definitions) {
+async function parserFor(verb: Verb, definitions: Definitions) {
+  // In the command line as it is built, which is one file, an import of the usual kind would be loaded by every verb.
+  const { default: yargs } = await import("yargs");
   const usage = usageOf(verb);
   const about = verb.about === undefined ? "" : `\n\n${verb.about}`;
   const parser = yargs([])
@@ -45,13 +47,13 @@ function parserFor(verb: Verb, definitions: Definitions) {
 export async function parseArguments(verb: Verb, args: string[]): Promise<ParsedInput> {
   const hint = `see \`varve ${verb.name} --help\``;
   try {
-    const parsed = await parserFor(verb, definitionsOf(verb)).parseAsync(args);
+    const parsed = await (await parserFor(verb, definitionsOf(verb))).parseAsync(args);
     return inputFrom(verb, parsed._.map(String), parsed);
   } catch (error) {
     throw usageError((error as Error).message, hint);
   }
 }
 
-export function helpFor(verb: Verb): Promise<string> {
-  return parserFor(verb, definitionsOf(verb)).getHelp();
+export async function helpFor(verb: Verb): Promise<string> {
+  return (await parserFor(verb, definitionsOf(verb))).getHelp();
 }

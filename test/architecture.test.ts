@@ -45,6 +45,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "engine/where": ["engine/errors", "engine/api", "engine"],
   adapters: ["engine/main"],
   cli: ["engine/main", "adapters", "cli/bench"],
+  "cli/bundle": [],
   "cli/bench": ["engine/main", "engine/key-value", "adapters", "cli"],
   bench: ["engine/main", "engine/key-value", "adapters", "cli", "cli/bench"],
 };

@@ -32,7 +32,8 @@ export function gearTable(): Int32Array {
   );
 }
 
-const GEAR = gearTable();
+/** Made by the first long value: 256 digests are more than many a process does otherwise. */
+let gearNumbers: Int32Array | undefined;
 
 /**
  * The end of the chunk that begins at `from`.
@@ -58,25 +59,27 @@ export function nextCut(bytes: Uint8Array, from: number, end: number, isLast: bo
  * is looked for a fourth as often. This is half as fast again as the plain loop at the end.
  */
 function firstCut(bytes: Uint8Array, start: number, end: number, mask: number): number | undefined {
+  gearNumbers ??= gearTable();
+  const numbers = gearNumbers;
   let gear = 0;
   let at = start - WINDOW_BYTES;
-  for (; at < start; at++) gear = ((gear << 1) + GEAR[bytes[at]!]!) | 0;
+  for (; at < start; at++) gear = ((gear << 1) + numbers[bytes[at]!]!) | 0;
   for (; at + 3 < end; at += 4) {
-    const a = GEAR[bytes[at]!]!;
-    const b = GEAR[bytes[at + 1]!]!;
+    const a = numbers[bytes[at]!]!;
+    const b = numbers[bytes[at + 1]!]!;
     const first = ((gear << 1) + a) | 0;
     const second = ((gear << 2) + (((a << 1) + b) | 0)) | 0;
     if ((first & mask) === 0) return at + 1;
     if ((second & mask) === 0) return at + 2;
-    const c = GEAR[bytes[at + 2]!]!;
-    const d = GEAR[bytes[at + 3]!]!;
+    const c = numbers[bytes[at + 2]!]!;
+    const d = numbers[bytes[at + 3]!]!;
     const third = ((second << 1) + c) | 0;
     gear = ((second << 2) + (((c << 1) + d) | 0)) | 0;
     if ((third & mask) === 0) return at + 3;
     if ((gear & mask) === 0) return at + 4;
   }
   for (; at < end; at++) {
-    gear = ((gear << 1) + GEAR[bytes[at]!]!) | 0;
+    gear = ((gear << 1) + numbers[bytes[at]!]!) | 0;
     if ((gear & mask) === 0) return at + 1;
   }
   return undefined;

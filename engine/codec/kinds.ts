@@ -137,8 +137,8 @@ const inspectOptions = {
   breakLength: Number.POSITIVE_INFINITY,
 };
 const withoutItems = (value: object): string => inspect(value, inspectOptions).replace(/\d+/g, "#");
-const bareArrayText = withoutItems([0, 0]);
-const bareTypedArrayTexts = new Map<string, string>();
+/** By names of types, made when they are first met: to look at a single array takes `inspect` milliseconds. */
+const bareTexts = new Map<string, string>();
 
 /** Whether an array or typed array has no enumerable properties beside its items. Holes may hide one: look for them too. */
 export function hasOnlyItems(value: object): boolean {
@@ -151,16 +151,17 @@ export function hasOnlyItems(value: object): boolean {
 
 /** How `inspect` shows such an array with two items and nothing else; digits apart, more items look the same. */
 function bareTextOf(value: object): string {
-  if (Array.isArray(value)) return bareArrayText;
-  const name = Buffer.isBuffer(value) ? "Buffer" : typedArrayNameOf(value);
-  const known = bareTypedArrayTexts.get(name);
+  const name = Array.isArray(value) ? "Array" : Buffer.isBuffer(value) ? "Buffer" : typedArrayNameOf(value);
+  const known = bareTexts.get(name);
   if (known !== undefined) return known;
-  const text = withoutItems(Buffer.isBuffer(value) ? Buffer.alloc(2) : twoItems(name));
-  bareTypedArrayTexts.set(name, text);
+  const text = withoutItems(twoItems(name));
+  bareTexts.set(name, text);
   return text;
 }
 
 function twoItems(name: string): object {
+  if (name === "Array") return [0, 0];
+  if (name === "Buffer") return Buffer.alloc(2);
   const make = (globalThis as unknown as Record<string, new (length: number) => object>)[name]!;
   return new make(2);
 }

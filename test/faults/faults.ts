@@ -1,6 +1,7 @@
 import { backupFaults } from "./backup.ts";
 import { benchFaults } from "./bench.ts";
 import { chunkFaults } from "./chunk.ts";
+import { commandLineFaults } from "./command-line.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
 import { crashPartsFaults } from "./crash-parts.ts";
@@ -28,6 +29,7 @@ import { spaceFaults } from "./space.ts";
 export const faults: Fault[] = [
   ...logFaults,
   ...lossFaults,
+  ...commandLineFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,

@@ -80,13 +80,16 @@ try {
     run("npm", ["ci", "--no-audit", "--no-fund"]);
   });
   check("the programs of second threads are beside what starts them", () => {
-    const dist = join(folder, "node_modules/varve/dist");
-    for (const program of ["second-program.js", "second-scan-program.js"]) {
-      const isStarting = (name: string) =>
-        name.endsWith(".js") && readFileSync(join(dist, name), "utf8").includes(`"./${program}"`);
-      const starting = readdirSync(dist).filter(isStarting);
-      if (starting.length !== 1) throw new Error(`${program} is started by ${JSON.stringify(starting)}`);
-      statSync(join(dist, program));
+    // The library and the command line are two programs.
+    for (const part of ["dist", "dist/cli/engine"]) {
+      const files = join(folder, "node_modules/varve", part);
+      for (const program of ["second-program.js", "second-scan-program.js"]) {
+        const isStarting = (name: string) =>
+          name.endsWith(".js") && readFileSync(join(files, name), "utf8").includes(`"./${program}"`);
+        const starting = readdirSync(files).filter(isStarting);
+        if (starting.length !== 1) throw new Error(`${program} is started by ${JSON.stringify(starting)}`);
+        statSync(join(files, program));
+      }
     }
   });
   writeFileSync(join(folder, "program.mjs"), PROGRAM);

@@ -1,4 +1,3 @@
-import { loadLibrary } from "../../library.ts";
 import { countOfAsync } from "../counting.ts";
 import type { OpenSubject, Subject } from "../subject.ts";
 import type { Entry } from "../values.ts";
@@ -11,7 +10,7 @@ export const varve: Subject = {
   differs: {},
   unsupported: {},
   async open(home): Promise<OpenSubject> {
-    const { openStore } = await loadLibrary();
+    const { openStore } = await import("../../../engine/main.ts");
     const store = await openStore({ home });
     const saveBatch = (entries: readonly Entry[]) =>
       store.batch((batch) => {

@@ -1,0 +1,50 @@
+import type { Fault } from "./fault.ts";
+
+const TAKEN_IN = "cli/bundle/taken-in.ts";
+const built = ["cli/built.test.ts"];
+
+/** Of the command line as it is built: what it has in it, and what it looks for. */
+export const commandLineFaults: Fault[] = [
+  {
+    name: "the command line looks for lmdb-js when it is started",
+    file: TAKEN_IN,
+    text: '  lmdb: "lmdb/node-index.js",\n',
+    replacement: "",
+    tests: built,
+  },
+  {
+    name: "the command line looks for cbor-x when it is started",
+    file: TAKEN_IN,
+    text: '  "cbor-x": "cbor-x/index.js",\n',
+    replacement: "",
+    tests: built,
+  },
+  {
+    name: "what needs no engine is in one file with it",
+    file: TAKEN_IN,
+    text: 'if (kind === "entry-point") return undefined;',
+    replacement: "if (!isMeasuring(importer)) return undefined;",
+    tests: built,
+  },
+  {
+    name: "varve bench measures the command line's own library",
+    file: TAKEN_IN,
+    text: '"../engine" : "./engine"',
+    replacement: '"./engine" : "./engine"',
+    tests: built,
+  },
+  {
+    name: "the JavaScript of one lmdb-js is run with the native part of another",
+    file: "cli/lmdb-place.ts",
+    text: "if (version === LMDB_VERSION)",
+    replacement: "if (version !== undefined)",
+    tests: built,
+  },
+  {
+    name: "another lmdb-js ends the command line",
+    file: "cli/library.ts",
+    text: "!== LMDB_IS_OTHER) throw error;",
+    replacement: "!== undefined) throw error;",
+    tests: built,
+  },
+];
