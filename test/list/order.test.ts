@@ -1,7 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { versionKey } from "../../engine/artifact-key.ts";
+import { openCore } from "../../engine/open.ts";
 import { failure } from "../helpers/errors.ts";
-import { closeAll, newStore } from "../helpers/stores.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { closeAll, newStore, openTestStore } from "../helpers/stores.ts";
 import { refs, tickingStore } from "./list-support.ts";
 
 /** Sorts, cursors, and what a list that goes on has of its beginning. */
@@ -114,6 +117,29 @@ test("a list goes on in the state it began with while others save and delete", a
     assert.equal(seen.slice(0, 3), ["a:0", "b:0", "c:0"]);
     await store.undelete("c:0");
     await store.delete("d:all");
+  }
+});
+
+test("a key of the index that is no text is gone over once", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home);
+  for (const name of ["a", "p", "z"]) await store.save(name, 1);
+  const { core, release } = await openCore(home, { application: "artifact" });
+  const key = versionKey("p", 0);
+  const row = core.row(key)!;
+  // With its highest bit set the first letter begins no text: the sign that stands for such a byte is a lower one.
+  key[1]! |= 0x80;
+  core.catalog.transact(() => core.catalog.movedRow(key, row));
+  await release();
+  for (const reverse of [false, true]) {
+    for (const allVersions of [false, true]) {
+      const found: string[] = [];
+      for await (const { ref } of store.list({ reverse, allVersions })) {
+        found.push(ref);
+        assert.ok(found.length < 9, found.join(" "));
+      }
+      assert.equal(found.filter((ref) => /^[apz]:0$/.test(ref)).sort(), ["a:0", "p:0", "z:0"]);
+    }
   }
 });
 
