@@ -157,6 +157,8 @@ export function prunedVersions({ scan: { candidates }, victims }: PlannedVersion
 type PlannedVersions = Pick<PrunePlan, "scan" | "victims">;
 
 function checkClock(now: number, oldest: number, newest: number): void {
+  // Nothing was saved yet, or history was forgotten with all there was.
+  if (newest === 0) return;
   const idle = now - newest;
   if (idle < 0)
     throw badClock(`the clock says ${dateText(now)}, but the newest record is of ${dateText(newest)}`);

@@ -90,6 +90,11 @@ test("an age is refused where the clock can't be right, unless forced", async ()
   assert.equal(await goes(store, { olderThan: "10d", keepLast: 1 }), ["a:0"]);
 });
 
+test("an age means nothing in a store that has no record yet", async () => {
+  const store = await newStore();
+  assert.equal(await goes(store, { olderThan: "10d" }), []);
+});
+
 test("what others change after the plan stays as they left it, and is told", async () => {
   const store = await newStore();
   for (let version = 0; version < 6; version++) await store.save("a", `a${version}`, { tags: { x: "y" } });
