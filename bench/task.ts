@@ -14,7 +14,7 @@ interface TaskBase extends ValueOptions {
 }
 
 /** `write` saves and is killed; `open` ends without closing the store, as a killed process does. */
-export type RecoveryStep = "fill" | "rebuild" | "write" | "open";
+export type RecoveryStep = "fill" | "rebuild" | "checkpoint" | "write" | "open";
 
 export interface RecoveryTask extends TaskBase {
   kind: "recover";

@@ -243,6 +243,7 @@ export class Committer {
     transaction: Transaction,
     layout: GroupLayout,
   ): { result: unknown } | { undone: unknown } {
+    layout.beginBatch();
     transaction.begin();
     if (item.work.undoable) this.#end.catalog.mark();
     try {

@@ -92,11 +92,6 @@ export class EngineCore {
     return this.#view.firstOf(family, range);
   }
 
-  /** The same for who has just been told by `knownFirst` that it was not asked for lately. */
-  unknownFirst(family: string, range: FirstOf): { key: Buffer; row: Row } | undefined {
-    return this.#view.unknownFirst(family, range);
-  }
-
   /** The same only where it was asked for lately. */
   knownFirst(family: string): { key: Buffer; row: Row } | undefined {
     return this.#view.knownFirst(family);

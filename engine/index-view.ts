@@ -82,10 +82,6 @@ export class IndexView {
 
   first(range: FirstOf): { key: Buffer; row: Row } | undefined {
     this.#freshen();
-    return this.#firstNow(range);
-  }
-
-  #firstNow(range: FirstOf): { key: Buffer; row: Row } | undefined {
     const found = this.#catalog.first(range);
     if (found) return found;
     this.refresh();
@@ -94,12 +90,9 @@ export class IndexView {
 
   /** The first row of a family, whose range is asked for only if it is not known. */
   firstOf(family: string, range: () => FirstOf): { key: Buffer; row: Row } | undefined {
-    return this.knownFirst(family) ?? this.unknownFirst(family, range());
-  }
-
-  /** The same for who has just been told by `knownFirst` that it is not known. */
-  unknownFirst(family: string, range: FirstOf): { key: Buffer; row: Row } | undefined {
-    const found = this.#firstNow(range);
+    const known = this.knownFirst(family);
+    if (known) return known;
+    const found = this.first(range());
     if (found) this.families.found(family, found);
     return found;
   }

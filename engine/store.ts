@@ -163,7 +163,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
     return this.calls.read(options, () => {
-      const found = this.#versions.known(ref) ?? this.#versions.require(parseRef(ref), true);
+      const found = this.#versions.known(ref) ?? this.#versions.require(parseRef(ref));
       return this.#versions.load(found, options) as T | Promise<T>;
     });
   }

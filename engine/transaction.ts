@@ -1,5 +1,6 @@
 import type { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";
+import { asBuffer } from "./index/change.ts";
 import type { Gap } from "./index/gap.ts";
 import type { EnvironmentRange, FirstOf } from "./index/lmdb.ts";
 import type { BlobRow, Row } from "./index/rows.ts";
@@ -51,10 +52,6 @@ function joined(references: readonly Buffer[], content: Uint8Array): Buffer {
   return bytes;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /**
  * One batch in the making after another, under the lock: reads see everything before it and what it did itself. Nothing it
  * does is visible elsewhere before the whole group commits.
@@ -83,12 +80,11 @@ export class Transaction {
     this.#now = now;
   }
 
-  /** The next batch, behind those of the layout. */
+  /** The next batch begins, behind those of the layout. */
   begin(): void {
     const { end } = this.#layout;
     this.#sequence = end.sequence + 1;
     this.#time = Math.max(this.#now, end.time);
-    this.#layout.beginBatch();
   }
 
   /** The sequence number that this batch gets if it writes anything. */

@@ -68,11 +68,11 @@ export class Versions {
     this.#shared = new SharedBlobs(core);
   }
 
-  /** The row that a ref points at, deleted ones left out: one look-up. @param isUnknown `known` has just said so */
-  find(ref: ParsedRef, isUnknown = false): VersionRow | undefined {
+  /** The row that a ref points at, deleted ones left out: one look-up. */
+  find(ref: ParsedRef): VersionRow | undefined {
     switch (ref.kind) {
       case "latest":
-        return this.#latest(ref.name, isUnknown && !ref.explicit);
+        return this.#latest(ref.name);
       case "version":
         return this.#live(ref.name, ref.version);
       case "alias": {
@@ -94,8 +94,8 @@ export class Versions {
   }
 
   /** As `find`. @throws NOT_FOUND, with the hint that fits when the version was deleted. */
-  require(ref: ParsedRef, isUnknown = false): VersionRow {
-    const found = this.find(ref, isUnknown);
+  require(ref: ParsedRef): VersionRow {
+    const found = this.find(ref);
     if (found) return found;
     const deleted = ref.kind === "version" ? this.#core.row(versionKey(ref.name, ref.version)) : undefined;
     throw notFound(ref, deleted, this.#core);
@@ -107,9 +107,8 @@ export class Versions {
     return row && !isDeleted(row) ? { name, version, key, row } : undefined;
   }
 
-  #latest(name: string, isUnknown = false): VersionRow | undefined {
-    const range = () => versionsStart(name);
-    let found = isUnknown ? this.#core.unknownFirst(name, range()) : this.#core.firstOf(name, range);
+  #latest(name: string): VersionRow | undefined {
+    let found = this.#core.firstOf(name, () => versionsStart(name));
     while (found && isDeleted(found.row)) {
       found = this.#core.first({ ...versionsRange(name), start: found.key, exclusiveStart: true });
     }

@@ -49,6 +49,7 @@ export async function measureRecovery(
   try {
     await run("fill", 0, artifacts - behind);
     const rebuild = figuresOf(await run("rebuild"));
+    await run("checkpoint");
     await run("write", artifacts - behind, behind);
     const openKilled: number[] = [];
     for (let i = 0; i < OPENS; i++) openKilled.push(figuresOf(await run("open")).seconds);

@@ -4,7 +4,7 @@ import { samePlace } from "./change.ts";
 import type { Environment, EnvironmentSnapshot } from "./lmdb.ts";
 import { PendingBlobs } from "./pending-blobs.ts";
 import type { BlobRow } from "./rows.ts";
-import { BLOB_SPACE, BlobRowWriter, blobKey, decodeBlobRow, isPlaced, NOWHERE } from "./rows.ts";
+import { BLOB_SPACE, blobKey, decodeBlobRow, encodeBlobRow, isPlaced, NOWHERE } from "./rows.ts";
 
 const NO_DIGEST = new Uint8Array();
 
@@ -14,7 +14,6 @@ const NO_DIGEST = new Uint8Array();
  */
 export class BlobRows {
   readonly #environment: Environment;
-  readonly #writer = new BlobRowWriter();
   /** Of whatever blob is asked for or written next. */
   readonly #key = Buffer.alloc(1 + DIGEST_BYTES, BLOB_SPACE);
   #pending: PendingBlobs | undefined;
@@ -36,7 +35,7 @@ export class BlobRows {
     for (const { name, row } of this.#pending!.changed()) {
       key.write(name, 1, "latin1");
       if (!row) this.#environment.remove(key);
-      else this.#environment.put(key, this.#writer.write(row.place, row.referenceCount, row.condemned));
+      else this.#environment.put(key, encodeBlobRow(row.place, row.referenceCount, row.condemned));
     }
   }
 
@@ -90,8 +89,7 @@ export class BlobRows {
   merge(digest: Buffer, place: RecordPlace | undefined, count: number): void {
     // Most are new: those need no look-up.
     const isNew = count >= 0 && (place !== undefined || count > 0) && !this.#pending!.has(digest);
-    if (isNew && this.#environment.putNew(blobKey(digest), this.#writer.write(place ?? NOWHERE, count)))
-      return;
+    if (isNew && this.#environment.putNew(blobKey(digest), encodeBlobRow(place ?? NOWHERE, count))) return;
     if (place) this.place(digest, place);
     if (count !== 0) this.addReferences(digest, count);
   }

@@ -74,16 +74,30 @@ export function isPlaced({ place }: BlobRow): boolean {
   return place.segment !== 0;
 }
 
-/** Most rows are written here, since LMDB copies them: to make a buffer for each takes longer than to fill it. */
-const rowBytes = Buffer.alloc(1024);
-/** By length. */
-const rowViews: Buffer[] = [];
+/** Where rows are written one after another, since LMDB copies them: to make a buffer for each takes longer than to fill it. */
+class ReusedBytes {
+  readonly bytes: Buffer;
+  /** By length. */
+  readonly #views: Buffer[] = [];
+
+  constructor(length: number) {
+    this.bytes = Buffer.alloc(length);
+  }
+
+  first(length: number): Buffer {
+    this.#views[length] ??= this.bytes.subarray(0, length);
+    return this.#views[length];
+  }
+}
+
+/** Room for all but rows with many references. */
+const reused = new ReusedBytes(1024);
 
 /** Valid until the next one. */
 export function encodeRow(row: Row): Buffer {
   const { references, inline } = row;
   const most = ROW_HEAD_BYTES_MAX + references.length * DIGEST_BYTES + (inline?.length ?? 0);
-  const bytes = most <= rowBytes.length ? rowBytes : Buffer.allocUnsafe(most);
+  const bytes = most <= reused.bytes.length ? reused.bytes : Buffer.allocUnsafe(most);
   let at = writeRowHead(bytes, 0, row, references.length, inline !== undefined);
   for (const digest of references) {
     bytes.set(digest, at);
@@ -94,9 +108,7 @@ export function encodeRow(row: Row): Buffer {
     at += inline.length;
   }
   sealRow(bytes, 0, at);
-  if (bytes !== rowBytes) return bytes.subarray(0, at);
-  rowViews[at] ??= bytes.subarray(0, at);
-  return rowViews[at]!;
+  return bytes === reused.bytes ? reused.first(at) : bytes.subarray(0, at);
 }
 
 /** The row from `start` to `end` is complete but for its checksum. */
@@ -147,18 +159,11 @@ export function writeBlobRow(
   return sealRow(into, start, writeBlobFields(into, start, place, referenceCount, condemned));
 }
 
-/** Encodes rows of blobs one after another into the same bytes. */
-export class BlobRowWriter {
-  readonly #bytes = Buffer.allocUnsafe(BLOB_ROW_BYTES_MAX);
-  /** By length. */
-  readonly #views: Buffer[] = [];
+const reusedForBlobs = new ReusedBytes(BLOB_ROW_BYTES_MAX);
 
-  /** Valid until the next one. */
-  write(place: RecordPlace, referenceCount: number, condemned = false): Buffer {
-    const length = writeBlobRow(this.#bytes, 0, place, referenceCount, condemned);
-    this.#views[length] ??= this.#bytes.subarray(0, length);
-    return this.#views[length];
-  }
+/** Valid until the next one. */
+export function encodeBlobRow(place: RecordPlace, referenceCount: number, condemned = false): Buffer {
+  return reusedForBlobs.first(writeBlobRow(reusedForBlobs.bytes, 0, place, referenceCount, condemned));
 }
 
 const blobHead = new BlobHead();

@@ -14,6 +14,7 @@ import { IgnoreRules } from "../directory/ignore.ts";
 import type { ManifestNode } from "../directory/node.ts";
 import type { EngineCore } from "../engine.ts";
 import { isCorruption, VarveError } from "../errors.ts";
+import { asBuffer } from "../index/change.ts";
 import type { Row } from "../index/rows.ts";
 import type { FoundVersion, SavePlan } from "../operations.ts";
 import { saveVersion } from "../operations.ts";
@@ -176,8 +177,4 @@ class WriterSink implements TreeSink {
       this.lastNodes.set(hex(node.digest), node);
     }
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

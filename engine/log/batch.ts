@@ -8,6 +8,7 @@ import {
   isUint64At,
   KEY_BYTES_MAX,
   RECORD_HEADER_BYTES,
+  RecordAt,
   RecordKind,
   readBatchHeader,
   readUint32,
@@ -37,9 +38,9 @@ export class ScannedRecord {
     this.offset = offset;
     this.bytes = bytes;
     this.at = at;
-    this.kind = bytes[at + 8] as RecordKind;
-    this.keyLength = readUint32(bytes, at + 12);
-    this.payloadLength = readUint53(bytes, at + 16);
+    this.kind = bytes[at + RecordAt.kind] as RecordKind;
+    this.keyLength = readUint32(bytes, at + RecordAt.keyLength);
+    this.payloadLength = readUint53(bytes, at + RecordAt.payloadLength);
     this.sound = sound;
   }
 
@@ -53,15 +54,15 @@ export class ScannedRecord {
   }
 
   get flags(): number {
-    return this.bytes[this.at + 9]!;
+    return this.bytes[this.at + RecordAt.flags]!;
   }
 
   get tag(): number {
-    return this.bytes[this.at + 10]!;
+    return this.bytes[this.at + RecordAt.tag]!;
   }
 
   get referenceCount(): number {
-    return this.bytes[this.at + 11]!;
+    return this.bytes[this.at + RecordAt.referenceCount]!;
   }
 
   get key(): Buffer {
@@ -181,16 +182,20 @@ function readRecord(
   const at = window.find(offset, Math.min(RECORD_HEADER_BYTES + KEY_BYTES_MAX, end - offset));
   const { bytes } = window;
   if (!isRecordHeader(bytes, at, salt, Math.min(window.filled, at + end - offset))) return undefined;
-  const headBytes = RECORD_HEADER_BYTES + readUint32(bytes, at + 12);
-  const payloadLength = readUint53(bytes, at + 16);
+  const headBytes = RECORD_HEADER_BYTES + readUint32(bytes, at + RecordAt.keyLength);
+  const payloadLength = readUint53(bytes, at + RecordAt.payloadLength);
   if (offset + headBytes + payloadLength > end) return undefined;
-  const isBlob = bytes[at + 8] === RecordKind.blob;
+  const isBlob = bytes[at + RecordAt.kind] === RecordKind.blob;
   const isLookedAt = looksAtBlobs || !isBlob;
   if (views) {
     const payloadAt = at + headBytes;
     const sound =
       !isLookedAt ||
-      isUint64At(bytes, checksumWithin(bytes, payloadAt, payloadAt + payloadLength, salt), at + 24);
+      isUint64At(
+        bytes,
+        checksumWithin(bytes, payloadAt, payloadAt + payloadLength, salt),
+        at + RecordAt.payloadChecksum,
+      );
     return new ScannedRecord(segment.id, offset, bytes, at, sound);
   }
   const copied = Buffer.from(window.view(offset, headBytes + (isBlob ? 0 : payloadLength)));

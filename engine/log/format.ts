@@ -228,15 +228,26 @@ export interface RecordToWrite {
   payloadChecksum: bigint;
 }
 
+/** Where the parts of a record's header stand in it, behind its own checksum. */
+export const RecordAt = {
+  kind: 8,
+  flags: 9,
+  tag: 10,
+  referenceCount: 11,
+  keyLength: 12,
+  payloadLength: 16,
+  payloadChecksum: 24,
+} as const;
+
 /** Writes the header of a record whose key already stands behind it, and gives the header's checksum. */
 export function writeRecordHeader(into: Buffer, at: number, record: RecordToWrite, salt: bigint): bigint {
   const keyLength = record.key.length;
-  into[at + 8] = record.kind;
-  into[at + 9] = record.flags;
-  into[at + 10] = record.tag;
-  into[at + 11] = record.referenceCount;
-  writeUint32(into, keyLength, at + 12);
-  writeUint53(into, record.payload.length, at + 16);
+  into[at + RecordAt.kind] = record.kind;
+  into[at + RecordAt.flags] = record.flags;
+  into[at + RecordAt.tag] = record.tag;
+  into[at + RecordAt.referenceCount] = record.referenceCount;
+  writeUint32(into, keyLength, at + RecordAt.keyLength);
+  writeUint53(into, record.payload.length, at + RecordAt.payloadLength);
   return sealRecordHeader(into, at, keyLength, record.payloadChecksum, salt);
 }
 
@@ -248,43 +259,38 @@ export function sealRecordHeader(
   payloadChecksum: bigint,
   salt: bigint,
 ): bigint {
-  writeUint64(into, payloadChecksum, at + 24);
-  const sum = checksumWithin(into, at + 8, at + RECORD_HEADER_BYTES + keyLength, salt);
+  writeUint64(into, payloadChecksum, at + RecordAt.payloadChecksum);
+  const sum = checksumWithin(into, at + RecordAt.kind, at + RECORD_HEADER_BYTES + keyLength, salt);
   writeUint64(into, sum, at);
   return sum;
 }
 
-/** The record header at `at`, or undefined if there is no valid one; the key must be before `end` too. */
-export function readRecordHeader(
-  from: Buffer,
-  at: number,
-  salt: bigint,
-  end = from.length,
-): RecordHeader | undefined {
-  return isRecordHeader(from, at, salt, end) ? decodeRecordHeader(from, at) : undefined;
+/** The record header at `at`, or undefined if there is no valid one; the key must be there too. */
+export function readRecordHeader(from: Buffer, at: number, salt: bigint): RecordHeader | undefined {
+  return isRecordHeader(from, at, salt, from.length) ? decodeRecordHeader(from, at) : undefined;
 }
 
 /** Whether there is a valid record header at `at`; the key must be before `end` too. */
 export function isRecordHeader(from: Buffer, at: number, salt: bigint, end: number): boolean {
   if (at + RECORD_HEADER_BYTES > end) return false;
-  const keyLength = readUint32(from, at + 12);
+  const keyLength = readUint32(from, at + RecordAt.keyLength);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
   if (keyLength > KEY_BYTES_MAX || keyEnd > end) return false;
-  if (!isUint64At(from, checksumWithin(from, at + 8, keyEnd, salt), at)) return false;
-  const kind = from[at + 8]!;
+  if (!isUint64At(from, checksumWithin(from, at + RecordAt.kind, keyEnd, salt), at)) return false;
+  const kind = from[at + RecordAt.kind]!;
   return kind >= RecordKind.blob && kind <= RecordKind.delete;
 }
 
 /** What the valid record header at `at` says. */
 export function decodeRecordHeader(from: Buffer, at: number): RecordHeader {
   return {
-    kind: from[at + 8] as RecordKind,
-    flags: from[at + 9]!,
-    tag: from[at + 10]!,
-    referenceCount: from[at + 11]!,
-    keyLength: readUint32(from, at + 12),
-    payloadLength: readUint53(from, at + 16),
-    payloadChecksum: readUint64(from, at + 24),
+    kind: from[at + RecordAt.kind] as RecordKind,
+    flags: from[at + RecordAt.flags]!,
+    tag: from[at + RecordAt.tag]!,
+    referenceCount: from[at + RecordAt.referenceCount]!,
+    keyLength: readUint32(from, at + RecordAt.keyLength),
+    payloadLength: readUint53(from, at + RecordAt.payloadLength),
+    payloadChecksum: readUint64(from, at + RecordAt.payloadChecksum),
     checksum: readUint64(from, at),
   };
 }

@@ -2,7 +2,14 @@ import { VarveError } from "../errors.ts";
 import { checksumWithin } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import { isRecordHeader, isUint64At, RECORD_HEADER_BYTES, readUint32, readUint53 } from "./format.ts";
+import {
+  isRecordHeader,
+  isUint64At,
+  RECORD_HEADER_BYTES,
+  RecordAt,
+  readUint32,
+  readUint53,
+} from "./format.ts";
 import { segmentNumber, segmentText } from "./segment-id.ts";
 
 /** Where a record lies, and how long its parts are. */
@@ -21,12 +28,6 @@ export interface OpenSegment {
   /** Asynchronous reads and scans under way: not to be closed under them. */
   busy: number;
 }
-
-// Of a record's header.
-const KIND_AT = 8;
-const KEY_LENGTH_AT = 12;
-const PAYLOAD_LENGTH_AT = 16;
-const PAYLOAD_CHECKSUM_AT = 24;
 
 /** The payload of the record that `bytes` are, once header, key and payload are those of their checksums. @throws CORRUPTION */
 export function checkedPayload(
@@ -57,15 +58,15 @@ export function checkPayload(
   const payloadEnd = start + payloadLength;
   const isWhole =
     payloadEnd <= end &&
-    isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), PAYLOAD_CHECKSUM_AT);
+    isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), RecordAt.payloadChecksum);
   if (!isWhole) throw damagedRecord(segment, place, "payload");
   return start;
 }
 
 /** Whether the valid record header that `bytes` begin with is of such a record. */
 function isRecordOf(bytes: Buffer, kind: RecordKind, key: Uint8Array, payloadLength: number): boolean {
-  if (bytes[KIND_AT] !== kind || readUint32(bytes, KEY_LENGTH_AT) !== key.length) return false;
-  if (readUint53(bytes, PAYLOAD_LENGTH_AT) !== payloadLength) return false;
+  if (bytes[RecordAt.kind] !== kind || readUint32(bytes, RecordAt.keyLength) !== key.length) return false;
+  if (readUint53(bytes, RecordAt.payloadLength) !== payloadLength) return false;
   for (let i = 0; i < key.length; i++) if (bytes[RECORD_HEADER_BYTES + i] !== key[i]) return false;
   return true;
 }

@@ -10,9 +10,9 @@ import { LockEnvironment } from "../../engine/index/lock.ts";
 import type { Row } from "../../engine/index/rows.ts";
 import {
   BLOB_SPACE,
-  BlobRowWriter,
   decodeBlobRow,
   decodeRow,
+  encodeBlobRow,
   encodeRow,
   META_SPACE,
 } from "../../engine/index/rows.ts";
@@ -97,13 +97,12 @@ class Move {
   /** Under the lock. @param forgotten whether rows are left that name the old place of their blob */
   repoint(index: Environment, forgotten: boolean): void {
     const to = (place: RecordPlace) => this.places.get(id(place));
-    const blobRows = new BlobRowWriter();
     index.transactSync(() => {
       for (const { key, value } of [...index.entries({ start: Buffer.from([META_SPACE + 1]) })]) {
         if (key[0] === BLOB_SPACE) {
           const row = decodeBlobRow(value);
           const place = to(row.place);
-          if (place) index.put(key, blobRows.write(place, row.referenceCount, row.condemned));
+          if (place) index.put(key, encodeBlobRow(place, row.referenceCount, row.condemned));
           else if (this.#wasMoved(row.place)) index.remove(key);
         } else index.put(key, encodeRow(this.#moved(decodeRow(value), forgotten)));
       }

@@ -5,8 +5,8 @@ export const logFaults: Fault[] = [
   {
     name: "checksums of payloads are not checked when read",
     file: "engine/log/payload.ts",
-    text: "isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), PAYLOAD_CHECKSUM_AT)",
-    replacement: "PAYLOAD_CHECKSUM_AT > 0",
+    text: "isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), RecordAt.payloadChecksum)",
+    replacement: "RecordAt.payloadChecksum > 0",
     tests: ["store/damage.test.ts", "store/damage-numbers.test.ts", "store/damage-segments.test.ts"],
   },
   {

@@ -6,11 +6,11 @@ import { RawEntry } from "../../engine/index/raw-entry.ts";
 import { RawBlobRow, RawRow } from "../../engine/index/raw-rows.ts";
 import type { BlobRow, Row } from "../../engine/index/rows.ts";
 import {
-  BlobRowWriter,
   decodeApplied,
   decodeBlobRow,
   decodeRow,
   encodeApplied,
+  encodeBlobRow,
   encodeRow,
   NOT_CACHED,
 } from "../../engine/index/rows.ts";
@@ -23,8 +23,8 @@ import { Random } from "../helpers/random.ts";
 const test = suite("rows of the index");
 
 const digest = (n: number) => Buffer.alloc(32, n);
-const encodeBlobRow = ({ place, referenceCount, condemned }: BlobRow) =>
-  new BlobRowWriter().write(place, referenceCount, condemned);
+const encodedBlob = ({ place, referenceCount, condemned }: BlobRow) =>
+  encodeBlobRow(place, referenceCount, condemned);
 const place = {
   segment: segmentId(2 ** 32 - 1, 2 ** 20 - 1),
   offset: 2 ** 40 - 8,
@@ -167,7 +167,7 @@ test("any row of a blob comes back as it was, also field by field where it lies"
     const each = { place: anyPlace(random), referenceCount };
     const condemned = random.below(2) === 0;
     const row = condemned ? { ...each, condemned } : each;
-    const bytes = encodeBlobRow(row);
+    const bytes = encodedBlob(row);
     assert.equal(decodeBlobRow(bytes), row);
     raw.at(entryOf(bytes));
     assert.equal(
@@ -191,7 +191,7 @@ test("rows are as short as they are said to be", () => {
     cachedAt: NOT_CACHED,
   };
   assert.is(encodeRow(plain).length, 54);
-  assert.is(encodeBlobRow({ place: plain.blob!, referenceCount: 1 }).length, 12);
+  assert.is(encodedBlob({ place: plain.blob!, referenceCount: 1 }).length, 12);
 });
 
 test("of bytes that are no row the fields are read without an end of it", () => {
@@ -222,7 +222,7 @@ test("a decoded row keeps nothing of the bytes that it was read from", () => {
 
 test("blob rows and positions come back as they were", () => {
   for (const referenceCount of [0, 1, 62, 63, 64, 2 ** 40]) {
-    assert.equal(decodeBlobRow(encodeBlobRow({ place, referenceCount })), { place, referenceCount });
+    assert.equal(decodeBlobRow(encodedBlob({ place, referenceCount })), { place, referenceCount });
   }
   for (const segment of [7, segmentId(7, 1), segmentId(2 ** 32 - 1, 2 ** 20 - 1)]) {
     const position = { segment, offset: 2 ** 40, sequence: 2 ** 50, time: 5, chain: 2n ** 64n - 1n };
@@ -234,7 +234,7 @@ test("blob rows and positions come back as they were", () => {
 test("a flipped bit anywhere in a row is CORRUPTION with the hint to rebuild", async () => {
   for (const [bytes, decode] of [
     [encodeRow(row), decodeRow],
-    [encodeBlobRow({ place, referenceCount: 3 }), decodeBlobRow],
+    [encodedBlob({ place, referenceCount: 3 }), decodeBlobRow],
     [encodeApplied({ segment: 1, offset: 2, sequence: 3, time: 4, chain: 5n }), decodeApplied],
   ] as const) {
     for (let bit = 0; bit < bytes.length * 8; bit++) {

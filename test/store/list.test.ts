@@ -17,6 +17,22 @@ async function refs(store: ArtifactStore, filter?: ListFilter): Promise<string[]
   return found;
 }
 
+/** How many rows of versions `action` reads. */
+async function rowsRead(action: () => Promise<void>): Promise<number> {
+  let rows = 0;
+  const read = Catalog.prototype.rowIn;
+  Catalog.prototype.rowIn = function (entry) {
+    rows++;
+    return read.call(this, entry);
+  };
+  try {
+    await action();
+  } finally {
+    Catalog.prototype.rowIn = read;
+  }
+  return rows;
+}
+
 async function filled(): Promise<ArtifactStore> {
   const store = await newStore();
   await store.batch((batch) => {
@@ -107,23 +123,15 @@ test("listing 100 of 20,000 names reads about 100 rows and nothing of the log", 
       for (let j = i; j < i + 5000; j++) batch.save(`n/${String(j).padStart(6, "0")}`, 1);
     });
   }
-  let rows = 0;
-  const read = Catalog.prototype.rowIn;
-  Catalog.prototype.rowIn = function (entry) {
-    rows++;
-    return read.call(this, entry);
-  };
-  try {
-    const { readBytes } = files.counts;
+  const { readBytes } = files.counts;
+  const rows = await rowsRead(async () => {
     assert.is((await refs(store, { name: "n/01**", limit: 100 })).length, 100);
     assert.is((await refs(store, { after: "n/015000:0", limit: 100 }))[0], "n/015001:0");
     let left = 0;
     for await (const _ of store.list()) if (++left === 100) break;
-    assert.ok(rows >= 300 && rows <= 3 * 100 * 3, `${rows} rows for 300 artifacts`);
-    assert.is(files.counts.readBytes, readBytes);
-  } finally {
-    Catalog.prototype.rowIn = read;
-  }
+  });
+  assert.ok(rows >= 300 && rows <= 3 * 100 * 3, `${rows} rows for 300 artifacts`);
+  assert.is(files.counts.readBytes, readBytes);
 });
 
 test("the versions of a name below its latest are jumped over", async () => {
@@ -131,18 +139,10 @@ test("the versions of a name below its latest are jumped over", async () => {
   await store.batch((batch) => {
     for (const name of ["a", "b", "c"]) for (let i = 0; i < 2000; i++) batch.save(name, i);
   });
-  let rows = 0;
-  const read = Catalog.prototype.rowIn;
-  Catalog.prototype.rowIn = function (entry) {
-    rows++;
-    return read.call(this, entry);
-  };
-  try {
+  const rows = await rowsRead(async () => {
     assert.equal(await refs(store), ["a:1999", "b:1999", "c:1999"]);
     assert.equal(await refs(store, { reverse: true }), ["c:1999", "b:1999", "a:1999"]);
-  } finally {
-    Catalog.prototype.rowIn = read;
-  }
+  });
   assert.ok(rows >= 6 && rows < 600, `${rows} rows for 6 artifacts`);
 });
 
