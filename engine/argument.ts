@@ -33,6 +33,11 @@ export function checkPath(path: unknown, what: string, hint: string): void {
   throw invalid(`the path of ${what} must be a text without a zero byte, and not empty`, hint);
 }
 
+/** An empty one would be the current folder, in which nobody wants a store by mistake. */
+export function checkHome(path: unknown): void {
+  checkPath(path, "the home", 'give the path of a folder, for example "./.varve"');
+}
+
 export function printed(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
   if (typeof value === "bigint") return `${value}n`;

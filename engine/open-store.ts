@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
+import { checkHome } from "./argument.ts";
 import { familyOf } from "./artifact-key.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
@@ -21,6 +22,7 @@ import { EmbeddedStore } from "./store.ts";
  */
 export async function openStore(options?: StoreOptions): Promise<ArtifactStore> {
   const given = options ?? (await loadConfig());
+  if (given.home !== undefined) checkHome(given.home);
   const home = resolve(given.home ?? (await loadConfig(given)).home!);
   const settings: StoreOptions = { ...readConfigFile(home), ...definedOnly(given), home };
   checkOptions(settings);

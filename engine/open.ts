@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Logger } from "./api.ts";
+import { checkHome } from "./argument.ts";
 import { EngineCore } from "./engine.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { FamilyOf } from "./families.ts";
@@ -75,6 +76,7 @@ export interface CoreHandle {
 
 /** Opens a home, or joins those in this process that have it open already, by whatever path. */
 export async function openCore(folder: string, options: OpenOptions): Promise<CoreHandle> {
+  checkHome(folder);
   const real = preparedFolder(resolve(folder), options);
   const key = `${real}\0${options.readOnly ? "read-only" : "writable"}`;
   let shared = openCores.get(key);

@@ -198,4 +198,11 @@ export const maintenanceFaults: Fault[] = [
     replacement: "",
     tests: ["engine/rebuild.test.ts"],
   },
+  {
+    name: "an empty path is the current folder",
+    file: "engine/argument.ts",
+    text: '  checkPath(path, "the home",',
+    replacement: '  if (path) checkPath(path, "the home",',
+    tests: ["store/open-and-close.test.ts"],
+  },
 ];

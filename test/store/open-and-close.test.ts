@@ -5,12 +5,21 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StoreOptions } from "../../engine/api.ts";
 import { openEngine } from "../../engine/key-value.ts";
+import { openStore } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { filesUnder, newFolder } from "../helpers/folders.ts";
 import { closeAll, newStore, openTestStore, track } from "../helpers/stores.ts";
 
 const test = suite("open and close");
 test.after.each(closeAll);
+
+test("a home that is no path is refused, the empty one too, and nothing is made", async () => {
+  for (const home of ["", 5, {}, "a\0b", null]) {
+    await failureWithHint(openStore({ home: home as never }), "INVALID_ARGUMENT");
+    await failureWithHint(openEngine(home as never), "INVALID_ARGUMENT");
+  }
+  for (const name of ["log", "lock"]) assert.not(existsSync(name), name);
+});
 
 test("a home is made where there is none, private to its user, unless that is not wanted", async () => {
   const home = join(newFolder(), "deep/.varve");
