@@ -1,14 +1,14 @@
-import { DigestMerge } from "./digest-merge.ts";
+import { CandidateBlobs, LONE, NO_BLOB } from "./candidate-blobs.ts";
 import type { RowsAndBlobs } from "./index/rows.ts";
-import type { Release, SharedCounts } from "./large/release.ts";
-import { DIGEST_BYTES, recordBytes } from "./log/format.ts";
+import type { Release } from "./large/release.ts";
+import { type ChunkedValue, LettingGo } from "./letting-go.ts";
+import { DIGEST_BYTES } from "./log/format.ts";
 import { sortedByKey } from "./radix-sort.ts";
 
 /** What becomes of a version that the cheap conditions let go. */
 export const Fate = { goes: 0, protected: 1, stays: 2 } as const;
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
-const NO_BLOB = 0xffff_ffff;
 const CAPACITY_MIN = 1024;
 const GROWTH = 2;
 /** Sequence numbers that are further apart are sorted another way. */
@@ -25,6 +25,8 @@ class Columns {
   /** The numbers of the blobs that the value and, where that is one, the code are. */
   values = new Uint32Array(CAPACITY_MIN);
   codes = new Uint32Array(CAPACITY_MIN);
+  /** Bytes of the value's blob, as the row says; 0 where it does not. */
+  lengths = new Float64Array(CAPACITY_MIN);
 
   get capacity(): number {
     return this.fates.length;
@@ -41,6 +43,7 @@ class Columns {
     this.fates = fates;
     this.values = words(this.values);
     this.codes = words(this.codes);
+    this.lengths = doubles(this.lengths);
   }
 }
 
@@ -56,12 +59,6 @@ function doubles(column: Float64Array): Float64Array<ArrayBuffer> {
   return grown;
 }
 
-/** A value in chunks, or a directory. */
-export interface ChunkedValue {
-  root: Buffer;
-  size: number;
-}
-
 /**
  * Versions that may go, in the order of their keys, as columns: some 100 bytes each with the blobs that they need, and
  * what the index says of those.
@@ -70,10 +67,7 @@ export class Candidates {
   /** Each with the colon that stands behind it in a ref. */
   readonly #names: string[] = [];
   readonly #columns = new Columns();
-  readonly #digests = new DigestMerge();
-  /** By number of a blob; 0 where the index has no row of it, so that it never goes. */
-  #referenceCounts = new Float64Array();
-  #lengths = new Float64Array();
+  readonly #blobs = new CandidateBlobs();
   /** Candidates whose values are in chunks. */
   readonly #chunked = new Map<number, ChunkedValue>();
   #count = 0;
@@ -112,10 +106,14 @@ export class Candidates {
     this.#columns.fates[candidate] = fate;
   }
 
-  /** `count` digests stand in `from` from `start` on. */
-  setBlobs(candidate: number, from: Uint8Array, start: number, count: number): void {
-    const { values, codes } = this.#columns;
-    if (count > 0) values[candidate] = this.#digests.add(from, start);
+  /**
+   * `count` digests stand in `from` from `start` on.
+   * @param length bytes of the first blob; 0 where they are not known
+   */
+  setBlobs(candidate: number, from: Uint8Array, start: number, count: number, length: number): void {
+    const { values, codes, lengths } = this.#columns;
+    lengths[candidate] = length;
+    if (count > 0) values[candidate] = this.#blobs.add(from, start);
     if (count > 1) codes[candidate] = this.#codeAt(from, start + DIGEST_BYTES, codes[candidate - 1]);
   }
 
@@ -164,40 +162,58 @@ export class Candidates {
 
   /** Which nearly always is the one of the version before. */
   #codeAt(from: Uint8Array, start: number, last = NO_BLOB): number {
-    return last !== NO_BLOB && this.#digests.isAt(last, from, start) ? last : this.#digests.add(from, start);
+    return last !== NO_BLOB && this.#blobs.isAt(last, from, start) ? last : this.#blobs.add(from, start);
   }
 
-  /** All candidates are there: what the index says of their blobs can come, in the order of their digests. */
+  /** All candidates are there: what the index says of blobs can come, in the order of their digests. */
   beginBlobs(): void {
-    const { values, codes } = this.#columns;
-    const standing = this.#digests.sort();
-    for (const blobs of [values, codes])
-      for (let candidate = 0; candidate < this.#count; candidate++) {
-        const blob = blobs[candidate]!;
-        if (blob !== NO_BLOB) blobs[candidate] = standing[blob]!;
-      }
-    this.#referenceCounts = new Float64Array(this.#digests.count);
-    this.#lengths = new Float64Array(this.#digests.count);
+    const { values, codes, lengths } = this.#columns;
+    const blobs = this.#blobs;
+    blobs.begin();
+    for (let candidate = 0; candidate < this.#count; candidate++) {
+      if (values[candidate] !== NO_BLOB && lengths[candidate] === 0) blobs.ask(values[candidate]!);
+      if (codes[candidate] !== NO_BLOB) blobs.ask(codes[candidate]!);
+    }
   }
 
-  /** Of the blob whose digest stands at `start` of `from`, if a candidate needs it. */
+  /**
+   * Of the blob whose digest stands at `start` of `from`, whether a candidate needs it or not.
+   * @param referenceCount 0 for one that never goes
+   */
   setBlob(from: Uint8Array, start: number, referenceCount: number, length: number): void {
-    const blob = this.#digests.find(from, start);
-    if (blob < 0) return;
-    this.#referenceCounts[blob] = referenceCount;
-    this.#lengths[blob] = length;
+    this.#blobs.meet(from, start, referenceCount, length);
+  }
+
+  /** All blobs were there. */
+  endBlobs(): void {
+    const { values, codes, lengths } = this.#columns;
+    const blobs = this.#blobs;
+    blobs.end();
+    for (let candidate = 0; candidate < this.#count; candidate++) {
+      if (values[candidate] !== NO_BLOB) {
+        const value = blobs.find(values[candidate]!);
+        values[candidate] = value >= 0 ? value : lengths[candidate]! > 0 ? LONE : NO_BLOB;
+      }
+      if (codes[candidate] !== NO_BLOB) {
+        const code = blobs.find(codes[candidate]!);
+        codes[candidate] = code >= 0 ? code : NO_BLOB;
+      }
+    }
+    blobs.forgetAdded();
   }
 
   /** Bytes of its value. */
   size(candidate: number): number {
+    const chunked = this.#chunked.size > 0 ? this.#chunked.get(candidate) : undefined;
     const blob = this.#columns.values[candidate]!;
-    return this.#chunked.get(candidate)?.size ?? (blob === NO_BLOB ? 0 : this.#lengths[blob]!);
+    if (chunked) return chunked.size;
+    if (blob === LONE) return this.#columns.lengths[candidate]!;
+    return blob === NO_BLOB ? 0 : this.#blobs.lengths[blob]!;
   }
 
   /** As of `SharedCounts`, before any candidate goes. */
   lower(digest: Buffer): number | undefined {
-    const blob = this.#digests.search(digest);
-    return blob < 0 ? undefined : --this.#referenceCounts[blob]!;
+    return this.#blobs.lower(digest, this.#blobs.counts);
   }
 
   /**
@@ -205,9 +221,9 @@ export class Candidates {
    * @param release what goes already
    */
   letGo(release: Release, rows: RowsAndBlobs): LettingGo {
-    const { values, codes } = this.#columns;
-    const blobs = { digests: this.#digests, counts: this.#referenceCounts.slice(), lengths: this.#lengths };
-    return new LettingGo({ values, codes, chunked: this.#chunked, ...blobs }, release, rows);
+    const { values, codes, lengths } = this.#columns;
+    const parts = { values, codes, lengths, chunked: this.#chunked, blobs: this.#blobs };
+    return new LettingGo(parts, release, rows);
   }
 
   /** Numbers of those that go, the oldest first; of one operation in the order of their keys. */
@@ -228,54 +244,5 @@ export class Candidates {
     const keys = new Uint32Array(count);
     for (let i = 0; i < count; i++) keys[i] = sequences[items[i]!]! - first;
     return sortedByKey(keys, items);
-  }
-}
-
-interface LettingGoParts {
-  /** Numbers of blobs, by candidate. */
-  values: Uint32Array;
-  codes: Uint32Array;
-  chunked: ReadonlyMap<number, ChunkedValue>;
-  digests: DigestMerge;
-  /** By number of a blob: references that are left, which are written to. */
-  counts: Float64Array;
-  lengths: Float64Array;
-}
-
-/** What the log is rid of when versions go: the blobs of which all references are gone, and what goes with these. */
-export class LettingGo implements SharedCounts {
-  readonly #parts: LettingGoParts;
-  readonly #release: Release;
-  /** Bytes of the blobs that nothing needs any more, with their headers. */
-  bytes = 0;
-
-  constructor(parts: LettingGoParts, release: Release, rows: RowsAndBlobs) {
-    this.#parts = parts;
-    this.#release = release.copy(rows, this);
-  }
-
-  add(candidate: number): void {
-    const { values, codes, chunked } = this.#parts;
-    const isGone = this.#drop(values[candidate]!);
-    this.#drop(codes[candidate]!);
-    if (isGone && chunked.size > 0) this.#dropChunks(chunked.get(candidate));
-  }
-
-  /** What the Release meets may be the value of a candidate too. */
-  lower(digest: Buffer): number | undefined {
-    const blob = this.#parts.digests.search(digest);
-    return blob < 0 ? undefined : --this.#parts.counts[blob]!;
-  }
-
-  #dropChunks(value: ChunkedValue | undefined): void {
-    if (value) this.bytes += this.#release.letGo(value.root);
-  }
-
-  /** Whether nothing needs the blob any more. */
-  #drop(blob: number): boolean {
-    const { counts, lengths } = this.#parts;
-    if (blob === NO_BLOB || --counts[blob]! !== 0) return false;
-    this.bytes += recordBytes(DIGEST_BYTES, lengths[blob]!);
-    return true;
   }
 }

@@ -72,6 +72,7 @@ export class PruneScan {
     this.candidates.beginBlobs();
     for await (const count of visitBlobs(snapshot, (row) => this.#blob(row), walk))
       this.#options.onProgress?.({ phase: "looking at values", done: count, unit: "records" });
+    this.candidates.endBlobs();
     await this.#releaseDead(snapshot);
   }
 
@@ -103,7 +104,12 @@ export class PruneScan {
     const bytes = recordBytes(keyEnd - row.keyStart, row.payloadLength);
     const candidate = this.candidates.add(version, row.sequence, row.time, bytes);
     if (isUnclear || isChunked(row)) this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
-    else this.candidates.setBlobs(candidate, row.valueBytes, row.referencesStart, row.referenceCount);
+    else this.#setBlobs(candidate, row);
+  }
+
+  #setBlobs(candidate: number, row: RawRow): void {
+    const { valueBytes, referencesStart, referenceCount, blobLength } = row;
+    this.candidates.setBlobs(candidate, valueBytes, referencesStart, referenceCount, blobLength);
   }
 
   #beginName(row: RawRow): void {
@@ -146,7 +152,8 @@ export class PruneScan {
     else if (time >= this.#policy.before || !goes) candidates.setFate(candidate, Fate.stays);
     else if (protects) candidates.setFate(candidate, Fate.protected);
     if (!content) return;
-    candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length);
+    const blobLength = row.blob?.payloadLength ?? 0;
+    candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length, blobLength);
     if (isChunked(row))
       candidates.setChunked(candidate, { root: row.references[0]!, size: content.size ?? 0 });
   }
@@ -163,15 +170,11 @@ export class PruneScan {
   }
 
   #blob(row: RawBlobRow): void {
-    if (!row.isPlaced) return;
     const { referenceCount, length } = row;
-    const bytes = recordBytes(DIGEST_BYTES, length);
-    if (referenceCount === 0) {
-      this.deadBytes += bytes;
-      return;
-    }
-    this.liveBytes += bytes;
-    this.candidates.setBlob(row.digestBytes, row.digestStart, referenceCount, length);
+    const isThere = row.isPlaced && referenceCount > 0;
+    if (isThere) this.liveBytes += recordBytes(DIGEST_BYTES, length);
+    else if (row.isPlaced) this.deadBytes += recordBytes(DIGEST_BYTES, length);
+    this.candidates.setBlob(row.digestBytes, row.digestStart, isThere ? referenceCount : 0, length);
   }
 }
 

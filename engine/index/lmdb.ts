@@ -1,8 +1,10 @@
 import type { RootDatabase, Transaction } from "lmdb";
 import { ABORT, allDbs, nativeAddon, open as openLmdb } from "lmdb";
-import { FirstEntry, type PositionCursor } from "./first-entry.ts";
+import { CursorBuffers, type NativeCursors } from "./cursor-buffers.ts";
+import { FirstEntry } from "./first-entry.ts";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
-import { type RawEntry, rawReader } from "./raw-entry.ts";
+import { RangeWalk, type WalkRange } from "./range-walk.ts";
+import type { RawEntry } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
 import { writePart } from "./raw-put.ts";
 
@@ -12,20 +14,13 @@ declare module "lmdb" {
   /** By the last part of its path, the database opened last; lmdb-js itself never looks into it. */
   const allDbs: Map<string, unknown>;
   /** What lmdb-js itself calls. */
-  const nativeAddon: { position?: PositionCursor };
+  const nativeAddon: Partial<NativeCursors>;
 }
 
 /** Parallel read transactions of all processes; the first opener decides. */
 const READERS_MAX = 2048;
 
-export interface EnvironmentRange {
-  start: Uint8Array;
-  /** Exclusive; in reverse, the range goes from `start` down to it. */
-  end?: Uint8Array;
-  reverse?: boolean;
-  exclusiveStart?: boolean;
-  inclusiveEnd?: boolean;
-  limit?: number;
+export interface EnvironmentRange extends WalkRange {
   snapshot?: EnvironmentSnapshot;
 }
 
@@ -79,6 +74,7 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
   readonly #first: FirstEntry;
+  readonly #walk: RangeWalk;
   /** The database, but for how it takes keys. */
   readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
@@ -88,7 +84,9 @@ export class Environment {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
     this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
-    this.#first = new FirstEntry(this.#database, nativeAddon.position);
+    const buffers = new CursorBuffers();
+    this.#first = new FirstEntry(this.#database, nativeAddon.position, buffers);
+    this.#walk = new RangeWalk(this.#database, nativeAddon, buffers);
   }
 
   #tried<T>(action: () => T): T {
@@ -163,28 +161,9 @@ export class Environment {
     }
   }
 
-  /**
-   * Goes over a range without making an object of each entry: what `visit` is given is overwritten by the next one, and by
-   * whatever else is read. Gives the last key where the limit ended it, and undefined where the range did.
-   */
+  /** See `RangeWalk`: gives the last key where the limit ended it, and undefined where the range did. */
   visit(range: EnvironmentRange, visit: (entry: RawEntry) => void): Buffer | undefined {
-    const { snapshot, exclusiveStart, ...rest } = range;
-    let count = 0;
-    let last: Buffer | undefined;
-    const reading = rawReader(this.#database, (entry) => {
-      // Now, since the cursor goes on by one entry before it heeds the limit.
-      if (++count === range.limit) last = entry.key();
-      visit(entry);
-    });
-    return this.#tried(() => {
-      const entries = reading.getRange({
-        ...rest,
-        ...(exclusiveStart ? { exclusiveStart: true } : {}),
-        ...(snapshot ? { transaction: snapshot.transaction } : {}),
-      } as never);
-      for (const _ of entries);
-      return last;
-    });
+    return this.#tried(() => this.#walk.visit(range, visit));
   }
 
   /** The first entry of a range: views that are valid until the next call. */

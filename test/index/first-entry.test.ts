@@ -1,6 +1,7 @@
 import { nativeAddon, open as openLmdb } from "lmdb";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { CursorBuffers, type PositionCursor } from "../../engine/index/cursor-buffers.ts";
 import { FirstEntry } from "../../engine/index/first-entry.ts";
 import { Environment } from "../../engine/index/lmdb.ts";
 import { newFolder } from "../helpers/folders.ts";
@@ -139,10 +140,11 @@ test("it takes an iterator only until the first row was found", async () => {
   const database = track(openLmdb({ path: newFolder(), keyEncoding: "binary", encoding: "binary" }));
   for (let i = 0; i < 10; i++) await database.put(Buffer.from([97, i]), Buffer.alloc(5, i));
   let calls = 0;
-  const first = new FirstEntry(database, (...parameters) => {
+  const position: PositionCursor = (...parameters) => {
     calls++;
     return nativeAddon.position!(...parameters);
-  });
+  };
+  const first = new FirstEntry(database, position, new CursorBuffers());
   for (let i = 0; i < 10; i++)
     assert.equal(first.from(Buffer.from([97, i]))!.copyOfValue(), Buffer.alloc(5, i));
   assert.is(calls, 9);
