@@ -458,6 +458,7 @@ export interface PrunedVersion {
   ref: string;
   /** Bytes of its value. */
   size: number;
+  /** Versions of the same millisecond share it. */
   createdAt: Date;
 }
 

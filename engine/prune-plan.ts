@@ -143,13 +143,13 @@ function overhead(deletions: number, bytes: number): number {
 
 export function prunedVersions({ scan: { candidates }, victims }: PlannedVersions): PrunedVersion[] {
   const versions = new Array<PrunedVersion>(victims.length);
+  // A Date takes more than all else here, and most of many versions were saved together.
+  let createdAt = new Date(0);
   for (let at = 0; at < victims.length; at++) {
     const victim = victims[at]!;
-    versions[at] = {
-      ref: candidates.ref(victim),
-      size: candidates.size(victim),
-      createdAt: new Date(candidates.time(victim)),
-    };
+    const time = candidates.time(victim);
+    if (createdAt.getTime() !== time) createdAt = new Date(time);
+    versions[at] = { ref: candidates.ref(victim), size: candidates.size(victim), createdAt };
   }
   return versions;
 }

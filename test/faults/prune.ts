@@ -101,6 +101,13 @@ export const pruneFaults: Fault[] = [
     tests: [TABLES],
   },
   {
+    name: "a plan gives all versions the time of one",
+    file: "engine/prune-plan.ts",
+    text: "createdAt.getTime() !== time",
+    replacement: "createdAt.getTime() === 0",
+    tests: [PRUNE],
+  },
+  {
     name: "the highest bits of sequence numbers are not sorted by",
     file: "engine/radix-sort.ts",
     text: "shift < 32 && ",

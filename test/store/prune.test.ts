@@ -52,6 +52,21 @@ test("ages count from the save, not from what was changed since", async () => {
   assert.equal(versions[0], { ref: "a:0", size: 1, createdAt: new Date("2026-01-01") });
 });
 
+test("what goes is given with when each version was saved, be it together with others or not", async () => {
+  const { store, clock } = await storeAt("2026-01-01");
+  const days = ["2026-01-01", "2026-01-01", "2026-01-02", "2026-01-03", "2026-01-03", "2026-01-02"];
+  for (const [i, day] of days.entries()) {
+    clock.now = new Date(day);
+    await store.save(i % 2 === 0 ? "a" : "b", i);
+  }
+  const { versions } = await store.prune({ keepLast: 0 }, { dryRun: true, force: true });
+  assert.equal(
+    versions.map(({ createdAt }) => createdAt.toISOString().slice(0, 10)),
+    // The clock of records does not go back.
+    [...days.slice(0, 5), "2026-01-03"],
+  );
+});
+
 test("tags let go only what has all of them, and protect what has one of them", async () => {
   const store = await newStore();
   const tags = [
