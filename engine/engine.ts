@@ -97,6 +97,11 @@ export class EngineCore {
     return this.#view.knownFirst(family);
   }
 
+  /** The row of a family of one key, which is made only where it was not asked for lately. */
+  rowOf(family: string, keyOf: (family: string) => Buffer): { key: Buffer; row: Row } | undefined {
+    return this.#view.rowOf(family, keyOf);
+  }
+
   /** A small range at once. */
   rows(range: EnvironmentRange): { key: Buffer; row: Row }[] {
     return this.#view.rows(range);

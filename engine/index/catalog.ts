@@ -62,8 +62,8 @@ export class Catalog {
 
   /** The row as of the current read transaction. */
   row(key: Uint8Array): Row | undefined {
-    const bytes = this.#environment.getFast(key);
-    return bytes && this.#decoded(bytes);
+    const entry = this.#environment.look(key);
+    return entry && this.#decoded(entry.value, entry.valueLength);
   }
 
   /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
@@ -74,7 +74,7 @@ export class Catalog {
   }
 
   has(key: Uint8Array): boolean {
-    return this.#environment.getFast(key) !== undefined;
+    return this.#environment.look(key) !== undefined;
   }
 
   rowAt(key: Uint8Array, snapshot: EnvironmentSnapshot): Row | undefined {
