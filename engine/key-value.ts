@@ -92,7 +92,7 @@ class KeyValueEngine implements Engine {
   }
 
   put(key: Key, value: unknown, options: PutOptions = {}): Promise<{ sequence: number }> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       const prepared = this.#prepare(key, value, options);
       return this.#write(bytesOf(prepared), (transaction) => {
         applyPut(transaction, prepared);
@@ -102,14 +102,14 @@ class KeyValueEngine implements Engine {
   }
 
   del(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       const encoded = encodeKey(key);
       return this.#write(0, (transaction) => applyDelete(transaction, encoded), { reserve: true });
     });
   }
 
   batch(operations: readonly Operation[], options?: CallOptions): Promise<{ sequence: number }> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       if (operations.length > OPERATIONS_MAX) {
         throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {
           hint: "use several batches",
@@ -252,10 +252,10 @@ class KeyValueEngine implements Engine {
   #write<T>(
     bytes: number,
     run: (transaction: Transaction) => T,
-    options: { undoable?: boolean; reserve?: boolean } = {},
+    { undoable = false, reserve = false }: { undoable?: boolean; reserve?: boolean } = {},
   ): Promise<T> {
     this.#checkWritable();
-    return this.#core.commit({ run, bytes, durable: this.#durable, ...options });
+    return this.#core.commit({ run, bytes, durable: this.#durable, undoable, reserve });
   }
 
   #maintain<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {

@@ -60,6 +60,10 @@ test("a batch that fails leaves what was there", async () => {
   const failing = engine.batch([...puts, { type: "put", key: "a", value: "third", ifAbsent: true }]);
   assert.is(await failing.catch((error) => error.code), "CONFLICT");
   await expectValue(engine, "first");
+  const news = KEYS.map((key) => ({ type: "put" as const, key: ["new", `${key}`], value: "second" }));
+  const failingToo = engine.batch([...news, { type: "put", key: "a", value: "third", ifAbsent: true }]);
+  assert.is(await failingToo.catch((error) => error.code), "CONFLICT");
+  for (const { key } of news) assert.is(await engine.has(key), false);
 });
 
 test("a key's text is that which it was made from, whatever is in it", () => {
