@@ -6,6 +6,7 @@ import { isIndexDamage } from "./index/damage.ts";
 import { GroupLayout } from "./log/layout.ts";
 import type { GroupStart, LogEnd } from "./log-end.ts";
 import { Transaction } from "./transaction.ts";
+import type { Work } from "./work.ts";
 
 /** What one group takes from the queue at most. */
 const GROUP_ITEMS_MAX = 10_000;
@@ -14,20 +15,8 @@ const GROUP_BYTES_MAX = 16 * 1024 * 1024;
 /** What an operation takes beside its bytes: headers in the log, rows and pages of the index. */
 export const OPERATION_BYTES = 2048;
 
-export interface Work<T> {
-  /** Runs under the lock and at once: reads, decides, writes. A throw leaves nothing of it behind. */
-  run(transaction: Transaction): T;
-  /** About how much it writes, into the log and the index. */
-  bytes: number;
-  durable: boolean;
-  /** Whether `run` may throw after it has written something. */
-  undoable?: boolean;
-  /** Whether it may use the space below `minFreeSpace`: it helps to make room. */
-  reserve?: boolean;
-}
-
 interface Item {
-  work: Work<unknown>;
+  work: Work<unknown, unknown>;
   queuedAt: number;
   resolve(result: unknown): void;
   reject(error: unknown): void;
@@ -63,10 +52,11 @@ export class Committer {
     this.#durability = durability;
   }
 
-  submit<T>(work: Work<T>): Promise<T> {
+  submit<T, R = T>(work: Work<T, R>): Promise<R> {
     if (this.#end.failure) return Promise.reject(afterFailedSync(this.#end.failure));
     return new Promise((resolve, reject) => {
-      this.#queue.push({ work, queuedAt: Date.now(), resolve: resolve as (result: unknown) => void, reject });
+      const item = { work, queuedAt: Date.now(), resolve, reject };
+      this.#queue.push(item as Item);
       this.#running ??= this.#run();
     });
   }
@@ -102,8 +92,10 @@ export class Committer {
     const { lock } = this.#end;
     this.#taken = [];
     try {
-      if (lock.isAlone()) return lock.holdSync(() => this.#commit());
-      return await this.#holdWhileWanted();
+      const outcome = lock.isAlone() ? lock.holdSync(() => this.#commit()) : await this.#holdWhileWanted();
+      // Nothing that is done keeps what it was given while the next group gathers: garbage that is old costs the most.
+      this.#taken = [];
+      return outcome;
     } catch (error) {
       // Items that a group had taken may be in the log already: the lock's own commit failed behind them.
       const told = fromSystemError(error, "giving the lock of the store back");
@@ -270,20 +262,28 @@ export class Committer {
     const waiting: Item[] = [];
     items.forEach((item, i) => {
       if (isOpen && item.work.durable) waiting.push(item);
-      else item.resolve(results[i]);
+      else tell(item, results[i]);
     });
     if (isOpen && waiting.length < items.length) this.#durability.owes(end);
     if (waiting.length === 0) return;
     try {
       await this.#durability.reach(end);
-      items.forEach((item, i) => void (item.work.durable && item.resolve(results[i])));
     } catch (error) {
-      this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log")));
+      return this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log")));
     }
+    items.forEach((item, i) => void (item.work.durable && tell(item, results[i])));
   }
 
   #rejectAll(items: Item[], error: VarveError): void {
     for (const item of items) item.reject(error);
+  }
+}
+
+function tell({ work, resolve, reject }: Item, result: unknown): void {
+  try {
+    resolve(work.told ? work.told(result) : result);
+  } catch (error) {
+    reject(error);
   }
 }
 

@@ -33,9 +33,10 @@ export class ContentReader {
   decoded<T>(key: Uint8Array, row: Row, decode: Use<T>): T | Promise<T> {
     if (row.inline) return decode(row.inline, 0, row.inline.length);
     const cache = this.#cache;
+    if (cache.isKept(row.cachedAt)) return cache.use(row.cachedAt, decode);
     const cacheKey = this.#cacheKeyOf(row);
-    const known = cache.find(cacheKey);
-    if (known > 0) return cache.use(known, decode);
+    row.cachedAt = cache.find(cacheKey);
+    if (row.cachedAt > 0) return cache.use(row.cachedAt, decode);
     const start = this.#startOfSmall(key, row);
     if (start === 0) return cache.useNew(cacheKey, this.of(key, row), decode);
     return cache.useNewIn(cacheKey, this.#reader.shared, start, start + row.place.payloadLength, decode);

@@ -1,6 +1,5 @@
 import { contentDigest } from "./blob/digest.ts";
 import { BlobReader } from "./blob-reader.ts";
-import type { Work } from "./commit.ts";
 import { Committer } from "./commit.ts";
 import { ContentReader } from "./content-reader.ts";
 import { Durability } from "./durability.ts";
@@ -32,6 +31,7 @@ import type { EngineSnapshot } from "./snapshot.ts";
 import type { PreparedBlob, PreparedPayload } from "./transaction.ts";
 import { preparePayload } from "./transaction.ts";
 import { Upkeep } from "./upkeep.ts";
+import type { Work } from "./work.ts";
 
 /** Others may make one index after the other. */
 const FOLLOWS_MAX = 100;
@@ -95,6 +95,11 @@ export class EngineCore {
   /** The same only where it was asked for lately. */
   knownFirst(family: string): { key: Buffer; row: Row } | undefined {
     return this.#view.knownFirst(family);
+  }
+
+  /** The row of a family of one key, which is made only where it was not asked for lately. */
+  rowOf(family: string, keyOf: (family: string) => Buffer): { key: Buffer; row: Row } | undefined {
+    return this.#view.rowOf(family, keyOf);
   }
 
   /** A small range at once. */
@@ -192,8 +197,8 @@ export class EngineCore {
     return preparePayload(references, content, this.salt);
   }
 
-  /** Runs `work` as one batch, and resolves with its result when that is as durable as the work asks. */
-  commit<T>(work: Work<T>): Promise<T> {
+  /** Runs `work` as one batch, and resolves with what it tells of its result when that is as durable as the work asks. */
+  commit<T, R = T>(work: Work<T, R>): Promise<R> {
     return this.#committer.submit(work);
   }
 

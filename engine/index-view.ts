@@ -74,6 +74,22 @@ export class IndexView {
 
   row(key: Uint8Array): Row | undefined {
     this.#freshen();
+    return this.#row(key);
+  }
+
+  /** The row of a family of one key, which is made only where it is not known. */
+  rowOf(family: string, keyOf: (family: string) => Buffer): { key: Buffer; row: Row } | undefined {
+    const known = this.knownFirst(family);
+    if (known) return known;
+    const key = keyOf(family);
+    const row = this.#row(key);
+    if (!row) return undefined;
+    const found = { key, row };
+    this.families.found(family, found);
+    return found;
+  }
+
+  #row(key: Uint8Array): Row | undefined {
     const row = this.#catalog.row(key);
     if (row) return row;
     this.refresh();

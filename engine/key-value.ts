@@ -8,7 +8,7 @@ import type { EngineCore } from "./engine.ts";
 import { readOnlyError, VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
 import type { Key } from "./key.ts";
-import { decodeKey, encodeKey } from "./key.ts";
+import { decodeKey, encodeKey, textOfKey } from "./key.ts";
 import { environmentRange } from "./key-range.ts";
 import type {
   Engine,
@@ -57,7 +57,7 @@ const SNAPSHOT_MILLISECONDS_MAX = 60_000;
  */
 export async function openEngine(folder: string, options: EngineOptions = {}): Promise<Engine> {
   const { durability, ...rest } = options;
-  const handle = await openCore(folder, { application: "keyvalue", ...rest });
+  const handle = await openCore(folder, { application: "keyvalue", familyOf: textOfKey, ...rest });
   return new KeyValueEngine(handle, durability !== "buffered", options.readOnly ?? false);
 }
 
@@ -76,29 +76,23 @@ class KeyValueEngine implements Engine {
   }
 
   get<T = unknown>(key: Key, options?: CallOptions): Promise<T | undefined> {
-    return this.#calls.read(
-      options,
-      () => this.#value(encodeKey(key)) as T | undefined | Promise<T | undefined>,
-    );
+    return this.#calls.read(options, () => this.#value(key) as T | undefined | Promise<T | undefined>);
   }
 
   getMany(keys: readonly Key[], options?: CallOptions): Promise<unknown[]> {
-    return this.#calls.read(options, async () => {
-      const encoded = keys.map(encodeKey);
-      return Promise.all(encoded.map((key) => this.#value(key)));
-    });
+    return this.#calls.read(options, async () => Promise.all(keys.map((key) => this.#value(key))));
   }
 
   has(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#calls.read(options, async () => {
-      const row = this.#core.row(encodeKey(key));
-      await (row && this.#core.settle(row));
-      return row !== undefined;
+    return this.#calls.read(options, () => {
+      const found = this.#find(key);
+      const unsettled = found && this.#core.settle(found.row);
+      return unsettled ? unsettled.then(() => true) : found !== undefined;
     });
   }
 
   put(key: Key, value: unknown, options: PutOptions = {}): Promise<{ sequence: number }> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       const prepared = this.#prepare(key, value, options);
       return this.#write(bytesOf(prepared), (transaction) => {
         applyPut(transaction, prepared);
@@ -108,14 +102,14 @@ class KeyValueEngine implements Engine {
   }
 
   del(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       const encoded = encodeKey(key);
       return this.#write(0, (transaction) => applyDelete(transaction, encoded), { reserve: true });
     });
   }
 
   batch(operations: readonly Operation[], options?: CallOptions): Promise<{ sequence: number }> {
-    return this.#calls.run(options, async () => {
+    return this.#calls.run(options, () => {
       if (operations.length > OPERATIONS_MAX) {
         throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {
           hint: "use several batches",
@@ -196,9 +190,17 @@ class KeyValueEngine implements Engine {
     return this.close();
   }
 
-  #value(key: Buffer): unknown {
-    const row = this.#core.row(key);
-    return row && this.#decode(key, row);
+  #value(key: Key): unknown {
+    const found = this.#find(key);
+    return found && this.#decode(found.key, found.row);
+  }
+
+  /** A text is its own family: the row of one that was asked for lately is at hand, as its key is. */
+  #find(key: Key): { key: Buffer; row: Row } | undefined {
+    if (typeof key === "string") return this.#core.rowOf(key, encodeKey);
+    const encoded = encodeKey(key);
+    const row = this.#core.row(encoded);
+    return row && { key: encoded, row };
   }
 
   #decode(key: Buffer, row: Row): unknown {
@@ -250,10 +252,10 @@ class KeyValueEngine implements Engine {
   #write<T>(
     bytes: number,
     run: (transaction: Transaction) => T,
-    options: { undoable?: boolean; reserve?: boolean } = {},
+    { undoable = false, reserve = false }: { undoable?: boolean; reserve?: boolean } = {},
   ): Promise<T> {
     this.#checkWritable();
-    return this.#core.commit({ run, bytes, durable: this.#durable, ...options });
+    return this.#core.commit({ run, bytes, durable: this.#durable, undoable, reserve });
   }
 
   #maintain<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {

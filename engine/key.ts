@@ -33,10 +33,7 @@ export function encodeKey(key: Key): Buffer {
 
 function encodeElement(element: string | number | Uint8Array): Buffer {
   if (typeof element === "number") return encodeNumber(element);
-  if (typeof element === "string") {
-    if (!element.isWellFormed()) throw badKey("has a lone surrogate", "use well-formed text, or bytes");
-    return element.includes("\0") ? encodeBytes(STRING, Buffer.from(element)) : encodeText(element);
-  }
+  if (typeof element === "string") return encodeText(element);
   if (element instanceof Uint8Array) return encodeBytes(BYTES, element);
   throw badKey(
     `is ${element === null ? "null" : typeof element}`,
@@ -55,14 +52,22 @@ function encodeNumber(number: number): Buffer {
   return bytes;
 }
 
-/** As `encodeBytes` of a text without zeros, as most are. */
+/** Most texts are ASCII without zeros, and short: character by character they are there sooner than by calls of native code. */
 function encodeText(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(length + 2);
+  const bytes = Buffer.allocUnsafe(text.length + 2);
   bytes[0] = STRING;
-  bytes.write(text, 1);
-  bytes[length + 1] = END;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0 || unit > 0x7f) return encodeOtherText(text);
+    bytes[1 + i] = unit;
+  }
+  bytes[text.length + 1] = END;
   return bytes;
+}
+
+function encodeOtherText(text: string): Buffer {
+  if (!text.isWellFormed()) throw badKey("has a lone surrogate", "use well-formed text, or bytes");
+  return encodeBytes(STRING, Buffer.from(text));
 }
 
 function encodeBytes(type: number, raw: Uint8Array): Buffer {
@@ -85,6 +90,14 @@ export function decodeKey(bytes: Buffer): Key {
     at = end;
   }
   return elements;
+}
+
+/** The text that is the whole key, if it is one. */
+export function textOfKey(key: Uint8Array): string | undefined {
+  if (key[0] !== STRING) return undefined;
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  const isPlain = bytes.indexOf(END) === bytes.length - 1;
+  return isPlain ? bytes.toString("utf8", 1, bytes.length - 1) : (decodeKey(bytes) as string);
 }
 
 function decodeElement(bytes: Buffer, at: number): { element: string | number | Uint8Array; end: number } {

@@ -55,6 +55,8 @@ export interface SavePlan {
   salt: bigint;
 }
 
+const NO_INPUTS: readonly VersionName[] = [];
+
 /** A version as it is in the index. */
 export interface FoundVersion {
   name: string;
@@ -71,7 +73,8 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   if (version > VERSION_MAX)
     throw new VarveError("NOT_SUPPORTED", `${name} has as many versions as a name can have`);
   if (plan.ifVersion !== undefined) checkLatest(transaction, name, plan.ifVersion);
-  const inputs = plan.inputs.map((input) => resolveInput(transaction, input()));
+  const inputs =
+    plan.inputs.length > 0 ? plan.inputs.map((input) => resolveInput(transaction, input())) : NO_INPUTS;
   const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
   if (plan.environment) putEnvironment(transaction, plan.environment);
   if (inputs.length > 0) putEdges(transaction, inputs, { name, version });

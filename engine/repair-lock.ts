@@ -1,4 +1,3 @@
-import type { Work } from "./commit.ts";
 import { VarveError } from "./errors.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { LockEnvironment } from "./index/lock.ts";
@@ -17,6 +16,7 @@ import type { OwnLog } from "./maintenance/repair/sources.ts";
 import type { CoreReport } from "./maintenance/verify/report.ts";
 import type { VerifyCoreOptions } from "./maintenance/verify/verify-log.ts";
 import type { PreparedBlob } from "./transaction.ts";
+import type { Work } from "./work.ts";
 
 /** The steps of a repair that change the log: each under the lock, and each leaving a store that works. */
 

@@ -21,6 +21,8 @@ import { checkName, checkVersion, parseRef } from "./ref.ts";
 const INLINE_CODE_CHARACTERS_MAX = 512;
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;.*)?$/;
 
+const NO_INPUTS: readonly (() => ParsedRef)[] = [];
+
 /** A value, taken at the call. */
 export interface TakenValue<From = Uint8Array | ByteSource | FileSource> {
   /** Its bytes, or what gives them. */
@@ -84,7 +86,7 @@ function isOfDirectories(): VarveError {
 export interface TakenOptions {
   content: VersionContent;
   code: Code | Promise<Code> | undefined;
-  inputs: (() => ParsedRef)[];
+  inputs: readonly (() => ParsedRef)[];
   ifVersion: number | "absent" | undefined;
 }
 
@@ -108,7 +110,12 @@ export function takeOptions<I>(
       hint: 'for example inputs: ["iris/clean:2"]',
     });
   }
-  return { content, code: captureCode(options.code), inputs: (options.inputs ?? []).map(refOf), ifVersion };
+  return {
+    content,
+    code: captureCode(options.code),
+    inputs: options.inputs?.map(refOf) ?? NO_INPUTS,
+    ifVersion,
+  };
 }
 
 function checkBackend({ backend }: { backend?: string }): void {

@@ -19,7 +19,7 @@ import { QueuedBatch } from "./batch.ts";
 import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
 import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
-import { SavedEnvironment } from "./environment/stored.ts";
+import { type PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
 import { MEDIA_TYPE_DIRECTORY } from "./large/directory-source.ts";
 import { saveDirectory } from "./large/save-directory.ts";
@@ -46,6 +46,7 @@ import { MaintainedStore } from "./store-maintenance.ts";
 import type { Transaction } from "./transaction.ts";
 import { Values } from "./values.ts";
 import { Versions } from "./versions.ts";
+import type { Work } from "./work.ts";
 
 export interface StoreSettings {
   home: string;
@@ -114,9 +115,8 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   }
 
   #saveSmall(name: string, value: TakenValue<Uint8Array>, taken: TakenOptions): Promise<Artifact> {
-    const { code } = taken;
-    if (!(code instanceof Promise)) return this.#commitSmall(name, value, taken, code);
-    return code.then((read) => this.#commitSmall(name, value, taken, read));
+    const commit = (code: Code | undefined) => this.#commitSmall(name, value, taken, code);
+    return taken.code instanceof Promise ? taken.code.then(commit) : commit(taken.code);
   }
 
   /** The write path behind the codec: digest and checksum here, the rest in one batch under the lock. */
@@ -129,20 +129,16 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     const environment = this.#environment?.prepared();
     const value = { part: this.core.prepareBlob(from), mediaType };
     const plan = planSave(this.core, name, value, taken, code, environment);
-    const committed = this.#write(from.length, (transaction) => saveVersion(transaction, plan));
-    return committed.then((saved) => {
-      if (environment) environment.stored = true;
-      return this.#versions.saved(saved, code);
+    return this.#commit({
+      run: (transaction) => saveVersion(transaction, plan),
+      told: (saved: FoundVersion) => this.#saved(saved, code, environment),
+      bytes: from.length,
+      durable: this.durable,
     });
   }
 
   /** The same in many batches, while the value is still read. */
-  async #saveLarge(
-    name: string,
-    value: TakenValue,
-    taken: TakenOptions,
-    options: CallOptions,
-  ): Promise<Artifact> {
+  async #saveLarge(name: string, value: TakenValue, taken: TakenOptions, options: CallOptions) {
     this.checkWritable();
     const { plan, settings, done } = await this.#largePlan(name, taken);
     return done(await saveLarge({ core: this.core, settings, value, plan }, options));
@@ -154,11 +150,13 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     return {
       plan: (planned: PlannedValue) => planSave(this.core, name, planned, taken, code, environment),
       settings: { durable: this.durable, room: (bytes: number) => this.#cap?.room(bytes) },
-      done: (saved: FoundVersion) => {
-        if (environment) environment.stored = true;
-        return this.#versions.saved(saved, code);
-      },
+      done: (saved: FoundVersion) => this.#saved(saved, code, environment),
     };
+  }
+
+  #saved(saved: FoundVersion, code: Code | undefined, environment: PreparedEnvironment | undefined) {
+    if (environment) environment.stored = true;
+    return this.#versions.saved(saved, code);
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
@@ -286,15 +284,13 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     return this.close();
   }
 
-  #write<T>(
-    bytes: number,
-    run: (transaction: Transaction) => T,
-    undoable = false,
-    reserve = false,
-  ): Promise<T> {
+  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false, reserve = false) {
+    return this.#commit({ run, bytes, durable: this.durable, undoable, reserve });
+  }
+
+  #commit<T, R = T>(work: Work<T, R>): Promise<R> {
     this.checkWritable();
-    const commit = () => this.core.commit({ run, bytes, durable: this.durable, undoable, reserve });
-    const room = reserve ? undefined : this.#cap?.room(bytes);
-    return room ? room.then(commit) : commit();
+    const room = work.reserve ? undefined : this.#cap?.room(work.bytes);
+    return room ? room.then(() => this.core.commit(work)) : this.core.commit(work);
   }
 }

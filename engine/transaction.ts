@@ -213,10 +213,13 @@ export class Transaction {
     const payload = asBuffer(record.payload);
     const segment = this.#layout.end.segment;
     const place = { segment, offset: this.#layout.addRecord(record), payloadLength: payload.length };
-    const content = kind === RecordKind.put ? payload.subarray(references.length * DIGEST_BYTES) : undefined;
+    const content =
+      kind !== RecordKind.put || references.length === 0
+        ? payload
+        : payload.subarray(references.length * DIGEST_BYTES);
     const change = { kind, key, tag, weak: (flags & FLAG_WEAK) !== 0, references, place, content };
     const row = this.#catalog.apply(change, this.sequence, this.time, isNew);
-    if (row && !row.inline) this.#contents.set(place.offset, content!);
+    if (row && !row.inline) this.#contents.set(place.offset, content);
     if (kind !== RecordKind.blob) this.#families.wrote(key, row);
     return row;
   }

@@ -1,4 +1,4 @@
-import type { Committer, Work } from "./commit.ts";
+import type { Committer } from "./commit.ts";
 import type { Durability } from "./durability.ts";
 import type { EpochWatch } from "./epoch-watch.ts";
 import { fromSystemError } from "./errors.ts";
@@ -19,6 +19,7 @@ import { verifyLog } from "./maintenance/verify/verify-log.ts";
 import type { CoreRepair, RepairCoreOptions } from "./repair-core.ts";
 import { repairCore } from "./repair-core.ts";
 import type { PreparedBlob } from "./transaction.ts";
+import type { Work } from "./work.ts";
 
 /** What it needs of the engine that it is a part of. */
 export interface UpkeptCore {

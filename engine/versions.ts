@@ -241,14 +241,21 @@ export class Versions {
   }
 
   /** The artifact of a version that was new when this process wrote it. */
-  saved({ name, version, row, content }: FoundVersion, code: Code | undefined): Artifact | Promise<Artifact> {
-    const made = (environment: Environment): Artifact => {
-      const own = { aliases: [], code: code && structuredClone(code), environment };
-      return new StoredArtifact({ name, version, row, placeOf: undefined, content, ...own }, this.#values);
-    };
-    if (!content.environment) return made({});
+  saved(saved: FoundVersion, code: Code | undefined): Artifact | Promise<Artifact> {
+    const { content } = saved;
     const environment = this.environmentOf(content);
-    return environment instanceof Promise ? environment.then(made) : made(environment);
+    if (environment instanceof Promise) return environment.then((known) => this.#made(saved, code, known));
+    return this.#made(saved, code, environment);
+  }
+
+  #made(
+    { name, version, row, content }: FoundVersion,
+    code: Code | undefined,
+    environment: Environment,
+  ): Artifact {
+    const own = code && structuredClone(code);
+    const parts = { name, version, row, placeOf: undefined, content, aliases: [], code: own, environment };
+    return new StoredArtifact(parts, this.#values);
   }
 
   /** Alias to version, once nothing of it can be taken back by a power cut. */

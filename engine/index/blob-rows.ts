@@ -112,7 +112,7 @@ export class BlobRows {
 
   #stored(digest: Buffer): BlobRow | undefined {
     this.#key.set(digest, 1);
-    const bytes = this.#environment.getFast(this.#key);
-    return bytes && decodeBlobRow(bytes);
+    const entry = this.#environment.look(this.#key);
+    return entry && decodeBlobRow(entry.value, entry.valueLength);
   }
 }

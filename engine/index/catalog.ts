@@ -11,6 +11,7 @@ import type { EnvironmentRange, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { RawEntry } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
+import { RowChanges } from "./row-changes.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import { blobKey, decodeApplied, decodeRow, encodeApplied, encodeRow, META_SPACE } from "./rows.ts";
 
@@ -28,8 +29,7 @@ export class Catalog {
   /** What could not be read of the log. */
   readonly gaps: GapRow;
   readonly #environment: Environment;
-  /** What takes the changes since `mark` back, the last one first. */
-  #undo: (() => void)[] | undefined;
+  readonly #changes: RowChanges;
   /** Where blobs lie, and how many rows need each. */
   readonly blobRows: BlobRows;
 
@@ -42,6 +42,7 @@ export class Catalog {
     this.#environment = new Environment(path, fromIndexFailure);
     this.gaps = new GapRow(this.#environment);
     this.blobRows = new BlobRows(this.#environment);
+    this.#changes = new RowChanges(this.#environment, this.blobRows, (key) => this.row(key));
     this.#closing = closing;
   }
 
@@ -62,8 +63,8 @@ export class Catalog {
 
   /** The row as of the current read transaction. */
   row(key: Uint8Array): Row | undefined {
-    const bytes = this.#environment.getFast(key);
-    return bytes && this.#decoded(bytes);
+    const entry = this.#environment.look(key);
+    return entry && this.#decoded(entry.value, entry.valueLength);
   }
 
   /** Where the blob of a row came behind it, as after lost batches, its place is that of now. */
@@ -74,7 +75,7 @@ export class Catalog {
   }
 
   has(key: Uint8Array): boolean {
-    return this.#environment.getFast(key) !== undefined;
+    return this.#environment.look(key) !== undefined;
   }
 
   rowAt(key: Uint8Array, snapshot: EnvironmentSnapshot): Row | undefined {
@@ -234,20 +235,16 @@ export class Catalog {
 
   /** Within `transact`: begins to note what `undo` takes back. */
   mark(): void {
-    this.#undo = [];
-    this.blobRows.undo = this.#undo;
+    this.#changes.mark();
   }
 
   unmark(): void {
-    this.#undo = undefined;
-    this.blobRows.undo = undefined;
+    this.#changes.unmark();
   }
 
   /** Takes back everything since `mark`. */
   undo(): void {
-    const undo = this.#undo ?? [];
-    this.unmark();
-    for (const takeBack of undo.reverse()) takeBack();
+    this.#changes.undo();
   }
 
   /**
@@ -259,12 +256,15 @@ export class Catalog {
       this.blobRows.place(asBuffer(change.key), change.place);
       return undefined;
     }
-    const old = isNew ? undefined : this.row(change.key);
-    const first = change.kind === RecordKind.put ? change.references[0] : undefined;
-    const blob = first && this.blob(first)?.place;
-    const row = change.kind === RecordKind.put ? rowOf(change, sequence, time, blob) : undefined;
-    if (row) this.#put(change.key, encodeRow(row));
-    else if (old) this.#remove(change.key);
+    if (change.kind === RecordKind.delete) {
+      const old = this.row(change.key);
+      if (old) this.#changes.remove(change.key);
+      this.#count(old, change);
+      return undefined;
+    }
+    const first = change.references[0];
+    const row = rowOf(change, sequence, time, first && this.blob(first)?.place);
+    const old = isNew ? this.#changes.put(change.key, row) : this.#changes.replace(change.key, row);
     this.#count(old, change);
     return row;
   }
@@ -273,21 +273,5 @@ export class Catalog {
     const gained = change.kind === RecordKind.put && !change.weak ? change.references : [];
     for (const digest of gained) this.blobRows.addReferences(digest, 1);
     for (const digest of old && !old.weak ? old.references : []) this.blobRows.addReferences(digest, -1);
-  }
-
-  #put(key: Uint8Array, value: Buffer): void {
-    this.#noteUndo(key);
-    this.#environment.put(key, value);
-  }
-
-  #remove(key: Uint8Array): void {
-    this.#noteUndo(key);
-    this.#environment.remove(key);
-  }
-
-  #noteUndo(key: Uint8Array): void {
-    if (!this.#undo) return;
-    const before = this.#environment.get(key);
-    this.#undo.push(() => (before ? this.#environment.put(key, before) : this.#environment.remove(key)));
   }
 }

@@ -4,7 +4,7 @@ import { CursorBuffers, type NativeCursors } from "./cursor-buffers.ts";
 import { FirstEntry } from "./first-entry.ts";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 import { RangeWalk, type WalkRange } from "./range-walk.ts";
-import type { RawEntry } from "./raw-entry.ts";
+import { RawEntry } from "./raw-entry.ts";
 import type { PartOfBytes } from "./raw-put.ts";
 import { writePart } from "./raw-put.ts";
 
@@ -75,6 +75,9 @@ export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
   readonly #first: FirstEntry;
   readonly #walk: RangeWalk;
+  /** What `look` gives, and the buffer of lmdb-js that it shows. */
+  readonly #entry = new RawEntry();
+  #looked: Buffer | undefined;
   /** The database, but for how it takes keys. */
   readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
@@ -99,14 +102,28 @@ export class Environment {
 
   /** A view that is valid until the next call: decode it at once. */
   getFast(key: Uint8Array): Buffer | undefined {
-    let reused: Buffer | undefined;
+    const entry = this.look(key);
+    return entry && Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.valueLength);
+  }
+
+  /** A value, without its key; it is overwritten by the next call: decode it at once. */
+  look(key: Uint8Array): RawEntry | undefined {
+    let reused: (Buffer & { isGlobal?: boolean; maxLength?: number }) | undefined;
     try {
       reused = this.#database.getBinaryFast(key);
     } catch (error) {
       throw this.#translate(error);
     }
+    if (!reused) return undefined;
     // lmdb-js gives a longer buffer whose `length` it sets; methods of Buffer do not heed that on every Node version.
-    return reused && Buffer.from(reused.buffer, reused.byteOffset, reused.length);
+    // What it uses again is seen through one view of all of it, for as long as it uses that.
+    if (reused !== this.#looked) {
+      this.#looked = reused.isGlobal ? reused : undefined;
+      const length = reused.isGlobal ? reused.maxLength! : reused.length;
+      this.#entry.value = Buffer.from(reused.buffer, reused.byteOffset, length);
+    }
+    this.#entry.valueLength = reused.length;
+    return this.#entry;
   }
 
   get(key: Uint8Array, snapshot?: EnvironmentSnapshot): Buffer | undefined {

@@ -45,7 +45,7 @@ export interface Row extends RowFields {
   references: Buffer[];
   /** The payload behind the references, when it is small enough to be kept here. */
   inline: Buffer | undefined;
-  /** Where the cache of blobs had the first reference, if it did. */
+  /** Where the cache had the first reference, or the content of a row without any, if it did. */
   cachedAt: number;
 }
 
@@ -168,8 +168,9 @@ export function encodeBlobRow(place: RecordPlace, referenceCount: number, condem
 
 const blobHead = new BlobHead();
 
-export function decodeBlobRow(bytes: Buffer): BlobRow {
-  checkSeal(bytes);
+/** @param length as in `decodeRow` */
+export function decodeBlobRow(bytes: Uint8Array, length = bytes.length): BlobRow {
+  checkSeal(bytes, length);
   const head = blobHead;
   head.read(bytes);
   const { segment, offset, payloadLength, referenceCount, condemned } = head;

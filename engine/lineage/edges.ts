@@ -6,7 +6,11 @@ import { preparePayload } from "../transaction.ts";
 const NOTHING = new Uint8Array();
 
 /** Notes which versions a new one was made from, so that they can tell what was made from them. */
-export function putEdges(transaction: Transaction, inputs: VersionName[], consumer: VersionName): void {
+export function putEdges(
+  transaction: Transaction,
+  inputs: readonly VersionName[],
+  consumer: VersionName,
+): void {
   const keys = new Map(inputs.map((input) => [`${input.name}:${input.version}`, edgeKey(input, consumer)]));
   for (const key of keys.values()) {
     transaction.put(key, preparePayload([], NOTHING, 0n), { isNew: true });

@@ -71,8 +71,22 @@ test("it is the one that the order says, while rows come and go and others read"
     if (which === 3) environment.refresh();
     if (which === 4) put(other, new Map(), key, anyValue(random));
     if (which === 5) firstOf(other, { start: key });
-    if (which === 6) environment.getFast(Buffer.from(key));
+    if (which === 6) assert.equal(environment.getFast(Buffer.from(key)), rows.get(key));
   }
+});
+
+test("a value is that of its key, also where lmdb-js goes over to a longer buffer for it", () => {
+  const environment = newEnvironment();
+  const lengths = [10, 20_000_000, 20, 60_000];
+  environment.transactSync(() => {
+    for (const [i, length] of lengths.entries())
+      environment.put(Buffer.from([65 + i]), Buffer.alloc(length, i));
+  });
+  lengths.forEach((length, i) => {
+    const { value, valueLength } = environment.look(Buffer.from([65 + i]))!;
+    assert.is(valueLength, length);
+    assert.ok(Buffer.alloc(length, i).equals(value.subarray(0, length)));
+  });
 });
 
 test("within a transaction it is what that one has put so far", () => {
