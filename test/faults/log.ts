@@ -5,7 +5,7 @@ export const logFaults: Fault[] = [
   {
     name: "checksums of payloads are not checked when read",
     file: "engine/log/payload.ts",
-    text: "isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), RecordAt.payloadChecksum)",
+    text: "isChecksumAt(bytes, start, payloadEnd, salt, RecordAt.payloadChecksum)",
     replacement: "RecordAt.payloadChecksum > 0",
     tests: ["store/damage.test.ts", "store/damage-numbers.test.ts", "store/damage-segments.test.ts"],
   },
@@ -52,9 +52,37 @@ export const logFaults: Fault[] = [
   {
     name: "the checksum over the records of a batch is not checked",
     file: "engine/log/batch.ts",
-    text: "  if (!whole || checksum(sums, salt) !== header.recordsChecksum) return undefined;",
+    text: "  if (!whole || !isChecksumAt(sums, sumsAt + 8, sumsEnd, salt, sumsAt)) return undefined;",
     replacement: "  if (!whole) return undefined;",
     tests: ["crash/damage-log.test.ts"],
+  },
+  {
+    name: "memory in which is hashed keeps the seed of the first segment",
+    file: "engine/log/hash-memory.ts",
+    text: "if (seed !== this.#seed) {",
+    replacement: "if (this.#seed === 0n) {",
+    tests: ["log/hash-memory.test.ts"],
+  },
+  {
+    name: "memory in which is hashed finds every checksum right",
+    file: "engine/log/hash-memory.ts",
+    text: "this.#isSumAt(start, end - start, at) === 1",
+    replacement: "this.#isSumAt(start, end - start, at) >= 0",
+    tests: ["log/hash-memory.test.ts"],
+  },
+  {
+    name: "two scans read into the same memory",
+    file: "engine/log/checksum.ts",
+    text: "  isHashMemoryWanted = false;\n",
+    replacement: "",
+    tests: ["log/hash-memory.test.ts"],
+  },
+  {
+    name: "a scan keeps the memory in which is hashed",
+    file: "engine/log/scan.ts",
+    text: "    window.close();\n",
+    replacement: "",
+    tests: ["log/hash-memory.test.ts"],
   },
   {
     name: "a later batch that tells of a durable one is not asked",
