@@ -3,8 +3,8 @@ import { ABORT, allDbs, nativeAddon, open as openLmdb } from "lmdb";
 import { FirstEntry, type PositionCursor } from "./first-entry.ts";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 import { type RawEntry, rawReader } from "./raw-entry.ts";
-import type { PartOfBytes } from "./raw-put.ts";
-import { writePart } from "./raw-put.ts";
+import type { NativeWriter } from "./raw-put.ts";
+import { RawPut } from "./raw-put.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -12,7 +12,7 @@ declare module "lmdb" {
   /** By the last part of its path, the database opened last; lmdb-js itself never looks into it. */
   const allDbs: Map<string, unknown>;
   /** What lmdb-js itself calls. */
-  const nativeAddon: { position?: PositionCursor };
+  const nativeAddon: { position?: PositionCursor } & NativeWriter;
 }
 
 /** Parallel read transactions of all processes; the first opener decides. */
@@ -79,15 +79,12 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
 export class Environment {
   readonly #database: RootDatabase<Buffer, Uint8Array>;
   readonly #first: FirstEntry;
-  /** The database, but for how it takes keys. */
-  readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
 
   /** @param translate what becomes of LMDB's own errors */
   constructor(path: string, translate: (error: unknown) => unknown = (error) => error) {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
-    this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
     this.#first = new FirstEntry(this.#database, nativeAddon.position);
   }
 
@@ -130,9 +127,9 @@ export class Environment {
     return (this.#database.putSync(key, value, APPEND) as unknown as boolean) === true;
   }
 
-  /** As `append`. */
-  appendRaw(key: PartOfBytes, value: PartOfBytes | Buffer): boolean {
-    return (this.#rawWriter.putSync(key, value as Buffer, APPEND) as unknown as boolean) === true;
+  /** Only within a transaction, and valid as long: `append` for entries that stand in `bytes`. */
+  rawPut(bytes: Buffer): RawPut | undefined {
+    return RawPut.into(this.#database, bytes, nativeAddon);
   }
 
   /** Only within a transaction. False, and nothing is done, when there is something under `key`. */
