@@ -27,6 +27,9 @@ export const HASHED_FROM = PAGE_BYTES;
 export const SUMS_FROM = 8;
 export const SUMS_BYTES = HASHED_FROM - SUMS_FROM;
 
+/** XXH64 of 45 zero bytes with the seed 7. */
+const SUM_OF_ZEROS = 0xc3f7_9326_65a0_d2e3n;
+
 /**
  * Bytes that are hashed where they are. xxhash-wasm copies what it hashes and gives a bigint, which takes five times as
  * long as to hash some fifty bytes; so here its WebAssembly is called by a few instructions of our own, in its memory.
@@ -45,17 +48,22 @@ export class HashMemory {
     this.#isSumAt = isSumAt;
   }
 
-  /** Undefined where the file of the package is not found, as in a program that was put into one file. */
-  static make(): HashMemory | undefined {
+  /** Undefined where the file of the package is not found, as in a program that was put into one file, or is another one. */
+  static make(find = packageCode): HashMemory | undefined {
     try {
-      const path = createRequire(import.meta.url).resolve("xxhash-wasm");
-      const code = readFileSync(join(dirname(path), "../workerd/xxhash.wasm"));
-      const hash = new Instance(new Module(code)).exports as Xxhash;
+      const hash = new Instance(new Module(find())).exports as Xxhash;
       const calling = new Instance(new Module(caller()), { xxhash: { ...hash } });
-      return new HashMemory(hash, (calling.exports as { isSumAt: IsSumAt }).isSumAt);
+      const memory = new HashMemory(hash, (calling.exports as { isSumAt: IsSumAt }).isSumAt);
+      return memory.#isRight() ? memory : undefined;
     } catch {
       return undefined;
     }
+  }
+
+  /** Before there is anything in it. */
+  #isRight(): boolean {
+    this.#view.setBigUint64(SUMS_FROM, SUM_OF_ZEROS, true);
+    return this.isSumAt(HASHED_FROM, HASHED_FROM + 45, 7n, SUMS_FROM);
   }
 
   /** Whether the XXH64 of the bytes from `start` to `end` stands at `at`. */
@@ -66,6 +74,11 @@ export class HashMemory {
     }
     return this.#isSumAt(start, end - start, at) === 1;
   }
+}
+
+function packageCode(): Uint8Array {
+  const path = createRequire(import.meta.url).resolve("xxhash-wasm");
+  return readFileSync(join(dirname(path), "../workerd/xxhash.wasm"));
 }
 
 const I32 = 0x7f;

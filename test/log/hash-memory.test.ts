@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import createXxhash from "xxhash-wasm";
@@ -17,6 +19,25 @@ const test = suite("memory in which is hashed");
 
 test("it is there: an upgrade of xxhash-wasm has not taken it away", () => {
   assert.ok(HashMemory.make());
+});
+
+test("there is none where the package is not what it was", () => {
+  const path = createRequire(import.meta.url).resolve("xxhash-wasm");
+  const code = readFileSync(join(dirname(path), "../workerd/xxhash.wasm"));
+  // The first of the primes of XXH64 as the file has it, in each place where it stands.
+  const prime = Buffer.from([0x87, 0x95, 0xaf, 0xaf, 0x98, 0xb6, 0xde, 0x9b, 0x9e, 0x7f]);
+  const other = Buffer.from(code);
+  for (let at = other.indexOf(prime); at >= 0; at = other.indexOf(prime, at + 1)) other[at]! ^= 2;
+  assert.not.ok(other.equals(code));
+  assert.ok(HashMemory.make(() => code));
+  assert.is(
+    HashMemory.make(() => other),
+    undefined,
+  );
+  assert.is(
+    HashMemory.make(() => readFileSync(join(path, "missing"))),
+    undefined,
+  );
 });
 
 test("its checksum is XXH64, whatever the length, the place and the seed", async () => {
