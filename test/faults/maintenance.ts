@@ -173,8 +173,8 @@ export const maintenanceFaults: Fault[] = [
   {
     name: "entries that are in order but for one are not sorted",
     file: "engine/maintenance/bulk/sort.ts",
-    text: "    if (isSorted) isSorted = ",
-    replacement: "    if (i === 1) isSorted = ",
+    text: "    if (isSorted)\n",
+    replacement: "    if (i === 1)\n",
     tests: ["engine/sorted-entries.test.ts"],
   },
   {
