@@ -241,10 +241,10 @@ test("the files of LMDB are opened by LMDB alone", () => {
 });
 
 test("the log is reached through its seam alone", () => {
+  // The second one reads a file of a package.
+  const allowed = ["engine/log/file.ts", "engine/log/hash-memory.ts"];
   const wrong = imports
-    .filter(
-      ({ from, to }) => /^engine\/log\//.test(from) && /^node:fs/.test(to) && from !== "engine/log/file.ts",
-    )
+    .filter(({ from, to }) => /^engine\/log\//.test(from) && /^node:fs/.test(to) && !allowed.includes(from))
     .map(({ from }) => from);
   assert.equal(wrong, []);
 });

@@ -10,7 +10,7 @@ import { lazyRowIn } from "./lazy-row.ts";
 import type { EnvironmentRange, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { RawEntry } from "./raw-entry.ts";
-import type { PartOfBytes } from "./raw-put.ts";
+import type { RawPut } from "./raw-put.ts";
 import { RowChanges } from "./row-changes.ts";
 import type { BlobRow, Row } from "./rows.ts";
 import { blobKey, decodeApplied, decodeRow, encodeApplied, encodeRow, META_SPACE } from "./rows.ts";
@@ -194,9 +194,9 @@ export class Catalog {
     return this.#environment.append(key, value);
   }
 
-  /** As `append`. */
-  appendRaw(key: PartOfBytes, value: PartOfBytes | Buffer): boolean {
-    return this.#environment.appendRaw(key, value);
+  /** As `append`, for rows that stand in `bytes` as entries. Undefined where there is no such way. */
+  rawPut(bytes: Buffer): RawPut | undefined {
+    return this.#environment.rawPut(bytes);
   }
 
   /** Within `transact`, by who counts references himself: puts a row as bytes, and uncounts the one that was there. */

@@ -5,8 +5,8 @@ import { FirstEntry } from "./first-entry.ts";
 import { isNew, makePrivate, prepareFiles } from "./lmdb-files.ts";
 import { RangeWalk, type WalkRange } from "./range-walk.ts";
 import { RawEntry } from "./raw-entry.ts";
-import type { PartOfBytes } from "./raw-put.ts";
-import { writePart } from "./raw-put.ts";
+import type { NativeWriter } from "./raw-put.ts";
+import { RawPut } from "./raw-put.ts";
 
 /** The only importer of lmdb. Keys and values are bytes. Nothing here is ever synced: see the README on trust in the index. */
 
@@ -14,7 +14,7 @@ declare module "lmdb" {
   /** By the last part of its path, the database opened last; lmdb-js itself never looks into it. */
   const allDbs: Map<string, unknown>;
   /** What lmdb-js itself calls. */
-  const nativeAddon: Partial<NativeCursors>;
+  const nativeAddon: Partial<NativeCursors> & NativeWriter;
 }
 
 /** Parallel read transactions of all processes; the first opener decides. */
@@ -78,15 +78,12 @@ export class Environment {
   /** What `look` gives, and the buffer of lmdb-js that it shows. */
   readonly #entry = new RawEntry();
   #looked: Buffer | undefined;
-  /** The database, but for how it takes keys. */
-  readonly #rawWriter: RootDatabase<Buffer, PartOfBytes>;
   readonly #translate: (error: unknown) => unknown;
 
   /** @param translate what becomes of LMDB's own errors */
   constructor(path: string, translate: (error: unknown) => unknown = (error) => error) {
     this.#translate = translate;
     this.#database = this.#tried(() => openDatabase(path));
-    this.#rawWriter = Object.assign(Object.create(this.#database), { writeKey: writePart });
     const buffers = new CursorBuffers();
     this.#first = new FirstEntry(this.#database, nativeAddon.position, buffers);
     this.#walk = new RangeWalk(this.#database, nativeAddon, buffers);
@@ -145,9 +142,9 @@ export class Environment {
     return (this.#database.putSync(key, value, APPEND) as unknown as boolean) === true;
   }
 
-  /** As `append`. */
-  appendRaw(key: PartOfBytes, value: PartOfBytes | Buffer): boolean {
-    return (this.#rawWriter.putSync(key, value as Buffer, APPEND) as unknown as boolean) === true;
+  /** Only within a transaction, and valid as long: `append` for entries that stand in `bytes`. */
+  rawPut(bytes: Buffer): RawPut | undefined {
+    return RawPut.into(this.#database, bytes, nativeAddon);
   }
 
   /** Only within a transaction. False, and nothing is done, when there is something under `key`. */

@@ -1,4 +1,4 @@
-import { checksum, checksumWithin } from "./checksum.ts";
+import { isChecksumAt } from "./checksum.ts";
 import type { BatchHeader, RecordHeader } from "./format.ts";
 import {
   ALIGNMENT_BYTES,
@@ -14,7 +14,9 @@ import {
   readUint32,
   readUint53,
   recordBytes,
+  writeUint64,
 } from "./format.ts";
+import { SUMS_BYTES, SUMS_FROM } from "./hash-memory.ts";
 import type { OpenSegment } from "./reader.ts";
 import type { LogPosition } from "./segment.ts";
 import type { Window } from "./window.ts";
@@ -141,18 +143,22 @@ export function readBatch(
   const views = given === "views" && window.holds(header.length);
   if (views && window.find(at, header.length) + header.length > window.filled) return undefined;
   const records: ScannedRecord[] = [];
-  const sums = sumsFor(Math.min(header.count, header.length / RECORD_HEADER_BYTES));
+  // The checksum of the records' checksums, and these behind it.
+  const sums = sumsFor(window, Math.min(header.count, header.length / RECORD_HEADER_BYTES));
+  const sumsAt = sums === window.bytes ? SUMS_FROM : 0;
+  writeUint64(sums, header.recordsChecksum, sumsAt);
+  let sumsEnd = sumsAt + 8;
   let sound = true;
   while (at < recordsEnd && records.length < header.count) {
     const record = readRecord(window, segment, at, recordsEnd, views, looksAtBlobs);
     if (!record) return undefined;
-    for (let i = 0; i < 8; i++) sums[records.length * 8 + i] = record.bytes[record.at + i]!;
+    for (let i = 0; i < 8; i++) sums[sumsEnd++] = record.bytes[record.at + i]!;
     records.push(record);
     if (!record.sound) sound = false;
     at += recordBytes(record.keyLength, record.payloadLength);
   }
   const whole = at === recordsEnd && records.length === header.count;
-  if (!whole || checksum(sums, salt) !== header.recordsChecksum) return undefined;
+  if (!whole || !isChecksumAt(sums, sumsAt + 8, sumsEnd, salt, sumsAt)) return undefined;
   const { sequence, time, chain } = header;
   return {
     header,
@@ -163,10 +169,12 @@ export function readBatch(
 }
 
 /** For batches of few records, which are most, buffers that are used again. */
-const smallSums = Array.from({ length: 16 }, (_, records) => Buffer.allocUnsafeSlow(records * 8));
+const smallSums = Array.from({ length: 16 }, (_, records) => Buffer.allocUnsafeSlow(8 + records * 8));
 
-function sumsFor(records: number): Buffer {
-  return smallSums[records] ?? Buffer.allocUnsafeSlow(Math.floor(records) * 8);
+/** Room for a checksum and those of so many records. */
+function sumsFor(window: Window, records: number): Buffer {
+  if (window.isInHashMemory && 8 + records * 8 <= SUMS_BYTES) return window.bytes;
+  return smallSums[records] ?? Buffer.allocUnsafeSlow(8 + Math.floor(records) * 8);
 }
 
 /** The record at `offset`, of a batch that ends at `end`. */
@@ -191,11 +199,7 @@ function readRecord(
     const payloadAt = at + headBytes;
     const sound =
       !isLookedAt ||
-      isUint64At(
-        bytes,
-        checksumWithin(bytes, payloadAt, payloadAt + payloadLength, salt),
-        at + RecordAt.payloadChecksum,
-      );
+      isChecksumAt(bytes, payloadAt, payloadAt + payloadLength, salt, at + RecordAt.payloadChecksum);
     return new ScannedRecord(segment.id, offset, bytes, at, sound);
   }
   const copied = Buffer.from(window.view(offset, headBytes + (isBlob ? 0 : payloadLength)));

@@ -1,4 +1,6 @@
 import createXxhash from "xxhash-wasm";
+import { HashMemory } from "./hash-memory.ts";
+import { isUint64At } from "./numbers.ts";
 import { xxh32 } from "./xxh32.ts";
 
 const xxhash = await createXxhash();
@@ -35,6 +37,34 @@ export function checksumWithin(bytes: Uint8Array, start: number, end: number, se
     return xxhash.h64Raw(copy, seed);
   }
   return checksum(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), seed);
+}
+
+/** There is one in each thread: V8 gives such memory back late. Made when somebody wants it. */
+let hashMemory: HashMemory | undefined;
+let isHashMemoryWanted = true;
+
+/** Memory in which `isChecksumAt` is faster, for whoever asks it millions of times. To be given back. */
+export function borrowHashMemory(): HashMemory | undefined {
+  if (!isHashMemoryWanted) return undefined;
+  isHashMemoryWanted = false;
+  hashMemory ??= HashMemory.make();
+  return hashMemory;
+}
+
+export function giveBackHashMemory(): void {
+  isHashMemoryWanted = hashMemory !== undefined;
+}
+
+/** Whether the XXH64 of the bytes from `start` to `end` stands at `at`. */
+export function isChecksumAt(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  seed: bigint,
+  at: number,
+): boolean {
+  if (bytes === hashMemory?.bytes) return hashMemory.isSumAt(start, end, seed, at);
+  return isUint64At(bytes, checksumWithin(bytes, start, end, seed), at);
 }
 
 export interface RunningChecksum {

@@ -1,5 +1,5 @@
 import { VarveError } from "../errors.ts";
-import { checksum, checksumWithin } from "./checksum.ts";
+import { checksum, checksumWithin, isChecksumAt } from "./checksum.ts";
 import {
   isUint64At,
   readUint32,
@@ -202,8 +202,7 @@ export function readBatchHeader(
   end = from.length,
 ): BatchHeader | undefined {
   if (at + BATCH_HEADER_BYTES > end || readUint32(from, at) !== BATCH_MAGIC) return undefined;
-  const chain = checksumWithin(from, at, at + 56, salt);
-  if (!isUint64At(from, chain, at + 56)) return undefined;
+  if (!isChecksumAt(from, at, at + 56, salt, at + 56)) return undefined;
   return {
     count: readUint32(from, at + 4),
     sequence: readUint53(from, at + 8),
@@ -212,7 +211,7 @@ export function readBatchHeader(
     previousChain: readUint64(from, at + 32),
     durableSequence: readUint53(from, at + 40),
     recordsChecksum: readUint64(from, at + 48),
-    chain,
+    chain: readUint64(from, at + 56),
   };
 }
 
@@ -276,7 +275,7 @@ export function isRecordHeader(from: Buffer, at: number, salt: bigint, end: numb
   const keyLength = readUint32(from, at + RecordAt.keyLength);
   const keyEnd = at + RECORD_HEADER_BYTES + keyLength;
   if (keyLength > KEY_BYTES_MAX || keyEnd > end) return false;
-  if (!isUint64At(from, checksumWithin(from, at + RecordAt.kind, keyEnd, salt), at)) return false;
+  if (!isChecksumAt(from, at + RecordAt.kind, keyEnd, salt, at)) return false;
   const kind = from[at + RecordAt.kind]!;
   return kind >= RecordKind.blob && kind <= RecordKind.delete;
 }

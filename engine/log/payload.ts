@@ -1,15 +1,8 @@
 import { VarveError } from "../errors.ts";
-import { checksumWithin } from "./checksum.ts";
+import { isChecksumAt } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
-import {
-  isRecordHeader,
-  isUint64At,
-  RECORD_HEADER_BYTES,
-  RecordAt,
-  readUint32,
-  readUint53,
-} from "./format.ts";
+import { isRecordHeader, RECORD_HEADER_BYTES, RecordAt, readUint32, readUint53 } from "./format.ts";
 import { segmentNumber, segmentText } from "./segment-id.ts";
 
 /** Where a record lies, and how long its parts are. */
@@ -56,9 +49,7 @@ export function checkPayload(
   if (!isSound) throw damagedRecord(segment, place, "header");
   const start = RECORD_HEADER_BYTES + key.length;
   const payloadEnd = start + payloadLength;
-  const isWhole =
-    payloadEnd <= end &&
-    isUint64At(bytes, checksumWithin(bytes, start, payloadEnd, salt), RecordAt.payloadChecksum);
+  const isWhole = payloadEnd <= end && isChecksumAt(bytes, start, payloadEnd, salt, RecordAt.payloadChecksum);
   if (!isWhole) throw damagedRecord(segment, place, "payload");
   return start;
 }

@@ -162,6 +162,9 @@ export function successorCut(reader: LogReader, ids: readonly number[], id: numb
   return header.previousNumber === id ? header.previousEnd : Number.POSITIVE_INFINITY;
 }
 
+/** Of a segment so much is read that it is worth having memory for it that is never given back. */
+const LONG_BYTES = 1024 * 1024;
+
 function* scanSegment(
   segment: OpenSegment,
   from: LogPosition,
@@ -170,11 +173,12 @@ function* scanSegment(
   given: BytesGiven,
   after: number,
 ): Generator<Found, ScanEnd> {
+  const size = segment.file.size();
+  const end = Math.min(size, cut ?? Number.POSITIVE_INFINITY);
+  const window = new Window(segment.file, end);
   segment.busy++;
   try {
-    const size = segment.file.size();
-    const end = Math.min(size, cut ?? Number.POSITIVE_INFINITY);
-    const window = new Window(segment.file, end);
+    if (given === "views" && end - from.offset > LONG_BYTES) window.useHashMemory();
     let position = from;
     const problem = sizeProblem(segment, size, cut);
     if (problem) yield { problem };
@@ -200,6 +204,7 @@ function* scanSegment(
     }
     return { position: behind(segment, position), torn: false };
   } finally {
+    window.close();
     segment.busy--;
   }
 }

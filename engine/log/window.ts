@@ -1,9 +1,10 @@
-import { checksum, runningChecksum } from "./checksum.ts";
+import { borrowHashMemory, checksum, giveBackHashMemory, runningChecksum } from "./checksum.ts";
 import type { LogFile } from "./file.ts";
+import { HASHED_BYTES, HASHED_FROM } from "./hash-memory.ts";
 
 const PIECE_BYTES = 1024 * 1024;
 /** Larger than a piece, so that few batches reach over the end of what was read and are read twice. */
-const BUFFER_BYTES = 4 * PIECE_BYTES;
+const BUFFER_BYTES = HASHED_BYTES;
 
 /** A file read from front to back through one buffer, whose bytes move with what is read next. */
 export class Window {
@@ -11,12 +12,36 @@ export class Window {
   /** Nothing at or behind this offset is read. */
   readonly end: number;
   #buffer = Buffer.alloc(0);
-  #start = 0;
+  /** Where in the buffer that begins what was read, and where it ends. */
+  #base = 0;
   #filled = 0;
+  /** The offset of its beginning in the file. */
+  #start = 0;
+  #hasHashMemory = false;
 
   constructor(file: LogFile, end: number) {
     this.#file = file;
     this.end = end;
+  }
+
+  /** Reads into memory where checksums are faster, if nobody else does. To be closed. */
+  useHashMemory(): void {
+    const memory = borrowHashMemory();
+    if (!memory) return;
+    this.#hasHashMemory = true;
+    this.#buffer = memory.bytes;
+    this.#base = HASHED_FROM;
+    this.#filled = HASHED_FROM;
+  }
+
+  /** Whether `bytes` are that memory. */
+  get isInHashMemory(): boolean {
+    return this.#base === HASHED_FROM;
+  }
+
+  close(): void {
+    if (this.#hasHashMemory) giveBackHashMemory();
+    this.#hasHashMemory = false;
   }
 
   /** What was read: to be asked for again after `find`. */
@@ -32,8 +57,9 @@ export class Window {
   /** Where in `bytes` stands what is at `offset`, with `length` bytes behind it unless the end is nearer. */
   find(offset: number, length: number): number {
     const wanted = Math.max(0, Math.min(length, this.end - offset));
-    if (offset < this.#start || offset + wanted > this.#start + this.#filled) this.#fill(offset, wanted);
-    return offset - this.#start;
+    if (offset < this.#start || offset + wanted - this.#start > this.#filled - this.#base)
+      this.#fill(offset, wanted);
+    return this.#base + offset - this.#start;
   }
 
   /** Up to `length` bytes from `offset`: fewer only at the end. Valid until more is read. */
@@ -62,9 +88,12 @@ export class Window {
     const left = Math.max(0, this.end - offset);
     // Most readings are of a few batches at the end of a file.
     const room = Math.max(wanted, Math.min(BUFFER_BYTES, left));
-    if (room > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(room);
-    const bytes = Math.min(this.#buffer.length, left);
+    if (room > this.#buffer.length - this.#base) {
+      this.#buffer = Buffer.allocUnsafeSlow(room);
+      this.#base = 0;
+    }
+    const end = Math.min(this.#buffer.length, this.#base + left);
     this.#start = offset;
-    this.#filled = this.#file.read(this.#buffer.subarray(0, bytes), offset);
+    this.#filled = this.#base + this.#file.read(this.#buffer.subarray(this.#base, end), offset);
   }
 }

@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { putEnd, putKey, putMark, putValue } from "../../engine/index/raw-put.ts";
 import { RecordKind } from "../../engine/log/format.ts";
 import type { LogPosition } from "../../engine/log/segment.ts";
 import { LOG_START, listSegments, segmentGeneration } from "../../engine/log/segment.ts";
@@ -63,7 +64,7 @@ function longLog(random: Random): RecordLog {
 interface Reading {
   result: Sorting["result"];
   gaps: Sorting["gaps"];
-  /** The bytes of all pieces. */
+  /** What all pieces say. */
   merged: Buffer;
   /** Where the second thread was to begin. */
   middle: LogPosition | undefined;
@@ -75,7 +76,14 @@ function bytesOf(pieces: Sorting["pieces"]): Buffer {
   const found: Buffer[] = [];
   for (let piece = pieces.next(); piece.used !== 0; piece = pieces.next()) {
     assert.ok(piece.used > 0, "it can't be merged");
-    found.push(Buffer.from(piece.bytes.subarray(0, piece.used)));
+    const { bytes, used } = piece;
+    // Between their parts entries have bytes that say nothing.
+    for (let at = 0; at < used; at = putEnd(bytes, at))
+      found.push(
+        Buffer.from([putMark(bytes, at)]),
+        Buffer.from(putKey(bytes, at)),
+        Buffer.from(putValue(bytes, at)),
+      );
   }
   return Buffer.concat(found);
 }

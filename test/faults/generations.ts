@@ -34,8 +34,36 @@ export const generationsFaults: Fault[] = [
   {
     name: "references of replaced rows stay counted over runs",
     file: "engine/maintenance/bulk/load.ts",
-    text: "catalog.uncount(rowAt(bytes, entry)!);",
-    replacement: "rowAt(bytes, entry);",
+    text: "  catalog.uncount(row);\n",
+    replacement: "",
+    tests: ["engine/rebuild.test.ts"],
+  },
+  {
+    name: "an entry that is refused goes for one that was put",
+    file: "engine/index/raw-put.ts",
+    text: "if ((words[at]! & REFUSED) !== 0) return -1;",
+    replacement: "",
+    tests: ["index/raw-put.test.ts"],
+  },
+  {
+    name: "entries are put where there is no transaction",
+    file: "engine/index/raw-put.ts",
+    text: "!inside.env?.writeTxn || !inside",
+    replacement: "!inside",
+    tests: ["index/raw-put.test.ts"],
+  },
+  {
+    name: "memory of entries is taken from its beginning",
+    file: "engine/index/raw-put.ts",
+    text: "getAddress(buffer) + byteOffset",
+    replacement: "getAddress(buffer)",
+    tests: ["index/raw-put.test.ts"],
+  },
+  {
+    name: "rows whose blob is elsewhere are put as they are",
+    file: "engine/maintenance/bulk/merged.ts",
+    text: "isWanted && !told ? BLOB_WANTED : PLAIN",
+    replacement: "PLAIN",
     tests: ["engine/rebuild.test.ts"],
   },
   {

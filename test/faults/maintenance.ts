@@ -171,6 +171,13 @@ export const maintenanceFaults: Fault[] = [
     tests: ["engine/rebuild.test.ts"],
   },
   {
+    name: "entries that are in order but for one are not sorted",
+    file: "engine/maintenance/bulk/sort.ts",
+    text: "    if (isSorted)\n",
+    replacement: "    if (i === 1)\n",
+    tests: ["engine/sorted-entries.test.ts"],
+  },
+  {
     name: "a key is the same as its beginning",
     file: "engine/maintenance/bulk/sort.ts",
     text: "return endA - entryA - (endB - entryB);",

@@ -1,5 +1,5 @@
 import { BLOB_SPACE } from "../../index/rows.ts";
-import { DIGEST_BYTES, readUint32 } from "../../log/format.ts";
+import { DIGEST_BYTES, readUint32, writeUint32 } from "../../log/format.ts";
 import type { RecordPlace } from "../../log/reader.ts";
 import { ENTRY_HEAD_BYTES } from "./sort.ts";
 
@@ -112,11 +112,11 @@ export class BlobTable {
     buffer[entry + 1] = 0;
     buffer[entry + 2] = flags;
     buffer[entry + 3] = 0;
-    buffer.writeUInt32LE(VALUE_BYTES, entry + 4);
+    writeUint32(buffer, VALUE_BYTES, entry + 4);
     buffer[entry + ENTRY_HEAD_BYTES] = BLOB_SPACE;
     const digest = entry + ENTRY_HEAD_BYTES + 1;
     for (let i = 0; i < DIGEST_BYTES; i++) buffer[digest + i] = bytes[at + i]!;
-    for (let i = VALUE_AT; i < BLOB_ENTRY_BYTES; i++) buffer[entry + i] = 0;
+    for (let at = entry + VALUE_AT; at < entry + BLOB_ENTRY_BYTES; at += 8) this.view.setFloat64(at, 0, true);
     return entry;
   }
 }

@@ -1,14 +1,14 @@
 import type { Catalog } from "../../index/catalog.ts";
-import { RawPut } from "../../index/raw-put.ts";
-import { encodeRow } from "../../index/rows.ts";
+import { putEnd, putKey, putMark, putValue } from "../../index/raw-put.ts";
+import { decodeRow, encodeRow } from "../../index/rows.ts";
 import type { LogReader } from "../../log/reader.ts";
 import { LOG_START } from "../../log/segment.ts";
 import type { Replay, ReplayOptions } from "../replay.ts";
 import { replay } from "../replay.ts";
+import { BLOB_WANTED, PLAIN } from "./merged.ts";
 import type { Piece } from "./pieces.ts";
 import type { RunSize } from "./run.ts";
-import { entryEnd, isBlobWanted, isPlain, isReplaced, keyAt, rowAt, runSizeFor } from "./run.ts";
-import { ENTRY_HEAD_BYTES, keyLengthAt } from "./sort.ts";
+import { runSizeFor } from "./run.ts";
 import { removeWaiting } from "./sorted.ts";
 import type { Sorting } from "./two-threads.ts";
 import { readSorted } from "./two-threads.ts";
@@ -71,21 +71,27 @@ function putSorted(catalog: Catalog, { pieces, gaps, result }: Sorting): boolean
 }
 
 function putPiece(catalog: Catalog, { bytes, used }: Piece): boolean {
-  const put = new RawPut(bytes);
+  const raw = catalog.rawPut(bytes);
   for (let entry = 0; entry < used; ) {
-    const end = entryEnd(bytes, entry);
-    if (isPlain(bytes, entry)) {
-      const key = entry + ENTRY_HEAD_BYTES;
-      put.at(key, key + keyLengthAt(bytes, entry), end);
-      if (!catalog.appendRaw(put.key, put.value)) return false;
-    } else if (isReplaced(bytes, entry)) {
-      catalog.uncount(rowAt(bytes, entry)!);
-    } else if (isBlobWanted(bytes, entry)) {
-      const row = rowAt(bytes, entry)!;
-      const blob = catalog.blob(row.references[0]!)?.place;
-      if (!catalog.append(keyAt(bytes, entry), encodeRow({ ...row, blob }))) return false;
+    const mark = putMark(bytes, entry);
+    if (raw && mark === PLAIN) {
+      entry = raw.put(entry);
+      if (entry < 0) return false;
+      continue;
     }
-    entry = end;
+    if (!putSlowly(catalog, mark, putKey(bytes, entry), putValue(bytes, entry))) return false;
+    entry = putEnd(bytes, entry);
   }
+  return true;
+}
+
+function putSlowly(catalog: Catalog, mark: number, key: Buffer, value: Buffer): boolean {
+  if (mark === PLAIN) return catalog.append(key, value);
+  const row = decodeRow(value);
+  if (mark === BLOB_WANTED) {
+    const blob = catalog.blob(row.references[0]!)?.place;
+    return catalog.append(key, encodeRow({ ...row, blob }));
+  }
+  catalog.uncount(row);
   return true;
 }

@@ -1,24 +1,23 @@
+import { endPut, PUT_BYTES_MAX, putKeyAt, putValueAt } from "../../index/raw-put.ts";
 import { BLOB_ROW_BYTES_MAX, encodeRow, NOWHERE, writeBlobRow } from "../../index/rows.ts";
-import { DIGEST_BYTES, writeUint32 } from "../../log/format.ts";
+import { DIGEST_BYTES } from "../../log/format.ts";
 import type { RecordPlace } from "../../log/reader.ts";
 import { isPlainBlob, readBlobPart } from "./blobs.ts";
 import { Merge } from "./merge.ts";
-import {
-  copyBytes,
-  entryEnd,
-  isBlobWanted,
-  isDeleted,
-  keyAt,
-  markReplaced,
-  rowAt,
-  writeEntryHead,
-} from "./run.ts";
+import { copyBytes, entryEnd, isBlobWanted, isDeleted, keyAt, rowAt } from "./run.ts";
 import { ENTRY_HEAD_BYTES, keyLengthAt } from "./sort.ts";
 import type { Sorted, Waiting } from "./sorted.ts";
 import { sortedFrom } from "./sorted.ts";
 
 /** Blobs that came behind what refers to them, or a second time, after they were found damaged or given up. */
 const COPIED_BLOBS_MAX = 100_000;
+
+/** How what is given is marked. An index takes it as it is … */
+export const PLAIN = 0;
+/** … or it is told first where its first blob is: that is not in the same part of the log, and no other is known; */
+export const BLOB_WANTED = 1;
+/** … or it is not taken, and what it refers to is no more counted, since a later one of its key follows. */
+export const REPLACED = 2;
 
 /** Instead of a length: the order of the log counts, or who merges has failed. */
 export const REFUSED = -1;
@@ -36,7 +35,7 @@ interface Copy {
 
 /**
  * What the runs of a log mean together to a new index: entries in order of keys, as they are put into it. This needs no
- * index, so that another thread can do it, but for what is marked: see `isReplaced` and `isBlobWanted`.
+ * index, so that another thread can do it, but for what is marked.
  */
 export class MergedRuns {
   readonly #sources: Sorted[] = [];
@@ -138,13 +137,16 @@ export class MergedRuns {
     const { run, buffer, entry } = this.#versions[this.#version]!;
     if (isDeleted(buffer, entry)) return at;
     const isReplaced = this.#version < this.#versions.length - 1;
-    const told = !isReplaced && isBlobWanted(buffer, entry) ? this.#withBlob(buffer, entry, run) : undefined;
-    if (told) return writeEntry(into, at, keyAt(buffer, entry), told);
-    const end = entryEnd(buffer, entry);
-    if (at + end - entry > into.length) return undefined;
-    copyBytes(buffer, entry, into, at, end - entry);
-    if (isReplaced) markReplaced(into, at);
-    return at + end - entry;
+    const isWanted = !isReplaced && isBlobWanted(buffer, entry);
+    const told = isWanted ? this.#withBlob(buffer, entry, run) : undefined;
+    const from = told ?? buffer;
+    const fromAt = told ? 0 : entry + ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry);
+    const length = told ? told.length : entryEnd(buffer, entry) - fromAt;
+    const mark = isReplaced ? REPLACED : isWanted && !told ? BLOB_WANTED : PLAIN;
+    if (at + PUT_BYTES_MAX + keyLengthAt(buffer, entry) + length > into.length) return undefined;
+    const value = writeKey(into, at, buffer, entry);
+    copyBytes(from, fromAt, into, value, length);
+    return endPut(into, at, mark, keyLengthAt(buffer, entry), value + length);
   }
 
   /** A row whose blob is not in its own run: it was in one before. Undefined where it is the only one there is. */
@@ -156,7 +158,7 @@ export class MergedRuns {
   }
 }
 
-const BLOB_ENTRY_BYTES_MAX = ENTRY_HEAD_BYTES + 1 + DIGEST_BYTES + BLOB_ROW_BYTES_MAX;
+const BLOB_ENTRY_BYTES_MAX = PUT_BYTES_MAX + 1 + DIGEST_BYTES + BLOB_ROW_BYTES_MAX;
 
 /** The key of `entry`, and the row of the blob behind it. Gives where that ends. */
 function writeBlob(
@@ -166,19 +168,14 @@ function writeBlob(
   place: RecordPlace,
   referenceCount: number,
 ): number {
-  const keyEnd = ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry);
-  copyBytes(buffer, entry, into, at, keyEnd);
-  const end = writeBlobRow(into, at + keyEnd, place, referenceCount);
-  into[at + 2] = 0;
-  writeUint32(into, end - at - keyEnd, at + 4);
-  return end;
+  const value = writeKey(into, at, buffer, entry);
+  const end = writeBlobRow(into, value, place, referenceCount);
+  return endPut(into, at, PLAIN, keyLengthAt(buffer, entry), end);
 }
 
-function writeEntry(into: Buffer, at: number, key: Buffer, value: Buffer): number | undefined {
-  const end = at + ENTRY_HEAD_BYTES + key.length + value.length;
-  if (end > into.length) return undefined;
-  writeEntryHead(into, at, key.length, 0, value.length);
-  into.set(key, at + ENTRY_HEAD_BYTES);
-  into.set(value, at + ENTRY_HEAD_BYTES + key.length);
-  return end;
+/** The key of `entry`. Gives where the value goes. */
+function writeKey(into: Buffer, at: number, buffer: Buffer, entry: number): number {
+  const length = keyLengthAt(buffer, entry);
+  copyBytes(buffer, entry + ENTRY_HEAD_BYTES, into, putKeyAt(at), length);
+  return putValueAt(at, length);
 }

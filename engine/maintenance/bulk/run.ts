@@ -13,8 +13,6 @@ import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./sort.
 const FLAG_DELETED = 1;
 /** The first referenced blob is not in the same part of the log: the row is to be told where it is. */
 const FLAG_BLOB_WANTED = 2;
-/** Among what several runs give together: a later entry of the same key follows. */
-const FLAG_REPLACED = 4;
 
 /** How much is kept in memory. */
 export interface RunSize {
@@ -167,7 +165,7 @@ export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number
   else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
-export function writeEntryHead(
+function writeEntryHead(
   into: Buffer,
   entry: number,
   keyLength: number,
@@ -197,19 +195,6 @@ export function isDeleted(buffer: Buffer, entry: number): boolean {
 
 export function isBlobWanted(buffer: Buffer, entry: number): boolean {
   return (buffer[entry + 2]! & FLAG_BLOB_WANTED) !== 0;
-}
-
-export function isReplaced(buffer: Buffer, entry: number): boolean {
-  return (buffer[entry + 2]! & FLAG_REPLACED) !== 0;
-}
-
-export function markReplaced(buffer: Buffer, entry: number): void {
-  buffer[entry + 2]! |= FLAG_REPLACED;
-}
-
-/** Whether an index takes it as it is. */
-export function isPlain(buffer: Buffer, entry: number): boolean {
-  return buffer[entry + 2] === 0;
 }
 
 /** Undefined where the key was deleted. */

@@ -35,7 +35,28 @@ export function compareKeys(a: Buffer, entryA: number, b: Buffer, entryB: number
 
 /** Sorts `entries`, the offsets of entries in `buffer`, in place. */
 export function sortEntries(buffer: Buffer, entries: Uint32Array): void {
-  new EntrySort(buffer, entries).sort(0, entries.length, 0);
+  const depth = depthOf(buffer, entries);
+  if (depth !== undefined) new EntrySort(buffer, entries).sort(0, entries.length, depth);
+}
+
+/** In how many bytes all keys are the same; undefined where they are in order, as often in the log. */
+function depthOf(buffer: Buffer, entries: Uint32Array): number | undefined {
+  let depth = Number.POSITIVE_INFINITY;
+  let isSorted = true;
+  for (let i = 1; i < entries.length; i++) {
+    const before = entries[i - 1]! + ENTRY_HEAD_BYTES;
+    const key = entries[i]! + ENTRY_HEAD_BYTES;
+    const lengthBefore = keyLengthAt(buffer, entries[i - 1]!);
+    const length = keyLengthAt(buffer, entries[i]!);
+    // Once it is to be sorted, no more than `depth` counts.
+    const most = Math.min(lengthBefore, length, isSorted ? length : depth);
+    let same = 0;
+    while (same < most && buffer[before + same] === buffer[key + same]) same++;
+    if (same < depth) depth = same;
+    if (isSorted)
+      isSorted = same < most ? buffer[before + same]! < buffer[key + same]! : lengthBefore <= length;
+  }
+  return isSorted ? undefined : depth;
 }
 
 class EntrySort {
