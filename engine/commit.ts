@@ -20,6 +20,10 @@ export interface Work<T> {
   /** About how much it writes, into the log and the index. */
   bytes: number;
   durable: boolean;
+  /** Whether what comes behind it is written while this is put on the disk, rather than gathered: for who writes much. */
+  overlaps?: boolean;
+  /** Called when it is in the log, on the disk or not yet: the bytes in memory are not needed any more. */
+  written?(): void;
   /** Whether `run` may throw after it has written something. */
   undoable?: boolean;
   /** Whether it may use the space below `minFreeSpace`: it helps to make room. */
@@ -57,6 +61,7 @@ export class Committer {
   /** The items of the group under way. */
   #taken: Item[] = [];
   #running: Promise<void> | undefined;
+  #told: Promise<void> | undefined;
 
   constructor(end: LogEnd, durability: Durability) {
     this.#end = end;
@@ -74,6 +79,7 @@ export class Committer {
   /** Resolves when everything submitted so far is committed, and on the disk too. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
+    await this.#told;
     await this.#durability.idle();
   }
 
@@ -264,22 +270,21 @@ export class Committer {
   }
 
   async #finish({ items, results, end }: Outcome): Promise<void> {
+    for (const { work } of items) work.written?.();
     const fate = this.#end.fateOf(end);
     if (fate === "lost") return this.#rejectAll(items, lostAfterFailedSync());
     const isOpen = fate === "open";
-    const waiting: Item[] = [];
-    items.forEach((item, i) => {
-      if (isOpen && item.work.durable) waiting.push(item);
-      else item.resolve(results[i]);
-    });
+    const mustWait = ({ work }: Item) => isOpen && work.durable;
+    const waiting = items.filter(mustWait);
+    items.forEach((item, i) => void (mustWait(item) || item.resolve(results[i])));
     if (isOpen && waiting.length < items.length) this.#durability.owes(end);
     if (waiting.length === 0) return;
-    try {
-      await this.#durability.reach(end);
-      items.forEach((item, i) => void (item.work.durable && item.resolve(results[i])));
-    } catch (error) {
-      this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log")));
-    }
+    this.#told = this.#durability.reach(end).then(
+      () => items.forEach((item, i) => void (item.work.durable && item.resolve(results[i]))),
+      (error: unknown) =>
+        this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log"))),
+    );
+    if (waiting.some(({ work }) => !work.overlaps)) await this.#told;
   }
 
   #rejectAll(items: Item[], error: VarveError): void {
