@@ -46,6 +46,7 @@ export class Committer {
   /** The items of the group under way. */
   #taken: Item[] = [];
   #running: Promise<void> | undefined;
+  #told: Promise<void> | undefined;
 
   constructor(end: LogEnd, durability: Durability) {
     this.#end = end;
@@ -64,6 +65,7 @@ export class Committer {
   /** Resolves when everything submitted so far is committed, and on the disk too. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
+    await this.#told;
     await this.#durability.idle();
   }
 
@@ -256,22 +258,21 @@ export class Committer {
   }
 
   async #finish({ items, results, end }: Outcome): Promise<void> {
+    for (const { work } of items) work.written?.();
     const fate = this.#end.fateOf(end);
     if (fate === "lost") return this.#rejectAll(items, lostAfterFailedSync());
     const isOpen = fate === "open";
-    const waiting: Item[] = [];
-    items.forEach((item, i) => {
-      if (isOpen && item.work.durable) waiting.push(item);
-      else tell(item, results[i]);
-    });
+    const mustWait = ({ work }: Item) => isOpen && work.durable;
+    const waiting = items.filter(mustWait);
+    items.forEach((item, i) => void (mustWait(item) || tell(item, results[i])));
     if (isOpen && waiting.length < items.length) this.#durability.owes(end);
     if (waiting.length === 0) return;
-    try {
-      await this.#durability.reach(end);
-    } catch (error) {
-      return this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log")));
-    }
-    items.forEach((item, i) => void (item.work.durable && tell(item, results[i])));
+    this.#told = this.#durability.reach(end).then(
+      () => items.forEach((item, i) => void (item.work.durable && tell(item, results[i]))),
+      (error: unknown) =>
+        this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log"))),
+    );
+    if (waiting.some(({ work }) => !work.overlaps)) await this.#told;
   }
 
   #rejectAll(items: Item[], error: VarveError): void {

@@ -9,6 +9,10 @@ export interface Work<T, R = T> {
   /** About how much it writes, into the log and the index. */
   bytes: number;
   durable: boolean;
+  /** Whether what comes behind it is written while this is put on the disk, rather than gathered: for who writes much. */
+  overlaps?: boolean;
+  /** Called when it is in the log, on the disk or not yet: the bytes in memory are not needed any more. */
+  written?(): void;
   /** Whether `run` may throw after it has written something. */
   undoable?: boolean;
   /** Whether it may use the space below `minFreeSpace`: it helps to make room. */

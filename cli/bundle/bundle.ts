@@ -12,7 +12,11 @@ const root = join(import.meta.dirname, "../..");
 const dist = resolve(root, process.env.DIST || "dist");
 
 /** Each is needed beside what starts it. */
-const threads = ["engine/maintenance/bulk/second-program.ts", "engine/directory/second-scan-program.ts"];
+const threads = [
+  "engine/maintenance/bulk/second-program.ts",
+  "engine/chunk/second-cutter-program.ts",
+  "engine/directory/second-scan-program.ts",
+];
 const beside = (folder: string) =>
   Object.fromEntries(threads.map((path) => [join(folder, basename(path, ".ts")), path]));
 

@@ -3,8 +3,8 @@ import { types } from "node:util";
 import { contentDigest } from "../blob/digest.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
 import { nextCut } from "./cutter.ts";
-import type { Slab } from "./slab.ts";
-import { SLAB_BYTES, Slabs } from "./slab.ts";
+import { SLAB_BEGIN, SLAB_END, Slabs } from "./slab.ts";
+import { type FullSlab, SlabCutter } from "./slab-cutter.ts";
 import { type ByteSource, type FileSource, type Pieces, piecesOf } from "./source.ts";
 
 /** A value of at most this size is one chunk, however it came: it is kept whole. Part of the format, as the cuts are. */
@@ -56,7 +56,7 @@ export interface ChunkOptions {
  * A value as chunks, in order, with their digests. The same bytes give the same chunks, whether they come as a stream, in whatever
  * pieces, or lie in memory. A value of up to 1 MiB is one chunk, also an empty one.
  *
- * A source is read no faster than chunks are taken. Held are one slab of 2 MiB and those whose chunks somebody still
+ * A source is read no faster than chunks are taken. Held are a few slabs of 2 MiB and those whose chunks somebody still
  * holds. Iterate once; leaving early, or `close` without iterating at all, closes the source.
  *
  * @throws as `piecesOf`
@@ -116,7 +116,7 @@ export class Chunks implements AsyncIterable<Chunk> {
     for (let from = 0; from < length; ) {
       if (bytes.length !== length) throw takenAway();
       const end = nextCut(bytes, from, length, true)!;
-      yield this.#take(bytes.subarray(from, end));
+      yield this.#takeForeign(bytes.subarray(from, end));
       from = end;
       await this.#breathe();
     }
@@ -126,57 +126,59 @@ export class Chunks implements AsyncIterable<Chunk> {
   /** Leaving the loop early closes the source. */
   async *#ofPieces(pieces: Pieces): AsyncGenerator<Chunk, void> {
     const slabs = new Slabs();
+    const cutter = new SlabCutter();
     let slab = slabs.take();
-    let filled = 0;
-    for await (const piece of pieces) {
-      for (let at = 0; at < piece.length; ) {
-        const part = piece.subarray(at, at + SLAB_BYTES - filled);
-        slab.bytes.set(part, filled);
-        filled += part.length;
-        at += part.length;
-        if (filled < SLAB_BYTES) continue;
-        const from = yield* this.#cut(slab, filled, false);
-        // What has no end yet is less than the longest chunk.
-        const next = slabs.take();
-        next.bytes.set(slab.bytes.subarray(from));
-        slab.release();
-        slab = next;
-        filled -= from;
+    let end = SLAB_BEGIN;
+    try {
+      for await (const piece of pieces) {
+        for (let at = 0; at < piece.length; ) {
+          const part = piece.subarray(at, at + SLAB_END - end);
+          slab.bytes.set(part, end);
+          end += part.length;
+          at += part.length;
+          if (end < SLAB_END) continue;
+          const full = slab;
+          slab = slabs.take(full);
+          yield* this.#cut(cutter, { slab: full, end, isLast: false });
+          end = SLAB_BEGIN;
+        }
       }
+      if (!pieces.hasEnded) throw closed();
+      const isWhole = this.#count === 0 && end - SLAB_BEGIN <= WHOLE_BYTES_MAX;
+      if (isWhole) return yield this.#takeWhole(slab.bytes.slice(SLAB_BEGIN, end));
+      yield* this.#cut(cutter, { slab, end, isLast: true });
+      this.#digest = this.#whole.digest();
+    } finally {
+      await cutter.close();
     }
-    if (!pieces.hasEnded) throw closed();
-    if (this.#count === 0 && filled <= WHOLE_BYTES_MAX)
-      return yield this.#takeWhole(slab.bytes.slice(0, filled));
-    yield* this.#cut(slab, filled, true);
-    this.#digest = this.#whole.digest();
   }
 
-  /** Gives where the chunk begins that has no end yet. */
-  async *#cut(slab: Slab, end: number, isLast: boolean): AsyncGenerator<Chunk, number> {
-    let from = 0;
-    while (from < end) {
-      const cut = nextCut(slab.bytes, from, end, isLast);
-      if (cut === undefined) break;
-      yield this.#take(slab.hold(from, cut), slab.release);
-      from = cut;
-      await this.#breathe();
+  async *#cut(cutter: SlabCutter, full: FullSlab): AsyncGenerator<Chunk, void> {
+    const { slab, end } = full;
+    this.#whole.update(slab.bytes.subarray(SLAB_BEGIN, end));
+    cutter.give(full);
+    for (let next = cutter.next(); next; next = cutter.next()) {
+      const { slab, cuts } = await next;
+      for (const { start, end, digest } of cuts) {
+        yield this.#take(slab.hold(start, end), digest, slab.release);
+        await this.#breathe();
+      }
+      slab.release();
     }
-    return from;
   }
 
-  /** Chunk and whole are hashed without a pause between them: whatever happens to the bytes, the one is made of the others. */
-  #take(bytes: Uint8Array, release?: () => void): Chunk {
-    const chunk = {
-      bytes,
-      release,
-      digest: contentDigest(bytes),
-      offset: this.#size,
-      seal: this.#options.seal?.(bytes),
-    };
-    this.#whole.update(bytes);
+  #take(bytes: Uint8Array, digest: Buffer, release?: () => void): Chunk {
+    const chunk = { bytes, release, digest, offset: this.#size, seal: this.#options.seal?.(bytes) };
     this.#count += 1;
     this.#size += bytes.length;
     this.#options.onBytes?.(this.#size);
+    return chunk;
+  }
+
+  /** Chunk and whole are hashed without a pause between them: whatever happens to the bytes, the one is made of the others. */
+  #takeForeign(bytes: Uint8Array): Chunk {
+    const chunk = this.#take(bytes, contentDigest(bytes));
+    this.#whole.update(bytes);
     return chunk;
   }
 

@@ -2,7 +2,7 @@ import { on } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { VarveErrorCode } from "../errors.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
-import { startThread } from "../maintenance/second-thread.ts";
+import { startThread } from "../second-thread.ts";
 import type { PackedEntries } from "./packed.ts";
 import { unpacked } from "./packed.ts";
 import type { Found } from "./scan.ts";

@@ -11,8 +11,11 @@ import { goneMeanwhile, Pins } from "./pins.ts";
 /** What is written by one commit, no more than a segment: enough to make a sync cheap, few enough that others need not wait for long. */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 const GROUP_PARTS = 1_000;
-/** Groups under way: while one is put on the disk, the next ones are written and gathered. */
-const GROUPS_MAX = 3;
+/**
+ * Groups under way: while some are put on the disk, the next ones are written. They are not in memory any more then, but
+ * whoever else waits for the disk waits for them too.
+ */
+const GROUPS_MAX = 5;
 
 export interface WriterSettings {
   durable: boolean;
@@ -181,12 +184,13 @@ export class PinnedWriter {
           this.#pins.put(transaction, pins);
         },
         bytes,
-        // So that the disk is busy all the time, and memory does not fill with what it has not got yet.
+        // So that the disk is busy all the time, and gets what is written soon.
         durable: this.#settings.durable,
+        overlaps: true,
+        written: () => {
+          for (const each of group) each.release?.();
+        },
         undoable: true,
-      })
-      .then(() => {
-        for (const each of group) each.release?.();
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };

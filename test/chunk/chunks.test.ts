@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Chunk, type Chunks, chunksOf, WHOLE_BYTES_MAX } from "../../engine/chunk/chunks.ts";
 import { CHUNK_BYTES_MAX } from "../../engine/chunk/cutter.ts";
-import { SLAB_BYTES } from "../../engine/chunk/slab.ts";
+import { SLAB_BYTES, SLAB_END } from "../../engine/chunk/slab.ts";
 import type { ByteSource, FileSource } from "../../engine/chunk/source.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
@@ -142,7 +142,7 @@ test("however long a source is, little of it is held, and it is read no faster t
     const held = source.pulledBytes - takenBytes;
     assert.ok(held <= SLAB_BYTES + piece.length, `${held} bytes are held`);
     takenBytes += bytes.length;
-    assert.is(bytes.buffer.byteLength, SLAB_BYTES);
+    assert.is(bytes.buffer.byteLength, SLAB_END);
     slabs.add(bytes.buffer);
     // Who holds a chunk holds its slab, and no more.
   }

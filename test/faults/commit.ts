@@ -138,8 +138,8 @@ export const commitFaults: Fault[] = [
   {
     name: "a durable save is acknowledged before its sync",
     file: "engine/commit.ts",
-    text: "if (isOpen && item.work.durable) waiting.push(item);",
-    replacement: "if (isOpen && item.work.bytes < 0) waiting.push(item);",
+    text: "isOpen && work.durable;",
+    replacement: "isOpen && work.bytes < 0;",
     tests: ["engine/commit.test.ts", "engine/commit-failing.test.ts"],
   },
   {

@@ -1,13 +1,17 @@
+import { Readable } from "node:stream";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Artifact } from "../../engine/api.ts";
+import { SLAB_END } from "../../engine/chunk/slab.ts";
 import { failure } from "../helpers/errors.ts";
+import { gate, WatchedFiles } from "../helpers/files.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
-import { closeAll, openTestStore } from "../helpers/stores.ts";
+import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { until, within } from "../helpers/time.ts";
 import { allFreed, BUFFERED, digestOf, MIB, noise } from "./support.ts";
 
-/** Bytes above 1 MiB are not copied: whoever changes them before the promise settles is told. */
+/** Bytes above 1 MiB are not copied: whoever changes them before the promise settles is told. Streams take little of it. */
 const test = suite("memory of large values");
 test.after.each(closeAll);
 
@@ -66,6 +70,36 @@ test("so is memory of a batch, and memory that is transferred away", async () =>
   }
   assert.not(await store.has("a"));
   await allFreed(home, store);
+});
+
+test("a stream goes on while the disk is busy, in memory that was written before", async () => {
+  const home = newFolder();
+  const files = new WatchedFiles();
+  const store = await openSeamStore(home, { files });
+  const written: number[] = [];
+  const slabs = new Set<ArrayBufferLike>();
+  files.onAppend = (pieces, write) => {
+    for (const { buffer } of pieces) if (buffer.byteLength === SLAB_END) slabs.add(buffer);
+    written.push(pieces.reduce((bytes, { length }) => bytes + length, 0));
+    write(pieces);
+  };
+  const disk = gate();
+  files.onSync = () => disk.opened;
+  function* give() {
+    for (let i = 0; i < 50; i++) yield noise(random, MIB);
+  }
+  const saving = store.save("a", Readable.from(give()));
+  saving.catch(() => {});
+  const groups = () => written.filter((bytes) => bytes > 7 * MIB).length;
+  try {
+    await within(20_000, "the save", () => until("five groups are written", () => groups() === 5));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.is(groups(), 5, "no more is written than the disk can be waited for");
+    assert.ok(slabs.size >= 4 && slabs.size <= 9, `${slabs.size} slabs for 40 MiB`);
+  } finally {
+    disk.open();
+  }
+  assert.is((await saving).size, 50 * MIB);
 });
 
 test.run();

@@ -3,7 +3,7 @@ import { MessageChannel } from "node:worker_threads";
 import { nodeFileSystem } from "../../log/file.ts";
 import type { LogReader } from "../../log/reader.ts";
 import type { LogIdentity } from "../../log/segment-header.ts";
-import { startThread } from "../second-thread.ts";
+import { startThread } from "../../second-thread.ts";
 import { LINE_BYTES, Line } from "./line.ts";
 import type { Runs } from "./merged.ts";
 import { REFUSED } from "./merged.ts";
