@@ -28,10 +28,12 @@ export interface LargeSave {
 export async function saveLarge(save: LargeSave, options: CallOptions): Promise<FoundVersion> {
   const { from } = save.value;
   const isRepeatable = from instanceof Uint8Array || (!isByteSource(from) && typeof from.file === "string");
+  // A source that gives its bytes once, and for as long as it likes, can't begin again when what it had met goes meanwhile.
+  if (!isRepeatable) return saveOnce(save, true, options);
   try {
     return await saveOnce(save, false, options);
   } catch (error) {
-    if (!isRepeatable || !isGoneMeanwhile(error)) throw error;
+    if (!isGoneMeanwhile(error)) throw error;
     return saveOnce(save, true, options);
   }
 }

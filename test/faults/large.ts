@@ -105,9 +105,16 @@ export const largeFaults: Fault[] = [
   {
     name: "what was met and went is not read again, though it could be",
     file: "engine/large/save-large.ts",
-    text: "if (!isRepeatable || !isGoneMeanwhile(error)) throw error;",
-    replacement: "if (isGoneMeanwhile(error) || isRepeatable) throw error;",
+    text: "if (!isGoneMeanwhile(error)) throw error;",
+    replacement: "if (isGoneMeanwhile(error)) throw error;",
     tests: ["large/failing.test.ts"],
+  },
+  {
+    name: "what a stream met is not kept from going",
+    file: "engine/large/save-large.ts",
+    text: "if (!isRepeatable) return saveOnce(save, true, options);",
+    replacement: "if (!isRepeatable) return saveOnce(save, false, options);",
+    tests: ["large/held.test.ts"],
   },
   {
     name: "a list keeps nothing",

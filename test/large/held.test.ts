@@ -6,7 +6,7 @@ import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
 import { closeAll, openTestStore } from "../helpers/stores.ts";
 import { entriesOf, manyFiles, newTree, restores, textOf } from "./directories-support.ts";
-import { BUFFERED, collected, listed, MIB, noise, same, whole } from "./support.ts";
+import { BUFFERED, collected, listed, MIB, noise, same, waiting, whole } from "./support.ts";
 
 /** What an artifact gives whose version was deleted and compacted away since it was looked up. */
 const test = suite("large values held from before");
@@ -59,6 +59,21 @@ test("artifacts of an open list are whole, and say that they were deleted once i
     () => entriesOf(directory),
   ])
     await failure(call, "NOT_FOUND");
+  await whole(store);
+});
+
+test("a stream that met what is compacted away before its end is saved all the same", async () => {
+  const store = await openTestStore(newFolder(), BUFFERED);
+  const bytes = noise(random, 12 * MIB);
+  await store.save("old", bytes);
+  await store.delete("old:0");
+  const { source, waits, goOn } = waiting(bytes);
+  const saving = store.save("a", source);
+  await waits;
+  await store.compact();
+  goOn();
+  await saving;
+  same(await store.load<Uint8Array>("a"), bytes);
   await whole(store);
 });
 
