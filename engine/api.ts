@@ -603,6 +603,27 @@ export interface RepairReport {
   indexRebuilt: boolean;
 }
 
+/** A store whose places can be changed while it is used, as in an interactive session. */
+export interface Session extends AsyncDisposable {
+  /** The store as it is now: ask for it again after a change. */
+  readonly store: ArtifactStore;
+  readonly options: SessionOptions;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** The value of an item of the configuration, as it may be printed: without credentials. */
+  get(item: string): Json | undefined;
+  /** All of them, with where each comes from. */
+  list(): { item: string; value: Json | undefined; origin: string; from?: string }[];
+  /**
+   * Changes an item, or several together, for this session: the new places are checked and opened, then the old ones are
+   * closed after their running calls. On failure the old ones stay. `undefined` takes it back to what configuration says.
+   */
+  set(item: string, value: Json | undefined): Promise<void>;
+  set(items: Record<string, Json | undefined>): Promise<void>;
+}
+
 /** The reading half of a store. */
 export interface StoreView extends AsyncDisposable {
   /** @throws NOT_FOUND when absent or deleted. */

@@ -43,3 +43,8 @@ export function printed(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   return typeof value === "object" ? Object.prototype.toString.call(value) : String(value);
 }
+
+/** Without the fields that are undefined, so that spreading it over defaults keeps those. */
+export function definedOnly<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
+}

@@ -58,6 +58,14 @@ export function versionInKey(key: Buffer): number {
   return 0xffff_ffff - key.readUInt32BE(key.length - 4);
 }
 
+export function isVersionKey(key: Uint8Array): boolean {
+  return key[0] === VERSION_SPACE;
+}
+
+export function isAliasKey(key: Uint8Array): boolean {
+  return key[0] === ALIAS_SPACE;
+}
+
 /** The name whose version a key is. */
 export function familyOf(key: Uint8Array): string | undefined {
   if (key[0] !== VERSION_SPACE) return undefined;
@@ -180,6 +188,12 @@ export function pinKey(id: Uint8Array, number: number): Buffer {
 export function pinsRange(): KeyRange {
   return { start: Buffer.from([PIN_SPACE]), end: Buffer.from([PIN_SPACE + 1]) };
 }
+
+/** That the values of some versions are kept outside the log. */
+export const ELSEWHERE_KEY = Buffer.from("v");
+
+/** The operation up to which history is forgotten. */
+export const HORIZON_KEY = Buffer.from("h");
 
 /** The first key behind all that begin with `prefix`, which does not end in 0xff. */
 function after(prefix: Buffer): Buffer {

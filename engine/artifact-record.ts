@@ -10,11 +10,24 @@ const TAG_CBOR = 1;
 const TAG_BYTES = 2;
 const TAG_OTHER = 3;
 const TAG_CODEC = 0x0f;
-/** The first reference is no blob of the value, but the root of a tree of nodes: of lists of its chunks, or of a manifest. */
-const TAG_CHUNKED = 0x10;
+/** Where the value is. */
+const TAG_PLACE = 0x30;
 /** The content has `created`. */
 const TAG_REWRITTEN = 0x40;
 const TAG_DELETED = 0x80;
+
+/** What the bits of `TAG_PLACE` say. */
+export const ValuePlace = {
+  /** The first reference is its blob. */
+  blob: 0,
+  /** The first reference is no blob of the value, but the root of a tree of nodes: of lists of its chunks, or of a manifest. */
+  tree: 0x10,
+  /** Outside the log; no reference is of the value. */
+  elsewhere: 0x20,
+  /** It was outside the log, and may have been removed there since the version was deleted. */
+  collected: 0x30,
+} as const;
+export type ValuePlace = (typeof ValuePlace)[keyof typeof ValuePlace];
 
 /** What a version's row says besides its value. Every field is left out when it is empty. */
 export interface VersionContent {
@@ -22,7 +35,7 @@ export interface VersionContent {
   mediaType?: string;
   /** The code, when it is short. */
   code?: { file?: string; text: string }[];
-  /** The code is the second referenced blob. */
+  /** The code is the second referenced blob: of a value elsewhere the first. */
   codeIsBlob?: true;
   inputs?: string[];
   tags?: Record<string, string>;
@@ -33,13 +46,34 @@ export interface VersionContent {
   created?: { time: number; sequence: number };
   /** Aliases that were removed when the version was deleted. */
   removedAliases?: string[];
-  /** Bytes of a value in chunks, or of that of a deleted version: it may be compacted away, and with it what tells their number. */
+  /** Bytes of a value in chunks or elsewhere, or of that of a deleted version: it may be compacted away, and with it what tells their number. */
   size?: number;
-  /** SHA-256 of a value in chunks, or of the root of a directory's manifest. */
+  /** SHA-256 of a value in chunks or elsewhere, or of the root of a directory's manifest. */
   digest?: Uint8Array;
   /** The last reference tells which files of a directory are as they were. */
   hasStamps?: true;
+  /** The same of a directory elsewhere: the SHA-256 of the blob there. */
+  stamps?: Uint8Array;
+  /** Absent for `varve`. */
+  backend?: "mlflow";
+  /** What the row was written again for, where that is neither an annotation nor a plain delete. */
+  change?: "undelete" | "prune";
+  /** Of one whose value was collected elsewhere: the operation that deleted it. */
+  deletion?: number;
 }
+
+const HORIZON_BYTES = 8;
+
+export function encodeHorizon(sequence: number): Buffer {
+  const content = Buffer.allocUnsafe(HORIZON_BYTES);
+  content.writeBigUInt64LE(BigInt(sequence));
+  return content;
+}
+
+export function decodeHorizon(content: Buffer): number {
+  return Number(content.readBigUInt64LE());
+}
+
 export function encodeAliasContent(version: number): Buffer {
   const content = Buffer.allocUnsafe(4);
   content.writeUInt32LE(version);
@@ -94,22 +128,41 @@ export interface VersionState {
   deleted: boolean;
   /** The row was written again after the save. */
   rewritten: boolean;
-  chunked: boolean;
+  place: ValuePlace;
 }
 
-export function versionTag(mediaType: string, { deleted, rewritten, chunked }: VersionState): number {
+export function versionTag(mediaType: string, { deleted, rewritten, place }: VersionState): number {
   const codec =
     mediaType === MEDIA_TYPE_CBOR ? TAG_CBOR : mediaType === MEDIA_TYPE_BYTES ? TAG_BYTES : TAG_OTHER;
-  return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0) | (chunked ? TAG_CHUNKED : 0);
+  return codec | (deleted ? TAG_DELETED : 0) | (rewritten ? TAG_REWRITTEN : 0) | place;
 }
 
 /** Whether the value is structured data in one blob. */
 export function isPlain(row: Pick<Row, "tag">): boolean {
-  return (row.tag & (TAG_CODEC | TAG_CHUNKED)) === TAG_CBOR;
+  return (row.tag & (TAG_CODEC | TAG_PLACE)) === TAG_CBOR;
 }
 
 export function isChunked(row: Pick<Row, "tag">): boolean {
-  return (row.tag & TAG_CHUNKED) !== 0;
+  return valuePlace(row) === ValuePlace.tree;
+}
+
+export function valuePlace(row: Pick<Row, "tag">): ValuePlace {
+  return (row.tag & TAG_PLACE) as ValuePlace;
+}
+
+/** Whether the value is, or was, outside the log. */
+export function isElsewhere(row: Pick<Row, "tag">): boolean {
+  return valuePlace(row) >= ValuePlace.elsewhere;
+}
+
+/** Whether digest and size of the value stand in the content, and not in the row. */
+export function isToldByContent(row: Pick<Row, "tag">): boolean {
+  return valuePlace(row) !== ValuePlace.blob;
+}
+
+/** The digest of code that is a blob of its own. */
+export function codeReference(row: Pick<Row, "tag" | "references">): Buffer {
+  return row.references[isElsewhere(row) ? 0 : 1]!;
 }
 
 export function isDeleted(row: Pick<Row, "tag">): boolean {

@@ -1,6 +1,6 @@
 import type { Artifact, Backend, ByteRange, CallOptions, Code, Environment, JsonObject } from "./api.ts";
 import type { VersionContent } from "./artifact-record.ts";
-import { isChunked, isDeleted, tagMediaType } from "./artifact-record.ts";
+import { isDeleted, isToldByContent, tagMediaType } from "./artifact-record.ts";
 import { digestText } from "./blob/digest.ts";
 import { VarveError } from "./errors.ts";
 import { LazyRow } from "./index/lazy-row.ts";
@@ -82,7 +82,7 @@ export class StoredArtifact implements Artifact {
     this.size = sizeOf(row, content);
     this.createdAt = new Date(created.time);
     this.sequence = created.sequence;
-    this.backend = "varve";
+    this.backend = content.backend ?? "varve";
     this.inputs = content.inputs ?? [];
     this.environment = parts.environment;
     this.tags = content.tags ?? {};
@@ -117,9 +117,9 @@ export class StoredArtifact implements Artifact {
   }
 }
 
-/** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks */
+/** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks or elsewhere */
 export function digestOf(row: Row, content: VersionContent | undefined): string {
-  if (isChunked(row)) return digestText(content!.digest!);
+  if (isToldByContent(row)) return digestText(content!.digest!);
   return row instanceof LazyRow ? `sha256:${row.firstReferenceText()}` : digestText(row.references[0]!);
 }
 

@@ -1,37 +1,22 @@
-import type { Annotation, Artifact, Batch, BatchSaveOptions, DeleteOptions, Pending, Ref } from "./api.ts";
+import type { Annotation, DeleteOptions } from "./api.ts";
 import { versionKey } from "./artifact-key.ts";
+import type { PendingSave, QueuedSave } from "./batch-queue.ts";
+import { BatchQueue } from "./batch-queue.ts";
 import { chunksOf, WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
-import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { OPERATION_BYTES } from "./commit.ts";
+import { deleteVersions } from "./deletes.ts";
 import type { EngineCore } from "./engine.ts";
 import type { PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
-import { VarveError } from "./errors.ts";
 import type { Part, PreparedPart } from "./large/part.ts";
 import { preparePart, putPart, sealWith } from "./large/part.ts";
 import { storeChunks } from "./large/store-chunks.ts";
-import { takeAnnotation } from "./metadata.ts";
 import type { FoundVersion } from "./operations.ts";
-import { annotateVersion, deleteAlias, deleteVersions, saveVersion, setAlias } from "./operations.ts";
+import { annotateVersion, deleteAlias, saveVersion, setAlias } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
-import { checkAlias, checkName, checkVersion, parseRefToDelete } from "./ref.ts";
 import type { PlannedValue, TakenValue } from "./save.ts";
-import { planSave, refNow, takeOptions, takeValue } from "./save.ts";
+import { planSave } from "./save.ts";
 import type { Transaction } from "./transaction.ts";
-
-const OPERATIONS_MAX = 100_000;
-
-class PendingSave implements Pending {
-  readonly name: string;
-  /** Known once the batch runs under the lock. */
-  version: number | undefined;
-  readonly batch: QueuedBatch;
-
-  constructor(name: string, batch: QueuedBatch) {
-    this.name = name;
-    this.batch = batch;
-  }
-}
 
 /** A value made ready: what it consists of, and what its version refers to. */
 interface BatchValue {
@@ -40,6 +25,8 @@ interface BatchValue {
 }
 
 type Operation = (transaction: Transaction, saved: FoundVersion[]) => void;
+/** A version by its ref, or one of the batch once that runs under the lock. */
+type LateRef = () => ParsedRef;
 
 export type BatchRun = (transaction: Transaction) => FoundVersion[];
 
@@ -56,31 +43,51 @@ function runOf(operations: readonly Operation[]): BatchRun {
 }
 
 /** Queues operations, their values taken at the call, to be run under the lock in order. */
-export class QueuedBatch implements Batch {
+export class QueuedBatch extends BatchQueue<Operation, LateRef> {
   readonly #core: EngineCore;
-  readonly #codecs: CodecRegistry;
   readonly #environment: SavedEnvironment | undefined;
-  /** Each is ready at once, but for saves whose code is still being read from files. */
-  readonly #operations: (Operation | Promise<Operation>)[] = [];
-  #open = true;
-  /** About how much it will write. */
-  bytes = 0;
+  readonly #checkSave: () => void;
+  #valueBytes = 0;
   /** Those that its saves name: more may become known while it is filled. */
   readonly environments = new Set<PreparedEnvironment>();
 
-  constructor(core: EngineCore, codecs: CodecRegistry, environment: SavedEnvironment | undefined) {
+  /** @param checkSave whether saves are taken */
+  constructor(
+    core: EngineCore,
+    codecs: CodecRegistry,
+    environment: SavedEnvironment | undefined,
+    checkSave: () => void,
+  ) {
+    super(codecs);
+    this.#checkSave = checkSave;
     this.#core = core;
-    this.#codecs = codecs;
     this.#environment = environment;
   }
 
-  save(name: string, value: unknown, options: BatchSaveOptions = {}): Pending {
-    this.#checkOpen();
-    const taken = takeOptions(name, options, (input: Ref | Pending) => this.#refOf(input));
-    if (isByteSource(value)) throw isSource(name);
-    const encoded = takeValue(this.#codecs, value, options);
-    this.bytes += encoded.from.length;
-    const pending = new PendingSave(name, this);
+  /** About how much it will write. */
+  get bytes(): number {
+    return this.#valueBytes + this.length * OPERATION_BYTES;
+  }
+
+  /** Ends the queueing and gives what to run under the lock: at once, unless code is still being read from files. */
+  end(): BatchRun | Promise<BatchRun> {
+    const operations = this.ended();
+    return operations instanceof Promise ? operations.then(runOf) : runOf(operations);
+  }
+
+  protected refTo(target: ParsedRef | PendingSave): LateRef {
+    if ("kind" in target) return () => target;
+    return () => ({ name: target.name, kind: "version", version: target.version! });
+  }
+
+  protected saving({
+    name,
+    value: encoded,
+    taken,
+    pending,
+  }: QueuedSave<LateRef>): Operation | Promise<Operation> {
+    this.#checkSave();
+    this.#valueBytes += encoded.from.length;
     const environment = this.#environment?.prepared();
     if (environment) this.environments.add(environment);
     const code = taken.code;
@@ -95,12 +102,9 @@ export class QueuedBatch implements Batch {
     };
     const prepared = this.#prepared(encoded);
     const isWaiting = code instanceof Promise || prepared instanceof Promise;
-    this.#queue(
-      isWaiting
-        ? Promise.all([code, prepared]).then(([resolved, value]) => operation(resolved, value))
-        : operation(code, prepared),
-    );
-    return pending;
+    return isWaiting
+      ? Promise.all([code, prepared]).then(([resolved, value]) => operation(resolved, value))
+      : operation(code, prepared);
   }
 
   #prepared(value: TakenValue<Uint8Array>): BatchValue | Promise<BatchValue> {
@@ -119,95 +123,20 @@ export class QueuedBatch implements Batch {
     return { parts, planned: { part, mediaType, chunked: { digest, size } } };
   }
 
-  setAlias(name: string, alias: string, version: number | Pending): void {
-    checkName(name);
-    checkAlias(alias);
-    if (!(version instanceof PendingSave)) checkVersion(version);
-    else if (version.name !== name) throw otherName(name, version);
-    const ref = version instanceof PendingSave ? this.#refOf(version) : undefined;
-    this.#queue((transaction) => {
-      const target = ref?.() as { version?: number } | undefined;
-      setAlias(transaction, name, alias, target?.version ?? (version as number));
-    });
+  protected aliasing(name: string, alias: string, version: number | PendingSave): Operation {
+    return (transaction) =>
+      setAlias(transaction, name, alias, typeof version === "number" ? version : version.version!);
   }
 
-  deleteAlias(name: string, alias: string): void {
-    checkName(name);
-    checkAlias(alias);
-    this.#queue((transaction) => deleteAlias(transaction, name, alias));
+  protected removingAlias(name: string, alias: string): Operation {
+    return (transaction) => deleteAlias(transaction, name, alias);
   }
 
-  annotate(ref: Ref | Pending, annotation: Annotation): void {
-    const target = this.#refOf(ref);
-    const changes = takeAnnotation(annotation);
-    this.#queue((transaction) => void annotateVersion(transaction, target(), changes));
+  protected annotating(target: LateRef, changes: Annotation): Operation {
+    return (transaction) => void annotateVersion(transaction, target(), changes);
   }
 
-  delete(ref: Ref | Pending, options: DeleteOptions = {}): void {
-    const target = ref instanceof PendingSave ? this.#refOf(ref) : () => parseRefToDelete(ref);
-    if (!(ref instanceof PendingSave)) parseRefToDelete(ref);
-    this.#queue((transaction) => void deleteVersions(transaction, target(), options));
+  protected deleting(target: LateRef, options: DeleteOptions): Operation {
+    return (transaction) => void deleteVersions(transaction, target(), options);
   }
-
-  /** Ends the queueing and gives what to run under the lock: at once, unless code is still being read from files. */
-  end(): BatchRun | Promise<BatchRun> {
-    this.#open = false;
-    const waiting = this.#operations.some((operation) => operation instanceof Promise);
-    if (waiting) return Promise.all(this.#operations).then((operations) => runOf(operations));
-    return runOf(this.#operations as Operation[]);
-  }
-
-  /** Ends the queueing without doing anything. */
-  abandon(): void {
-    this.#open = false;
-    for (const operation of this.#operations) if (operation instanceof Promise) operation.catch(() => {});
-  }
-
-  #queue(operation: Operation | Promise<Operation>): void {
-    this.bytes += OPERATION_BYTES;
-    this.#checkOpen();
-    if (this.#operations.length >= OPERATIONS_MAX) {
-      throw new VarveError("INVALID_ARGUMENT", `a batch holds at most ${OPERATIONS_MAX} operations`, {
-        hint: "use several batches",
-      });
-    }
-    this.#operations.push(operation);
-  }
-
-  #refOf(ref: Ref | Pending): () => ParsedRef {
-    if (!(ref instanceof PendingSave)) return refNow(ref as Ref | Artifact);
-    if (ref.batch !== this) {
-      throw new VarveError("INVALID_ARGUMENT", `the pending save of ${ref.name} belongs to another batch`, {
-        hint: "use the artifacts that a batch resolves with",
-      });
-    }
-    return () => ({ name: ref.name, kind: "version", version: ref.version! });
-  }
-
-  #checkOpen(): void {
-    if (this.#open) return;
-    throw new VarveError("INVALID_ARGUMENT", "the batch has ended", {
-      hint: "queue everything before the function given to `batch` returns, or its promise resolves",
-    });
-  }
-}
-
-function isSource(name: string): VarveError {
-  return new VarveError(
-    "INVALID_ARGUMENT",
-    `${name} is to be read from a source, which a batch can't wait for`,
-    {
-      hint: "save it with `store.save`, or read its bytes first",
-    },
-  );
-}
-
-function otherName(name: string, pending: Pending): VarveError {
-  return new VarveError(
-    "INVALID_ARGUMENT",
-    `an alias of ${name} can't point at a version of ${pending.name}`,
-    {
-      hint: "aliases belong to one name",
-    },
-  );
 }

@@ -238,7 +238,7 @@ export class Committer {
     layout: GroupLayout,
   ): { result: unknown } | { undone: unknown } {
     layout.beginBatch();
-    transaction.begin();
+    transaction.begin(item.work.time);
     if (item.work.undoable) this.#end.catalog.mark();
     try {
       if (!item.work.reserve) this.#end.space.checkReserve(item.work.bytes);

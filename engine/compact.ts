@@ -1,13 +1,13 @@
 import type { CallOptions, CompactOptions, CompactReport } from "./api.ts";
 import { checkNames, flag, invalid, printed } from "./argument.ts";
 import type { EngineCore } from "./engine.ts";
-import { forgetVersions } from "./forget.ts";
+import { forgetVersions, noteHorizon } from "./forget.ts";
 import { Release, releaseDead } from "./large/release.ts";
 import { sweepNodes } from "./large/sweep.ts";
 import type { CompactCoreOptions } from "./maintenance/compact/parts.ts";
 import { mergePlaces } from "./verify.ts";
 
-interface TakenCompactOptions extends CallOptions {
+export interface TakenCompactOptions extends CallOptions {
   dryRun: boolean;
   deadShare: number;
   historyBefore: number | Date | undefined;
@@ -28,6 +28,7 @@ export function compactStore(
   durable: boolean,
 ): Promise<CompactReport> {
   return compactWith(core, options, async ({ dryRun, signal }, historyBefore) => {
+    if (historyBefore && !dryRun) await noteHorizon(core, historyBefore, durable);
     const forgotten =
       historyBefore === undefined
         ? []
@@ -65,7 +66,7 @@ export async function compactWith(
 }
 
 /** @throws INVALID_ARGUMENT */
-function takeCompactOptions(options: CompactOptions): TakenCompactOptions {
+export function takeCompactOptions(options: CompactOptions): TakenCompactOptions {
   checkNames(options, OPTIONS, "compact has no option");
   const { deadShare = 0, historyBefore, ...rest } = options;
   if (!(typeof deadShare === "number" && deadShare >= 0 && deadShare <= 1))

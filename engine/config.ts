@@ -6,36 +6,22 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Json, JsonObject, StoreOptions } from "./api.ts";
+import type { ConfigItem, Items } from "./config-items.ts";
+import {
+  anchored,
+  CONFIG_ITEMS,
+  check,
+  DEFAULTS,
+  fits,
+  isConfigItem,
+  optionName,
+  parseConfigValue,
+} from "./config-items.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 
-/** What an item's value may be: one of the words listed, or a text, a path or URL, a number of bytes, a JSON object. */
-type Kind = "text" | "path" | "size" | "object" | readonly string[];
-
-const KINDS = {
-  artifact_storage_dir: "path",
-  database_url: "text",
-  storage_options: "object",
-  mlflow_tracking_uri: "text",
-  mlflow_registry_uri: "text",
-  default_ml_models_storage_backend: ["mlflow", "varve"],
-  durability: ["durable", "buffered"],
-  max_size: "size",
-  min_free_space: "size",
-  cache_size: "size",
-  logging_level: ["debug", "info", "warn", "error"],
-  logging_file: "path",
-} as const satisfies Record<string, Kind>;
-
-/** An item as it is called in `config.json`. */
-export type ConfigItem = keyof typeof KINDS;
-export const CONFIG_ITEMS = Object.keys(KINDS) as ConfigItem[];
-
-const DEFAULTS: Items = {
-  durability: "durable",
-  min_free_space: 64 * 1024 ** 2,
-  cache_size: 64 * 1024 ** 2,
-  logging_level: "info",
-};
+export type { ConfigItem } from "./config-items.ts";
+export { CONFIG_ITEMS, isConfigItem, parseConfigValue, parseSessionValue } from "./config-items.ts";
+export { redactUrl, SECRET_NAME, withoutSecrets } from "./secrets.ts";
 
 /** One item with its value (undefined: none) and where that came from. */
 export interface ConfigEntry {
@@ -47,7 +33,6 @@ export interface ConfigEntry {
 }
 
 type Overrides = Partial<StoreOptions>;
-type Items = Partial<Record<ConfigItem, Json>>;
 type Variables = Record<string, string | undefined>;
 
 /** What stands in for the process in {@link resolveConfig} and {@link loadConfig}. */
@@ -56,72 +41,13 @@ export interface ConfigSources {
   cwd?: string;
 }
 
-export function isConfigItem(text: string): text is ConfigItem {
-  return Object.hasOwn(KINDS, text);
-}
-
 export function configFilePath(home: string): string {
   return join(home, "config.json");
-}
-
-/** The item's name among `StoreOptions`. */
-function optionName(item: string): keyof StoreOptions {
-  return item.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()) as keyof StoreOptions;
 }
 
 function variableNames(item: ConfigItem): string[] {
   const name = item.toUpperCase();
   return name.startsWith("MLFLOW_") ? [`VARVE_${name}`, name] : [`VARVE_${name}`];
-}
-
-function expectation(kind: Kind): string {
-  if (typeof kind !== "string") return `one of ${kind.join(", ")}`;
-  return kind === "size" ? "a number of bytes" : kind === "object" ? "a JSON object" : `a ${kind}`;
-}
-
-function fits(kind: Kind, value: unknown): boolean {
-  if (typeof kind !== "string") return typeof value === "string" && kind.includes(value);
-  if (kind === "size") return Number.isSafeInteger(value) && (value as number) >= 0;
-  if (kind === "object") return typeof value === "object" && value !== null && !Array.isArray(value);
-  return typeof value === "string" && value !== "";
-}
-
-/** @throws CONFIG that names the place and the item, never the value: it may be a secret. */
-function check(item: ConfigItem, value: unknown, place: string): Json {
-  if (fits(KINDS[item], value)) return value as Json;
-  const message = `${place}: ${item} must be ${expectation(KINDS[item])}`;
-  throw new VarveError("CONFIG", message, { details: { item, place } });
-}
-
-/** `10GB` and `10G` are 10 × 1000³, `10GiB` is 10 × 1024³; NaN when it is no size. */
-function parseSize(text: string): number {
-  const [, amount, prefix = "", binary] = /^(\d+(?:\.\d+)?) *(?:([kmgt])(i?))?b?$/i.exec(text.trim()) ?? [];
-  const power = " kmgt".indexOf(prefix.toLowerCase()); // no prefix: "" is found at 0
-  return Math.floor(Number(amount) * (binary ? 1024 : 1000) ** power);
-}
-
-function anchored(item: ConfigItem, value: Json, folder: string): Json {
-  const isUrl = typeof value === "string" && /^[a-z][a-z0-9+.-]+:/i.test(value);
-  return KINDS[item] === "path" && !isUrl ? resolve(folder, value as string) : value;
-}
-
-function parsedText(item: ConfigItem, text: string): unknown {
-  if (KINDS[item] === "size") return parseSize(text);
-  if (KINDS[item] !== "object") return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The value that `text` stands for in the environment or on the command line: sizes also as `10GB` or `64MiB`, objects as JSON,
- * a relative path from `cwd`.
- * @throws CONFIG that names `place` and the item
- */
-export function parseConfigValue(item: ConfigItem, text: string, place: string, cwd = process.cwd()): Json {
-  return anchored(item, check(item, parsedText(item, text), place), cwd);
 }
 
 /** Only the position of the mistake: the parser's own message quotes the text, which may hold a secret. */
@@ -276,24 +202,4 @@ export async function writeConfigItem(home: string, item: string, value: Json | 
   const content = value === undefined ? others : { ...others, [item]: value };
   checkFileObject(content, file);
   await replaceFile(file, `${JSON.stringify(content, null, 2)}\n`);
-}
-
-/** Names of query values and storage options whose values are secrets. */
-export const SECRET_NAME = /pass|pwd|secret|token|key|credential|signature|^sig$/i;
-
-/** Everything up to the last `@` goes: a password that was not escaped may itself hold `/`, `?` or `@`. */
-function withoutUser(scheme: string, rest: string): string {
-  const first = rest.split(/[/?#]/, 1)[0]!;
-  const plainHost = /^(\[[^\]]*\]|[^:@]*)(:\d*)?$/.test(first);
-  if (plainHost || !rest.includes("@")) return scheme + rest;
-  return `${scheme}***@${rest.slice(rest.lastIndexOf("@") + 1)}`;
-}
-
-/** `text` with the credentials of every URL in it replaced by `***`: the user part, and query values that are named like a secret. */
-export function redactUrl(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)(\S+)/gi, (_, scheme: string, rest: string) =>
-    withoutUser(scheme, rest).replace(/([?&])([^=&#]+)=([^&#]*)/g, (pair, mark: string, name: string) =>
-      SECRET_NAME.test(name) ? `${mark}${name}=***` : pair,
-    ),
-  );
 }

@@ -2,20 +2,28 @@ import type { JsonObject, ListFilter } from "./api.ts";
 import { checkNames, flag, invalid, printed, wholeNumber } from "./argument.ts";
 import type { Glob } from "./glob.ts";
 import { parseGlob } from "./glob.ts";
-import { type Candidate, FIELD_NEEDS, Needs } from "./listing/candidate.ts";
+import type { Candidate } from "./listing/candidate.ts";
+import { FIELD_NEEDS, Needs } from "./listing/candidate.ts";
 import { metadataAt, metadataTest } from "./listing/metadata-condition.ts";
 import type { Mode, Place } from "./listing/walk.ts";
 import { copyMetadata, copyTags } from "./metadata.ts";
 import { parseRef } from "./ref.ts";
+import type { Facts } from "./where/evaluate.ts";
 import { holds } from "./where/evaluate.ts";
 import type { Expression } from "./where/expression.ts";
 import { fieldsOf } from "./where/expression.ts";
 import { parseWhere } from "./where/parser.ts";
 
+/** What conditions look at. */
+export interface ListedFacts extends Facts {
+  /** When what tells of the version was written: never before it was saved. Milliseconds since 1970. */
+  readonly writtenAt: number;
+}
+
 /** One thing that a version must fulfil. */
 export interface Condition {
   needs: Needs;
-  holds(candidate: Candidate): boolean;
+  holds(facts: ListedFacts): boolean;
 }
 
 /** A list filter, checked and taken apart. */
@@ -117,7 +125,7 @@ function timeConditions(filter: ListFilter): Condition[] {
   const until = optional(filter.until, (date) => takeDate(date, "until"));
   if (since !== undefined) {
     // A row is never older than the save it tells of, so most of the old ones need no look at their content.
-    conditions.push({ needs: Needs.row, holds: ({ found }) => found.row.time >= since });
+    conditions.push({ needs: Needs.row, holds: ({ writtenAt }) => writtenAt >= since });
     conditions.push({ needs: Needs.created, holds: ({ createdAt }) => createdAt >= since });
   }
   if (until !== undefined)
@@ -132,7 +140,7 @@ function contentConditions(filter: ListFilter): Condition[] {
   if (mediaType !== undefined)
     conditions.push({ needs: Needs.mediaType, holds: (candidate) => candidate.mediaType === mediaType });
   for (const [key, value] of Object.entries(copyTags(filter.tags) ?? {})) {
-    const holds = ({ tags }: Candidate) => Object.hasOwn(tags, key) && tags[key] === value;
+    const holds = ({ tags }: Facts) => Object.hasOwn(tags, key) && tags[key] === value;
     conditions.push({ needs: Needs.content, holds });
   }
   const metadata: JsonObject = copyMetadata(filter.metadata) ?? {};

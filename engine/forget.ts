@@ -1,12 +1,28 @@
 import type { KeyRange, VersionName } from "./artifact-key.ts";
-import { edgeKey, edgesRange, namesRange, parseVersionKey, versionKey } from "./artifact-key.ts";
-import { decodeVersionContent, isDeleted } from "./artifact-record.ts";
+import {
+  ELSEWHERE_KEY,
+  edgeKey,
+  edgesRange,
+  HORIZON_KEY,
+  namesRange,
+  parseVersionKey,
+  versionKey,
+} from "./artifact-key.ts";
+import {
+  decodeHorizon,
+  decodeVersionContent,
+  encodeHorizon,
+  isDeleted,
+  ValuePlace,
+  valuePlace,
+} from "./artifact-record.ts";
 import { OPERATION_BYTES } from "./commit.ts";
 import type { EngineCore } from "./engine.ts";
 import { throwIfAborted } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
 import { parseRef } from "./ref.ts";
 import type { Transaction } from "./transaction.ts";
+import { preparePayload } from "./transaction.ts";
 
 /** Versions that are forgotten by one commit. */
 const VERSIONS_PER_COMMIT = 64;
@@ -43,7 +59,8 @@ export async function forgetVersions(
     for (const { key, row } of page) {
       const version = parseVersionKey(key);
       const isFirst = version.version === 0;
-      if (version.name === newest && !isFirst && isForgettable(row, before)) found.push(version);
+      const isInside = version.name === newest && !isFirst;
+      if (isInside && isDeleted(row) && (await deletionOf(core, key, row)) <= before) found.push(version);
       newest = version.name;
     }
     if (found.length > 0) note(await forget(core, found, before, options));
@@ -55,8 +72,31 @@ export async function forgetVersions(
   }
 }
 
-function isForgettable(row: Row, before: number): boolean {
-  return isDeleted(row) && row.sequence <= before;
+/** The operation that deleted a version: one whose value was collected elsewhere was written again since. */
+function deletionOf(rows: Pick<Rows, "content">, key: Buffer, row: Row): number | Promise<number> {
+  if (valuePlace(row) !== ValuePlace.collected) return row.sequence;
+  const content = rows.content(key, row);
+  const told = (bytes: Buffer) => decodeVersionContent(bytes).deletion ?? row.sequence;
+  return content instanceof Promise ? content.then(told) : told(content);
+}
+
+/**
+ * Where the values are elsewhere, whoever follows operations is told that they are forgotten. Before they are: a follower
+ * that finds no such note after it has read has missed nothing.
+ */
+export async function noteHorizon(core: EngineCore, before: number, durable: boolean): Promise<void> {
+  if (!core.row(ELSEWHERE_KEY)) return;
+  const run = (transaction: Transaction) => {
+    if (horizonOf(transaction) >= before) return;
+    transaction.put(HORIZON_KEY, preparePayload([], encodeHorizon(before), 0n));
+  };
+  await core.commit({ run, bytes: OPERATION_BYTES, durable, undoable: true, reserve: true });
+}
+
+/** The operation up to which history is forgotten; 0 where it is not. */
+export function horizonOf(rows: Pick<Rows, "row">): number {
+  const row = rows.row(HORIZON_KEY);
+  return row?.inline ? decodeHorizon(row.inline) : 0;
 }
 
 async function forget(
@@ -83,8 +123,11 @@ interface Rows {
 
 /** Under the lock: of a version that may still go. One that is not the newest of its name never will be. */
 function forgettableKeys(transaction: Transaction, version: VersionName, before: number): Buffer[] {
-  const row = transaction.row(versionKey(version.name, version.version));
-  return row && isForgettable(row, before) ? keysOf(transaction, version) : [];
+  const key = versionKey(version.name, version.version);
+  const row = transaction.row(key);
+  if (!row || !isDeleted(row)) return [];
+  const deletion = deletionOf(transaction, key, row);
+  return typeof deletion === "number" && deletion <= before ? keysOf(transaction, version) : [];
 }
 
 /** The version, and the edges from what it was made from and to what was made from it. */

@@ -1,10 +1,17 @@
 import { AliasRows } from "./alias-rows.ts";
 import type { Artifact, ListFilter } from "./api.ts";
 import type { KeyRange } from "./artifact-key.ts";
-import { namesRange, nodesRange, parseVersionKey, versionKey, versionsRange } from "./artifact-key.ts";
+import {
+  ELSEWHERE_KEY,
+  namesRange,
+  nodesRange,
+  parseVersionKey,
+  versionKey,
+  versionsRange,
+} from "./artifact-key.ts";
 import { isDeleted } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
-import { throwIfAborted, VarveError } from "./errors.ts";
+import { throwIfAborted } from "./errors.ts";
 import type { TakenFilter } from "./filter.ts";
 import { passes, takeFilter } from "./filter.ts";
 import type { Catalog } from "./index/catalog.ts";
@@ -12,6 +19,7 @@ import { Candidate, Needs } from "./listing/candidate.ts";
 import type { Entry } from "./listing/smallest.ts";
 import { compareEntries, Smallest } from "./listing/smallest.ts";
 import { VersionWalk } from "./listing/walk.ts";
+import { noSuchPlace } from "./refusals.ts";
 import type { EngineSnapshot } from "./snapshot.ts";
 import { versionPage } from "./version-page.ts";
 import type { VersionRow, Versions } from "./versions.ts";
@@ -30,12 +38,27 @@ const SORTED_ENTRIES_MAX = 32_768;
  * over all rows, keeping as many small entries as the limit says, at most twice 32,768; a longer list takes one pass for
  * each 32,768 artifacts.
  */
-export async function* listArtifacts(
+export function listArtifacts(
   core: EngineCore,
   versions: Versions,
   filter: ListFilter,
 ): AsyncGenerator<Artifact[]> {
-  const listing = new Listing(core, versions, takeFilter(filter), filter.signal);
+  const make: Make<Artifact> = (found, reader) => versions.artifact(found, reader);
+  return listMade(core, versions, takeFilter(filter), make, filter.signal);
+}
+
+/** What is given for a version that the filter lets through: undefined leaves it out. */
+export type Make<T> = (found: VersionRow, reader: AliasRows) => T | undefined | Promise<T | undefined>;
+
+/** The same of what is made of the versions, in pages. */
+export async function* listMade<T>(
+  core: EngineCore,
+  versions: Versions,
+  filter: TakenFilter,
+  make: Make<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T[]> {
+  const listing = new Listing(core, versions, filter, make, signal);
   try {
     yield* listing.pages();
   } finally {
@@ -43,22 +66,30 @@ export async function* listArtifacts(
   }
 }
 
-class Listing {
+class Listing<T> {
   readonly #core: EngineCore;
   readonly #versions: Versions;
   readonly #filter: TakenFilter;
+  readonly #make: Make<T>;
   readonly #signal: AbortSignal | undefined;
   #current: EngineSnapshot | undefined;
   #aliases: AliasRows | undefined;
 
-  constructor(core: EngineCore, versions: Versions, filter: TakenFilter, signal: AbortSignal | undefined) {
+  constructor(
+    core: EngineCore,
+    versions: Versions,
+    filter: TakenFilter,
+    make: Make<T>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#core = core;
     this.#versions = versions;
     this.#filter = filter;
+    this.#make = make;
     this.#signal = signal;
   }
 
-  async *pages(): AsyncGenerator<Artifact[]> {
+  async *pages(): AsyncGenerator<T[]> {
     const { sort, limit, digest, mode } = this.#filter;
     if (limit === 0) return;
     const snapshot = this.#snapshot();
@@ -73,38 +104,37 @@ class Listing {
     this.#current = undefined;
   }
 
-  async *#byName(): AsyncGenerator<Artifact[]> {
+  async *#byName(): AsyncGenerator<T[]> {
     let left = this.#filter.limit;
     for await (const page of this.#pages(this.#walk(this.#filter.after))) {
       const reader = this.#reader();
-      left -= yield* artifactsOf(page, (found) => this.#artifactIfPassing(found, reader), left);
+      left -= yield* madeOf(page, (found) => this.#madeIfPassing(found, reader), left);
       if (left === 0) return;
     }
   }
 
-  #artifactIfPassing(
-    found: VersionRow,
-    reader: AliasRows,
-  ): Artifact | undefined | Promise<Artifact | undefined> {
+  #madeIfPassing(found: VersionRow, reader: AliasRows): ReturnType<Make<T>> {
     const passing = this.#passes(found);
-    if (passing === true) return this.#versions.artifact(found, reader);
+    if (passing === true) return this.#make(found, reader);
     if (passing === false) return undefined;
-    return passing.then((passes) => (passes ? this.#versions.artifact(found, reader) : undefined));
+    return passing.then((passes) => (passes ? this.#make(found, reader) : undefined));
   }
 
-  async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<Artifact[]> {
+  async *#sorted(snapshot: EngineSnapshot): AsyncGenerator<T[]> {
     let left = this.#filter.limit;
     let position = await this.#position(snapshot);
-    while (left > 0) {
-      const count = Math.min(left, SORTED_ENTRIES_MAX);
+    // More than are left, where few of those before were wanted after all.
+    for (let count = Math.min(left, SORTED_ENTRIES_MAX); ; count = Math.min(count * 4, SORTED_ENTRIES_MAX)) {
       const entries = await this.#first(count, position);
       for (const { key } of entries) {
         const found = await this.#stillWanted(key);
-        if (found) yield [await this.#versions.artifact(found, this.#reader())];
+        const made = found && (await this.#make(found, this.#reader()));
+        if (made === undefined) continue;
+        yield [made];
+        if (--left === 0) return;
       }
       if (entries.length < count) return;
       position = entries.at(-1);
-      left -= entries.length;
     }
   }
 
@@ -147,14 +177,7 @@ class Listing {
       await candidate.ready(this.#needs);
       return this.#entry(candidate);
     }
-    throw new VarveError(
-      "INVALID_ARGUMENT",
-      `there never was a ${after.name}:${after.version} to go on after`,
-      {
-        hint: "`after` is the ref of the last artifact that was listed",
-        details: { ref: `${after.name}:${after.version}` },
-      },
-    );
+    throw noSuchPlace(after);
   }
 
   /** The version of an entry, looked at again since the snapshot may be a newer one. */
@@ -209,10 +232,11 @@ class Listing {
 
 /**
  * Whether there may be a value whose digest begins with these digits: if not, no version needs to be looked at. That of a
- * value in chunks stands in no row of its own.
+ * value in chunks or elsewhere stands in no row of its own.
  */
 function mayBe(core: EngineCore, digits: string): boolean {
-  return hasBlob(core.catalog, digits) || core.first(nodesRange()) !== undefined;
+  const isOutside = core.row(ELSEWHERE_KEY) !== undefined || core.first(nodesRange()) !== undefined;
+  return isOutside || hasBlob(core.catalog, digits);
 }
 
 function hasBlob(catalog: Catalog, digits: string): boolean {
@@ -222,20 +246,15 @@ function hasBlob(catalog: Catalog, digits: string): boolean {
 }
 
 /** The live versions of one name, oldest first. */
-export async function* listVersions(
-  core: EngineCore,
-  versions: Versions,
-  name: string,
-): AsyncGenerator<Artifact[]> {
+export async function* listVersions<T>(core: EngineCore, name: string, make: Make<T>): AsyncGenerator<T[]> {
   const snapshot = core.snapshot();
   const reader = new AliasRows(snapshot);
-  const artifact = (found: VersionRow) =>
-    isDeleted(found.row) ? undefined : versions.artifact(found, reader);
+  const made = (found: VersionRow) => (isDeleted(found.row) ? undefined : make(found, reader));
   try {
     const range = { end: versionsRange(name).start, reverse: true, limit: VERSIONS_PER_PAGE };
     let page = versionPage(snapshot, { ...range, start: versionKey(name, 0) });
     for (;;) {
-      yield* artifactsOf(page.found, artifact);
+      yield* madeOf(page.found, made);
       if (!page.last) return;
       page = versionPage(snapshot, { ...range, start: page.last, exclusiveStart: true });
     }
@@ -244,21 +263,21 @@ export async function* listVersions(
   }
 }
 
-/** The artifacts of a page, at most `limit`, and how many. What comes before one that can't be read is given all the same. */
-async function* artifactsOf<T>(
-  page: readonly T[],
-  artifactOf: (item: T) => Artifact | undefined | Promise<Artifact | undefined>,
+/** What is made of a page, at most `limit`, and how many. What comes before one that can't be read is given all the same. */
+async function* madeOf<T>(
+  page: readonly VersionRow[],
+  make: (found: VersionRow) => T | undefined | Promise<T | undefined>,
   limit = page.length,
-): AsyncGenerator<Artifact[], number> {
-  const artifacts: Artifact[] = [];
+): AsyncGenerator<T[], number> {
+  const given: T[] = [];
   try {
     for (const item of page) {
-      const found = artifactOf(item);
-      const artifact = found instanceof Promise ? await found : found;
-      if (artifact && artifacts.push(artifact) === limit) break;
+      const found = make(item);
+      const made = found instanceof Promise ? await found : found;
+      if (made !== undefined && given.push(made) === limit) break;
     }
   } finally {
-    if (artifacts.length > 0) yield artifacts;
+    if (given.length > 0) yield given;
   }
-  return artifacts.length;
+  return given.length;
 }

@@ -1,14 +1,17 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
-import { checkHome } from "./argument.ts";
-import { familyOf } from "./artifact-key.ts";
+import { checkHome, definedOnly } from "./argument.ts";
+import { ELSEWHERE_KEY, familyOf } from "./artifact-key.ts";
 import { CodecRegistry } from "./codec/codec.ts";
+import { openComposed } from "./composed/open.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
 import { VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
+import { fileLogger } from "./logging.ts";
 import { openCore, SEGMENT_BYTES_MAX } from "./open.ts";
+import type { Places } from "./ports/places.ts";
 import type { SizeCapSettings } from "./size-cap.ts";
 import { segmentBytesFor } from "./size-cap.ts";
 import { EmbeddedStore } from "./store.ts";
@@ -17,30 +20,47 @@ import { EmbeddedStore } from "./store.ts";
  * Opens the store in `home`, making it when there is none. `config.json` in the home is read, and options given here
  * win over it. Without any options it is `openStore(await loadConfig())`, which asks the environment too.
  *
+ * @param places who opens what is not in the home
  * @throws CONFIG for a bad configuration, NOT_FOUND for a missing store that is not to be made, NOT_SUPPORTED for a
  * newer format, a network file system or another PID namespace, UNAVAILABLE when the lock can't be had in time.
  */
-export async function openStore(options?: StoreOptions): Promise<ArtifactStore> {
+export async function openStore(options?: StoreOptions, places?: Places): Promise<ArtifactStore> {
   const given = options ?? (await loadConfig());
   if (given.home !== undefined) checkHome(given.home);
   const home = resolve(given.home ?? (await loadConfig(given)).home!);
-  const settings: StoreOptions = { ...readConfigFile(home), ...definedOnly(given), home };
+  const settings = { ...readConfigFile(home), ...definedOnly(given), home };
   checkOptions(settings);
+  const { loggingFile, loggingLevel } = settings;
+  if (!settings.logger && loggingFile !== undefined) settings.logger = fileLogger(loggingFile, loggingLevel);
+  if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
+    return openEmbedded(settings);
+  if (!places) throw noPlaces();
+  if (!settings.readOnly && settings.create !== false) {
+    mkdirSync(home, { recursive: true });
+    ensureConfigFile(home);
+  }
+  const openFolder = (folder: string) =>
+    openStore({ home: folder, readOnly: true, environment: false }, places);
+  return openComposed(settings, places, openFolder);
+}
+
+async function openEmbedded(settings: StoreOptions & { home: string }): Promise<ArtifactStore> {
   const codecs = new CodecRegistry(settings.codecs);
   const parts = takeParts(settings.environment);
   const environment = settings.readOnly || !parts ? undefined : new TakenEnvironment(parts);
-  const opening = openCore(home, { application: "artifact", familyOf, ...coreOptions(settings) });
-  const handle = await opening.catch((error: unknown) => {
+  const options = { application: "artifact" as const, familyOf, ...coreOptions(settings) };
+  const handle = await openCore(settings.home, options).catch((error: unknown) => {
     environment?.stop();
     throw error;
   });
   try {
-    if (!settings.readOnly) ensureConfigFile(home);
+    if (!settings.readOnly) ensureConfigFile(settings.home);
     await environment?.opened;
     return new EmbeddedStore(handle, {
       home: handle.core.folder,
       readOnly: settings.readOnly ?? false,
       durable: settings.durability !== "buffered",
+      valuesElsewhere: handle.core.row(ELSEWHERE_KEY) !== undefined,
       codecs,
       environment,
       cap: capOf(settings),
@@ -65,15 +85,8 @@ function capOf({ maxSize, readOnly, logger }: StoreOptions): SizeCapSettings | u
   return { maxSize, segmentBytes: segmentBytesFor(maxSize, SEGMENT_BYTES_MAX), logger };
 }
 
-/** Without the fields that are undefined, so that spreading it over defaults keeps those. */
-function definedOnly<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
-}
-
-/** @throws NOT_SUPPORTED for what only adapters could do, INVALID_ARGUMENT for a wrong type. */
+/** @throws INVALID_ARGUMENT for a wrong type. */
 function checkOptions(settings: StoreOptions): void {
-  if (settings.databaseUrl !== undefined) throw remote("databaseUrl", "metadata");
-  if (settings.artifactStorageDir !== undefined) throw remote("artifactStorageDir", "values");
   if (
     settings.durability !== undefined &&
     settings.durability !== "durable" &&
@@ -92,16 +105,13 @@ function checkOptions(settings: StoreOptions): void {
   }
 }
 
-function remote(item: string, what: string): VarveError {
-  return new VarveError(
-    "NOT_SUPPORTED",
-    `${item} is set, but this version keeps ${what} in the home folder only`,
-    {
-      hint: `remove ${item} from the options or the configuration`,
-    },
-  );
+function noPlaces(): VarveError {
+  return new VarveError("NOT_SUPPORTED", "the engine by itself keeps everything in the home folder", {
+    hint: "import openStore from the package, which knows databases and other places",
+  });
 }
 
+/** An empty one, for who looks what could be set. */
 function ensureConfigFile(home: string): void {
   const path = join(home, "config.json");
   if (!existsSync(path) && statSync(home).isDirectory()) writeFileDurably(path, "{}\n");

@@ -14,13 +14,16 @@ import { listAll } from "./log/segment.ts";
 import { finishBackup } from "./maintenance/backup/claim.ts";
 import type { Home } from "./maintenance/home.ts";
 import { logFolder } from "./maintenance/home.ts";
+import type { Application } from "./maintenance/identity.ts";
 import { checkApplication } from "./maintenance/identity.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
-  application: "artifact" | "keyvalue";
+  application: Application;
+  /** Of a log that is new; default: a random one. One that is there has its own. */
+  storeId?: string;
   readOnly?: boolean;
   create?: boolean;
   lockWaitMax?: number;
@@ -115,6 +118,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     files: options.files ?? nodeFileSystem,
     folder,
     application: options.application,
+    newStoreId: options.storeId,
     checkpointBatchesMin: options.checkpointBatchesMin ?? CHECKPOINT_BATCHES_MIN,
     closing: (close) => close(),
     now,

@@ -2,13 +2,13 @@ import type { CallOptions } from "./api.ts";
 import { parseVersionKey, versionKey, versionsRange } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import { decodeVersionContent, isDeleted } from "./artifact-record.ts";
+import { aliasesByVersion, deleteVersion } from "./deletes.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption, throwIfAborted } from "./errors.ts";
 import { isIndexDamage } from "./index/damage.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
 import type { FoundVersion } from "./operations.ts";
-import { aliasesByVersion, deleteVersion } from "./operations.ts";
 import type { PrunePlan } from "./prune-plan.ts";
 import { DELETES_PER_COMMIT } from "./prune-plan.ts";
 import type { TakenPolicy } from "./prune-policy.ts";
@@ -106,7 +106,7 @@ export class PruneApply {
       for (const number of numbers) {
         const version = this.#plan.scan.candidates.version(number);
         const found = version < oldest && !aliases.has(version) && this.#find(transaction, name, version);
-        if (found) deleteVersion(transaction, found, []);
+        if (found) deleteVersion(transaction, found, [], "prune");
         else left.push(number);
       }
     }

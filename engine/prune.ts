@@ -1,4 +1,4 @@
-import type { CompactReport, PruneOptions, PrunePolicy, PruneReport } from "./api.ts";
+import type { CallOptions, CompactReport, PruneOptions, PrunePolicy, PruneReport } from "./api.ts";
 import { checkNames, flag, invalid, printed } from "./argument.ts";
 import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
@@ -15,7 +15,7 @@ export async function pruneStore(
   options: PruneOptions,
   durable: boolean,
 ): Promise<PruneReport> {
-  checkOptions(options);
+  checkPruneOptions(options);
   const now = core.now();
   const taken = takePolicy(policy, now);
   const plan = await core.reading(() => planPrune(core, taken, now, options));
@@ -34,7 +34,9 @@ export async function pruneStore(
   await apply.run(durable, options);
   const report = { ...planned, ...withoutLeft(core, plan, planned, apply.left) };
   if (options.compact === false) return { ...report, logBytes: core.fileSpace().logBytes };
-  const { freedBytes, logBytesAfter } = await compactAfter(core, options, durable);
+  const { freedBytes, logBytesAfter } = await compactAfter(options, (call) =>
+    compactStore(core, call, durable),
+  );
   return { ...report, freedBytes, logBytes: logBytesAfter };
 }
 
@@ -57,17 +59,13 @@ function withoutLeft(
   };
 }
 
-async function compactAfter(
-  core: EngineCore,
-  { signal, onProgress }: PruneOptions,
-  durable: boolean,
+/** Compacts behind the deletions, which stand whatever comes of it. */
+export async function compactAfter(
+  { signal, onProgress }: CallOptions,
+  compact: (call: CallOptions) => Promise<CompactReport>,
 ): Promise<CompactReport> {
   try {
-    return await compactStore(
-      core,
-      { ...(signal && { signal }), ...(onProgress && { onProgress }) },
-      durable,
-    );
+    return await compact({ ...(signal && { signal }), ...(onProgress && { onProgress }) });
   } catch (error) {
     if (!(error instanceof VarveError)) throw error;
     throw new VarveError(error.code, `the versions were deleted, but not compacted away: ${error.message}`, {
@@ -81,7 +79,7 @@ async function compactAfter(
 
 const OPTIONS = ["dryRun", "force", "confirm", "compact", "signal", "onProgress"];
 
-function checkOptions(options: PruneOptions): void {
+export function checkPruneOptions(options: PruneOptions): void {
   const more = "; what goes is said by the policy, the argument before";
   checkNames(options, OPTIONS, "prune has no option", more);
   for (const option of ["dryRun", "force", "compact"] as const) flag(options[option], option);

@@ -21,7 +21,7 @@ import { checkName, checkVersion, parseRef } from "./ref.ts";
 const INLINE_CODE_CHARACTERS_MAX = 512;
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;.*)?$/;
 
-const NO_INPUTS: readonly (() => ParsedRef)[] = [];
+const NO_INPUTS: readonly never[] = [];
 
 /** A value, taken at the call. */
 export interface TakenValue<From = Uint8Array | ByteSource | FileSource> {
@@ -83,24 +83,24 @@ function isOfDirectories(): VarveError {
 }
 
 /** What `save` was given beside the value, taken at the call; the code may still be read from files. */
-export interface TakenOptions {
-  content: VersionContent;
+export interface TakenOptions<R = () => ParsedRef> {
+  content: Pick<VersionContent, "tags" | "metadata">;
   code: Code | Promise<Code> | undefined;
-  inputs: readonly (() => ParsedRef)[];
+  inputs: readonly R[];
   ifVersion: number | "absent" | undefined;
 }
 
-/** @param refOf turns an input into a ref, at once or (for pending saves of a batch) under the lock */
-export function takeOptions<I>(
+/** @param refOf turns an input into a ref, or what gives one (for pending saves of a batch) under the lock */
+export function takeOptions<I, R>(
   name: string,
   options: { inputs?: readonly I[] } & Omit<SaveOptions, "inputs">,
-  refOf: (input: I) => () => ParsedRef,
-): TakenOptions {
+  refOf: (input: I) => R,
+): TakenOptions<R> {
   checkName(name);
   checkBackend(options);
   const { ifVersion } = options;
   if (ifVersion !== undefined && ifVersion !== "absent") checkVersion(ifVersion);
-  const content: VersionContent = {};
+  const content: TakenOptions<R>["content"] = {};
   const tags = copyTags(options.tags);
   const metadata = copyMetadata(options.metadata) as JsonObject | undefined;
   if (tags) content.tags = tags;
@@ -174,7 +174,8 @@ export function planSave(
   };
 }
 
-function placeCode(core: EngineCore, code: Code, content: VersionContent): SavePlan["code"] {
+/** Into the content where it is short; else as a blob, which the content tells of. */
+export function placeCode(core: EngineCore, code: Code, content: VersionContent): SavePlan["code"] {
   const characters = code.sources.reduce((sum, { text }) => sum + text.length, 0);
   if (characters <= INLINE_CODE_CHARACTERS_MAX) {
     content.code = [...code.sources];

@@ -1,6 +1,6 @@
 import type { NameStats, StatsOptions, StoreStats } from "./api.ts";
 import { allAliasesRange, namesRange, parseVersionKey } from "./artifact-key.ts";
-import { decodeVersionContent, isChunked, isDeleted } from "./artifact-record.ts";
+import { decodeVersionContent, isDeleted, isElsewhere, isToldByContent } from "./artifact-record.ts";
 import { countBlobs } from "./blob-stats.ts";
 import { DigestTable } from "./digest-table.ts";
 import type { EngineCore } from "./engine.ts";
@@ -77,8 +77,8 @@ class Counting {
   #finished: CountedName[] = [];
   /** Those count whose bytes are all there. */
   #deleted: WaitingVersion[] = [];
-  /** Of live ones in chunks the content tells how long they are. */
-  #chunked: (WaitingVersion & { key: Buffer })[] = [];
+  /** Of live ones in chunks or elsewhere the content tells how long they are. */
+  #toldByContent: (WaitingVersion & { key: Buffer })[] = [];
   /** Values in chunks that were met, by the digest of their root. */
   readonly #roots = new Set<string>();
   /** Of values in chunks that others are equal to. */
@@ -100,7 +100,7 @@ class Counting {
     }
     if (this.#liveInName++ === 0) this.counts.names++;
     this.counts.versions++;
-    if (isChunked(row)) this.#chunked.push({ key: row.key(), row: row.decoded(), stats });
+    if (isToldByContent(row)) this.#toldByContent.push({ key: row.key(), row: row.decoded(), stats });
     else this.#countBytes(row.blobLength, stats);
     if (!stats) return;
     stats.versions++;
@@ -149,10 +149,11 @@ class Counting {
       this.counts.deletedVersions++;
       if (stats) stats.deletedVersions++;
     }
-    for (const { key, row, stats } of this.#chunked.splice(0)) {
+    for (const { key, row, stats } of this.#toldByContent.splice(0)) {
       await this.#pace();
       const { size = 0 } = decodeVersionContent(await this.#core.content(key, row));
       this.#countBytes(size, stats);
+      if (isElsewhere(row)) continue;
       const root = row.references[0]!.toString("latin1");
       if (this.#roots.has(root)) this.sharedBytes += size;
       this.#roots.add(root);

@@ -19,29 +19,22 @@ import { QueuedBatch } from "./batch.ts";
 import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
 import { isByteSource } from "./chunk/source.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
+import { deleteVersions, undeleteVersion } from "./deletes.ts";
 import { type PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
 import { MEDIA_TYPE_DIRECTORY } from "./large/directory-source.ts";
 import { saveDirectory } from "./large/save-directory.ts";
-import { saveLarge } from "./large/save-large.ts";
+import { asVersion, saveLarge } from "./large/save-large.ts";
 import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
 import type { FoundVersion } from "./operations.ts";
-import {
-  annotateVersion,
-  deleteAlias,
-  deleteVersions,
-  saveVersion,
-  setAlias,
-  undeleteVersion,
-} from "./operations.ts";
+import { annotateVersion, deleteAlias, saveVersion, setAlias } from "./operations.ts";
 import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
 import type { PlannedValue, TakenOptions, TakenValue } from "./save.ts";
 import { planSave, refNow, takeOptions, takeSource, takeValue } from "./save.ts";
-import type { SizeCapSettings } from "./size-cap.ts";
-import { SizeCap } from "./size-cap.ts";
+import { SizeCap, type SizeCapSettings } from "./size-cap.ts";
 import { MaintainedStore } from "./store-maintenance.ts";
 import type { Transaction } from "./transaction.ts";
 import { Values } from "./values.ts";
@@ -52,6 +45,8 @@ export interface StoreSettings {
   home: string;
   readOnly: boolean;
   durable: boolean;
+  /** Versions that were saved have their values in another place: they can't be read, and none is saved here. */
+  valuesElsewhere?: boolean | undefined;
   codecs: CodecRegistry;
   /** What saves are made in; absent when they are to say nothing of it. */
   environment?: TakenEnvironment | undefined;
@@ -126,6 +121,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     taken: TakenOptions,
     code: Code | undefined,
   ): Promise<Artifact> {
+    this.checkKeepsValues();
     const environment = this.#environment?.prepared();
     const value = { part: this.core.prepareBlob(from), mediaType };
     const plan = planSave(this.core, name, value, taken, code, environment);
@@ -141,10 +137,12 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   async #saveLarge(name: string, value: TakenValue, taken: TakenOptions, options: CallOptions) {
     this.checkWritable();
     const { plan, settings, done } = await this.#largePlan(name, taken);
-    return done(await saveLarge({ core: this.core, settings, value, plan }, options));
+    const refer = asVersion(value.mediaType, plan);
+    return done(await saveLarge({ core: this.core, settings, value, refer }, options));
   }
 
   async #largePlan(name: string, taken: TakenOptions) {
+    this.checkKeepsValues();
     const code = await taken.code;
     const environment = this.#environment?.prepared();
     return {
@@ -194,7 +192,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
     return this.calls.iterateAll(options, () => {
       checkName(name);
-      return listVersions(this.core, this.#versions, name);
+      return listVersions(this.core, name, (found, reader) => this.#versions.artifact(found, reader));
     });
   }
 
@@ -255,15 +253,10 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
     return this.calls.run(options, async () => {
-      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment);
-      try {
-        // Not awaited when there is nothing to wait for, so that batches and saves apply in the order of their calls.
-        const filled = fn(batch);
-        if (typeof filled?.then === "function") await filled;
-      } catch (error) {
-        batch.abandon();
-        throw error;
-      }
+      const checkSave = () => this.checkKeepsValues();
+      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment, checkSave);
+      const filling = batch.fill(fn);
+      if (filling) await filling;
       const run = batch.end();
       const saved = await this.#write(batch.bytes, run instanceof Promise ? await run : run, true);
       for (const environment of batch.environments) environment.stored = true;

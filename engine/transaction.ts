@@ -81,10 +81,10 @@ export class Transaction {
   }
 
   /** The next batch begins, behind those of the layout. */
-  begin(): void {
+  begin(time = this.#now): void {
     const { end } = this.#layout;
     this.#sequence = end.sequence + 1;
-    this.#time = Math.max(this.#now, end.time);
+    this.#time = Math.max(time, end.time);
   }
 
   /** The sequence number that this batch gets if it writes anything. */

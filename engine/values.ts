@@ -1,6 +1,6 @@
 import type { CallOptions, Directory } from "./api.ts";
 import type { Span, StoredValue, ValueSource } from "./artifact.ts";
-import { isChunked, isPlain } from "./artifact-record.ts";
+import { isChunked, isElsewhere, isPlain } from "./artifact-record.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { decodeValueWithin } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
@@ -34,6 +34,7 @@ export class Values implements ValueSource {
 
   async decode(stored: StoredValue, options?: CallOptions): Promise<unknown> {
     const { row, mediaType } = stored;
+    if (isElsewhere(row)) throw isKeptElsewhere();
     if (isDirectory(stored)) return this.#directory(stored);
     if (isPlain(row)) return this.decodePlain(row);
     const codec = this.#codecs.forStored(mediaType);
@@ -54,6 +55,7 @@ export class Values implements ValueSource {
 
   bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array> {
     return this.#calls.read(options, async () => {
+      if (isElsewhere(stored.row)) throw isKeptElsewhere();
       if (isDirectory(stored)) throw noBytes();
       if (isChunked(stored.row))
         return bytesInChunks(this.#core, chunkedValue(stored), span, options?.signal);
@@ -96,6 +98,17 @@ export class Values implements ValueSource {
 
 function isDirectory({ row, mediaType }: StoredValue): boolean {
   return isChunked(row) && mediaType === MEDIA_TYPE_DIRECTORY;
+}
+
+/** For who has opened a store without the place that its values are in. */
+export function isKeptElsewhere(): VarveError {
+  return new VarveError(
+    "CONFIG",
+    "values of this store are kept outside the home folder, and it was opened without that place",
+    {
+      hint: "open it with the `artifactStorageDir` (in `config.json`, the environment or the options) that it was saved with",
+    },
+  );
 }
 
 function noBytes(): VarveError {

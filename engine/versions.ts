@@ -12,45 +12,29 @@ import {
 } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
+  codeReference,
   decodeAliasContent,
   decodeVersionContent,
   decodeVersionContentWithin,
   isChunked,
   isDeleted,
+  isElsewhere,
   isPlain,
   tagMediaType,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
-import { isCorruption, VarveError } from "./errors.ts";
+import { isCorruption } from "./errors.ts";
 import { LazyRow } from "./index/lazy-row.ts";
-import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
-import type { RecordPlace } from "./log/reader.ts";
 import { goneSince, notFound } from "./not-found.ts";
 import type { FoundVersion } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
-import { refText } from "./ref.ts";
+import { standsForMany } from "./refusals.ts";
 import { SharedBlobs } from "./shared-blobs.ts";
 import type { Values } from "./values.ts";
+import type { RowReader, VersionRow } from "./version-row.ts";
 
-export interface VersionRow {
-  name: string;
-  version: number;
-  key: Buffer;
-  row: Row;
-  /** Of the alias that it was found by. */
-  alias?: Row;
-}
-
-/** What rows are read from: the engine as it is now, or a snapshot of it. */
-export interface RowReader {
-  row(key: Uint8Array): Row | undefined;
-  rows(range: EnvironmentRange): { key: Buffer; row: Row }[];
-  /** Those of a name's aliases, where there is a shorter way to them. */
-  aliasRows?(name: string): { key: Buffer; row: Row }[];
-  /** Where a blob lay then; a snapshot knows, as long as it is open. */
-  placeOfBlob?(digest: Buffer): RecordPlace | undefined;
-}
+export type { RowReader, VersionRow } from "./version-row.ts";
 
 function versionOf(name: string, { key, row }: { key: Buffer; row: Row }): VersionRow {
   return { name, version: versionInKey(key), key, row };
@@ -81,9 +65,7 @@ export class Versions {
         return found && { ...found, alias };
       }
       case "all":
-        throw new VarveError("INVALID_ARGUMENT", `${refText(ref)} stands for many versions`, {
-          hint: "only delete takes `name:all`; `versions(name)` gives them all",
-        });
+        throw standsForMany(ref);
     }
   }
 
@@ -115,10 +97,10 @@ export class Versions {
     return found && versionOf(name, found);
   }
 
-  /** The latest version of a name, if it is of that media type. */
+  /** The latest version of a name, if it is of that media type, and its value is in the log. */
   async newest(name: string, mediaType: string): Promise<{ row: Row; content: VersionContent } | undefined> {
     const found = this.#latest(name);
-    const content = found && (await this.contentOf(found));
+    const content = found && !isElsewhere(found.row) && (await this.contentOf(found));
     return content && mediaTypeOf(found.row, content) === mediaType ? { row: found.row, content } : undefined;
   }
 
@@ -206,9 +188,14 @@ export class Versions {
     );
   }
 
+  /** The code that made a version, frozen where others share it. */
+  codeOf(found: VersionRow, content: VersionContent, reader: RowReader = this.#core) {
+    return content.codeIsBlob ? this.#code(found, reader) : content.code && { sources: content.code };
+  }
+
   /** Undefined when it was compacted away with a deleted version. */
   async #code({ key, row }: VersionRow, reader: RowReader): Promise<Code | undefined> {
-    const digest = row.references[1]!;
+    const digest = codeReference(row);
     try {
       return await this.#shared.get<Code>(digest, reader.placeOfBlob?.(digest));
     } catch (error) {

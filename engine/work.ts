@@ -15,6 +15,8 @@ export interface Work<T, R = T> {
   written?(): void;
   /** Whether `run` may throw after it has written something. */
   undoable?: boolean;
+  /** Milliseconds since 1970, in the place of now. */
+  time?: number;
   /** Whether it may use the space below `minFreeSpace`: it helps to make room. */
   reserve?: boolean;
 }

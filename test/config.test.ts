@@ -238,19 +238,6 @@ test("the file alone, without environment or defaults, is what belongs to the st
   assert.equal(readConfigFile(home), { durability: "buffered", mlflowTrackingUri: "http://a" });
 });
 
-test("a relative path is taken from the home in the file, and from the current folder elsewhere", ({
-  folder,
-  home,
-  sources,
-}) => {
-  write(home, { artifact_storage_dir: "values" });
-  assert.equal(readConfigFile(home), { artifactStorageDir: join(home, "values") });
-  assert.is(resolveConfig({}, sources)[1]!.value, join(home, "values"));
-  sources.env.VARVE_ARTIFACT_STORAGE_DIR = "values";
-  assert.is(resolveConfig({}, sources)[1]!.value, join(folder, "values"));
-  assert.is(resolveConfig({ artifactStorageDir: "s3://b/p" }, sources)[1]!.value, "s3://b/p");
-});
-
 test("writing an item keeps the others, replaces the file whole, and leaves nothing else behind", async ({
   home,
 }) => {

@@ -158,7 +158,7 @@ export function wholeValue(core: EngineCore, value: ChunkedValue, signal?: Abort
   return bytesInChunks(core, value, { start: 0, end: value.size }, signal);
 }
 
-function tooLarge(bytes: number): VarveError {
+export function tooLarge(bytes: number): VarveError {
   return new VarveError("NOT_SUPPORTED", `${bytes} bytes are more than are put in memory at once`, {
     hint: `up to ${LOADED_BYTES_MAX} bytes are; use \`stream()\` or \`writeTo(path)\` of the artifact, or a range`,
   });

@@ -91,7 +91,7 @@ export function* nodeRows(
   }
 }
 
-function changedMeanwhile(): VarveError {
+export function changedMeanwhile(): VarveError {
   return new VarveError("CONFLICT", "the bytes were changed while they were being saved", {
     hint: "leave bytes above 1 MiB unchanged until the promise settles, or save a copy of them",
   });

@@ -53,7 +53,7 @@ export async function saveDirectory(
 }
 
 /** What no type checker may have looked at. @throws INVALID_ARGUMENT */
-function checkGiven(path: unknown, checkContents: unknown, others: SaveOptions): void {
+export function checkGiven(path: unknown, checkContents: unknown, others: SaveOptions): void {
   checkPath(path, "a folder", 'for example saveDirectory("run", "out/run-17")');
   if (checkContents !== undefined && typeof checkContents !== "boolean") {
     throw new VarveError("INVALID_ARGUMENT", "checkContents must be true or false", {

@@ -7,25 +7,44 @@ import type { EngineCore } from "../engine.ts";
 import type { FoundVersion, SavePlan } from "../operations.ts";
 import { saveVersion } from "../operations.ts";
 import type { PlannedValue, TakenValue } from "../save.ts";
+import type { Transaction } from "../transaction.ts";
+import type { PreparedPart } from "./part.ts";
 import { preparePart, sealWith } from "./part.ts";
 import type { WriterSettings } from "./pinned-writer.ts";
 import { PinnedWriter } from "./pinned-writer.ts";
 import { isGoneMeanwhile } from "./pins.ts";
+import type { StoredBytes } from "./store-chunks.ts";
 import { storeChunks } from "./store-chunks.ts";
 
-export interface LargeSave {
+/** What is to be referred to: all else of the value is kept by it. */
+export interface WrittenBytes extends StoredBytes {
+  blob: PreparedPart;
+}
+
+export interface LargeSave<Saved> {
   core: EngineCore;
   settings: Omit<WriterSettings, "pinsAtOnce">;
-  value: TakenValue;
-  /** For what the version refers to. */
-  plan(value: PlannedValue): SavePlan;
+  value: Pick<TakenValue, "from" | "isForeign">;
+  /** Gives what puts the blob, and the row that refers to it, under the lock. */
+  refer(written: WrittenBytes): (transaction: Transaction) => Saved;
+}
+
+/** By a version of an artifact. */
+export function asVersion(
+  mediaType: string,
+  plan: (value: PlannedValue) => SavePlan,
+): LargeSave<FoundVersion>["refer"] {
+  return ({ blob: part, isChunked, digest, size }) => {
+    const planned = plan({ part, mediaType, ...(isChunked && { chunked: { digest, size } }) });
+    return (transaction) => saveVersion(transaction, planned);
+  };
 }
 
 /**
  * Saves a value that is longer than one blob may be, or of which nobody knows how long it is: it is read, cut and written at
  * the same time, in memory of a fixed size. What was written of one that fails is compacted away.
  */
-export async function saveLarge(save: LargeSave, options: CallOptions): Promise<FoundVersion> {
+export async function saveLarge<Saved>(save: LargeSave<Saved>, options: CallOptions): Promise<Saved> {
   const { from } = save.value;
   const isRepeatable = from instanceof Uint8Array || (!isByteSource(from) && typeof from.file === "string");
   // A source that gives its bytes once, and for as long as it likes, can't begin again when what it had met goes meanwhile.
@@ -38,12 +57,11 @@ export async function saveLarge(save: LargeSave, options: CallOptions): Promise<
   }
 }
 
-async function saveOnce(
-  { core, settings, value, plan }: LargeSave,
+async function saveOnce<Saved>(
+  { core, settings, value: { from, isForeign }, refer }: LargeSave<Saved>,
   pinsAtOnce: boolean,
   { signal, onProgress }: CallOptions,
-): Promise<FoundVersion> {
-  const { from, mediaType, isForeign } = value;
+): Promise<Saved> {
   const total = onProgress && (await lengthOf(from));
   const onBytes = (done: number) =>
     onProgress?.({ phase: "saving", done, unit: "bytes", ...(total !== undefined && { total }) });
@@ -51,11 +69,8 @@ async function saveOnce(
   try {
     const chunks = chunksOf(from, { signal, onBytes, seal: isForeign ? sealWith(core) : undefined });
     const stored = await storeChunks(chunks, (part) => writer.add(part));
-    const { blob, isChunked, digest, size } = stored;
-    const chunked = isChunked ? { chunked: { digest, size } } : {};
-    const planned = plan({ part: preparePart(core, blob), mediaType, ...chunked });
-    const bytes = blob.bytes.length + OPERATION_BYTES;
-    return await writer.finish((transaction) => saveVersion(transaction, planned), bytes);
+    const bytes = stored.blob.bytes.length + OPERATION_BYTES;
+    return await writer.finish(refer({ ...stored, blob: preparePart(core, stored.blob) }), bytes);
   } catch (error) {
     await writer.abandon();
     throw error;
@@ -63,7 +78,7 @@ async function saveOnce(
 }
 
 /** As far as it is known beforehand. */
-async function lengthOf(from: TakenValue["from"]): Promise<number | undefined> {
+export async function lengthOf(from: TakenValue["from"]): Promise<number | undefined> {
   if (from instanceof Uint8Array) return from.length;
   if (from instanceof Blob) return from.size;
   if (!("file" in from) || typeof from.file !== "string") return undefined;

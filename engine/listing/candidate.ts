@@ -1,7 +1,7 @@
 import type { Environment, JsonObject } from "../api.ts";
 import { digestOf, mediaTypeOf, sizeOf } from "../artifact.ts";
 import type { VersionContent } from "../artifact-record.ts";
-import { isChunked, isRewritten, tagMediaType } from "../artifact-record.ts";
+import { isRewritten, isToldByContent, tagMediaType } from "../artifact-record.ts";
 import type { VersionRow } from "../versions.ts";
 import type { Facts } from "../where/evaluate.ts";
 import type { FieldName } from "../where/expression.ts";
@@ -10,7 +10,7 @@ import type { FieldName } from "../where/expression.ts";
 export const Needs = {
   /** The row in the index. */
   row: 0,
-  /** The row, unless the value is in chunks, or its bytes are gone. */
+  /** The row, unless the value is in chunks or elsewhere, or its bytes are gone. */
   size: 1,
   /** The row, unless the version was written again after its save. */
   created: 2,
@@ -19,7 +19,7 @@ export const Needs = {
   /** The content: inline in the row up to 256 bytes, else in the log. */
   content: 8,
   environment: 16,
-  /** The row, unless the value is in chunks. */
+  /** The row, unless the value is in chunks or elsewhere. */
   digest: 32,
 } as const;
 export type Needs = number;
@@ -66,8 +66,8 @@ export class Candidate implements Facts {
     if (needs === Needs.row || this.#content) return false;
     if (needs & (Needs.content | Needs.environment)) return true;
     const { row } = this.found;
-    const lacksSize = needs & Needs.size && (!row.blob || isChunked(row));
-    const lacksDigest = needs & Needs.digest && isChunked(row);
+    const lacksSize = needs & Needs.size && (!row.blob || isToldByContent(row));
+    const lacksDigest = needs & Needs.digest && isToldByContent(row);
     const lacksTime = needs & Needs.created && isRewritten(row);
     const lacksType = needs & Needs.mediaType && tagMediaType(row) === undefined;
     return Boolean(lacksSize || lacksDigest || lacksTime || lacksType);
@@ -84,6 +84,10 @@ export class Candidate implements Facts {
 
   get version(): number {
     return this.found.version;
+  }
+
+  get writtenAt(): number {
+    return this.found.row.time;
   }
 
   get size(): number {

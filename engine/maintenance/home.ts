@@ -12,6 +12,8 @@ export interface Home {
   /** The folder that holds `log`, `lock` and `index-<generation>`. */
   folder: string;
   application: string;
+  /** The id that a new log gets; default: a random one. */
+  newStoreId?: string | undefined;
   /** Batches behind the newest checkpoint that make another one due, at least. */
   checkpointBatchesMin: number;
   /** How an index that others may be opening is closed. */

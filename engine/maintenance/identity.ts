@@ -5,6 +5,23 @@ import { createSegment, LOG_START, listAll, readHeaderOf } from "../log/segment.
 import type { Home } from "./home.ts";
 import { listGenerations, logFolder } from "./home.ts";
 
+/** What a log is of, with its own kinds of keys. Eight characters: they stand in the headers of segments. */
+export type Application = "artifact" | "keyvalue" | "valuelog";
+
+interface Kind {
+  name: string;
+  openedWith: string;
+}
+
+const KINDS: Record<Application, Kind> = {
+  artifact: { name: "an artifact store", openedWith: "openStore, without `databaseUrl`" },
+  keyvalue: { name: "a key-value engine", openedWith: "openEngine" },
+  valuelog: {
+    name: "where the values of a store are whose metadata are in a database",
+    openedWith: "openStore, with the `databaseUrl` of that database",
+  },
+};
+
 /** Who the log belongs to: what its segments say, or a new identity, with the first segment. */
 export function findIdentity(home: Home): LogIdentity {
   const folder = logFolder(home.folder);
@@ -24,7 +41,7 @@ export function findIdentity(home: Home): LogIdentity {
  * Undefined when there is no log yet. A segment of another store that got among them is damage, and decides nothing.
  * @throws CORRUPTION when no header can be read, or as many say one thing as another
  */
-export function readIdentity(home: Home): LogIdentity | undefined {
+export function readIdentity(home: Pick<Home, "files" | "folder" | "application">): LogIdentity | undefined {
   const folder = logFolder(home.folder);
   const all = listAll(home.files, folder);
   if (all.length === 0) return undefined;
@@ -56,20 +73,29 @@ function twoStores(folder: string): VarveError {
 }
 
 function createLog(home: Home, folder: string): LogIdentity {
-  const identity = { storeId: randomBytes(16).toString("hex"), application: home.application };
+  const storeId = home.newStoreId ?? randomBytes(16).toString("hex");
+  const identity = { storeId, application: home.application };
   createSegment(home.files, folder, 1, LOG_START, identity, home.now());
   return identity;
 }
 
-/** @throws INVALID_ARGUMENT for a log that keeps something else */
+/** @throws INVALID_ARGUMENT for a log that keeps something else, CONFIG where it was the configuration that chose what it is to keep */
 export function checkApplication(identity: LogIdentity, wanted: string, folder: string): void {
   if (identity.application === wanted) return;
-  const kind = (name: string) => (name === "artifact" ? "an artifact store" : "a key-value engine");
+  const found = kindOf(identity.application);
+  const { name } = kindOf(wanted);
+  const isOfConfig = [identity.application, wanted].includes("valuelog");
+  const instead = isOfConfig
+    ? `open it with ${found.openedWith}; or choose another home, and copy into it what is here`
+    : `open it with ${found.openedWith}, or choose another folder`;
   throw new VarveError(
-    "INVALID_ARGUMENT",
-    `${folder} is ${kind(identity.application)}, not ${kind(wanted)}`,
-    {
-      hint: `open it with ${identity.application === "artifact" ? "openStore" : "openEngine"}, or choose another folder`,
-    },
+    isOfConfig ? "CONFIG" : "INVALID_ARGUMENT",
+    `${folder} is ${found.name}, not ${name}`,
+    { hint: instead },
   );
+}
+
+function kindOf(application: string): Kind {
+  const other = { name: `of another kind (${JSON.stringify(application)})`, openedWith: "a newer Varve" };
+  return KINDS[application as Application] ?? other;
 }

@@ -1,4 +1,5 @@
 import { alone } from "./alone.ts";
+import { blobs } from "./blobs.ts";
 import { control } from "./damage-control.ts";
 import { indexes } from "./damage-index.ts";
 import { live } from "./damage-live.ts";
@@ -25,6 +26,7 @@ export const harnesses: Harness[] = [
   stopped,
   alone,
   kill,
+  blobs,
   many,
   space,
   powerCuts,

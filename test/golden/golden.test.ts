@@ -2,12 +2,15 @@ import assert from "node:assert";
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
+import { openEmbeddedMetadata } from "../../engine/composed/embedded-metadata.ts";
 import { openEngine } from "../../engine/key-value.ts";
 import { FORMAT_VERSION } from "../../engine/log/format.ts";
 import { openStore } from "../../engine/main.ts";
+import { saved } from "../conformance/metadata-support.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { closeAll, track } from "../helpers/stores.ts";
 import { large, Point, pointCodec, special } from "./contents.ts";
+import { contentsElsewhere } from "./elsewhere-contents.ts";
 
 const golden = suite("stores of every format");
 golden.after.each(closeAll);
@@ -76,6 +79,20 @@ for (const format of formats) {
       },
     );
   }
+}
+
+for (const readOnly of [true, false]) {
+  golden(
+    `elsewhere: metadata of values outside the log open ${readOnly ? "read-only" : "for writing"} with all that was saved`,
+    async () => {
+      const home = copyOf("elsewhere", "home");
+      const metadata = track(await openEmbeddedMetadata(home, { readOnly }));
+      const expected = readFileSync(join(import.meta.dirname, "elsewhere", "contents.json"), "utf8");
+      assert.deepStrictEqual(await contentsElsewhere(metadata), JSON.parse(expected));
+      assert.deepStrictEqual(await metadata.check(), []);
+      if (!readOnly) assert.strictEqual((await saved(metadata, "model")).version, 1);
+    },
+  );
 }
 
 golden.run();

@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-key.ts";
-import { encodeVersionContent, versionTag } from "../../engine/artifact-record.ts";
+import { encodeVersionContent, ValuePlace, versionTag } from "../../engine/artifact-record.ts";
 import { contentDigest } from "../../engine/blob/digest.ts";
 import type { Chunk } from "../../engine/chunk/chunks.ts";
 import { chunksOf } from "../../engine/chunk/chunks.ts";
@@ -164,7 +164,11 @@ test("a list that says other lengths than its chunks have is CORRUPTION, not oth
           const references = chunks.map((bytes) => contentDigest(bytes));
           putPart(transaction, preparePart(core, { digest: root.digest, bytes: root.bytes, references }));
           const content = encodeVersionContent({ size, digest: contentDigest(Buffer.alloc(0)) });
-          const tag = versionTag(MEDIA_TYPE_BYTES, { deleted: false, rewritten: false, chunked: true });
+          const tag = versionTag(MEDIA_TYPE_BYTES, {
+            deleted: false,
+            rewritten: false,
+            place: ValuePlace.tree,
+          });
           const payload = preparePayload([root.digest], content, 0n);
           transaction.put(versionKey("forged", n), payload, { tag, isNew: true });
         },

@@ -5,7 +5,7 @@ import { chunksOf } from "../../engine/chunk/chunks.ts";
 import { MEDIA_TYPE_BYTES } from "../../engine/codec/bytes.ts";
 import type { VarveErrorCode } from "../../engine/errors.ts";
 import { PinnedWriter } from "../../engine/large/pinned-writer.ts";
-import { saveLarge } from "../../engine/large/save-large.ts";
+import { asVersion, saveLarge } from "../../engine/large/save-large.ts";
 import { storeChunks } from "../../engine/large/store-chunks.ts";
 import type { FoundVersion } from "../../engine/operations.ts";
 import type { TakenValue } from "../../engine/save.ts";
@@ -241,9 +241,10 @@ async function saveWithoutPins(
   return withCore(home, (core) => {
     const taken = takeOptions("a", {}, refNow);
     const value = { from, mediaType: MEDIA_TYPE_BYTES, isForeign: from instanceof Uint8Array };
-    const plan: Parameters<typeof saveLarge>[0]["plan"] = (planned) =>
-      planSave(core, "a", planned, taken, undefined, undefined);
-    return saveLarge({ core, settings: { durable: false, room }, value, plan }, {});
+    const refer = asVersion(MEDIA_TYPE_BYTES, (planned) =>
+      planSave(core, "a", planned, taken, undefined, undefined),
+    );
+    return saveLarge({ core, settings: { durable: false, room }, value, refer }, {});
   });
 }
 

@@ -14,7 +14,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-key.ts";
-import { encodeVersionContent, versionTag } from "../../engine/artifact-record.ts";
+import { encodeVersionContent, ValuePlace, versionTag } from "../../engine/artifact-record.ts";
 import { MEDIA_TYPE_BYTES } from "../../engine/codec/bytes.ts";
 import { LOADED_BYTES_MAX } from "../../engine/large/chunk-reader.ts";
 import { preparePayload } from "../../engine/transaction.ts";
@@ -222,7 +222,7 @@ test("above 1 GiB a load is refused, and says what to use instead", async () => 
     const { references } = core.row(versionKey("a", 0))!;
     const content = encodeVersionContent({ size, digest: Buffer.alloc(32) });
     const payload = preparePayload(references, content, 0n);
-    const tag = versionTag(MEDIA_TYPE_BYTES, { deleted: false, rewritten: false, chunked: true });
+    const tag = versionTag(MEDIA_TYPE_BYTES, { deleted: false, rewritten: false, place: ValuePlace.tree });
     await core.commit({
       run: (transaction) => transaction.put(versionKey("huge", 0), payload, { tag, isNew: true }),
       bytes: 1000,

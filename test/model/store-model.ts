@@ -16,6 +16,8 @@ export interface ModelVersion {
   metadata: Map<string, Json>;
   code: string | undefined;
   deleted: boolean;
+  /** It can't be brought back, whatever is there of its bytes. */
+  forgotten?: boolean;
   removedAliases: string[];
   /** Digests of the blobs that it needs: its value, and its code where that is long. */
   blobs: string[];
@@ -167,15 +169,17 @@ export class StoreModel {
     return found;
   }
 
-  /** What no live version needs is gone. */
-  compact(): void {
+  /** What no live version needs is gone. @param forgetsAll and no deleted version comes back, though another has its bytes */
+  compact(forgetsAll: boolean): void {
+    for (const version of [...this.#state.names.values()].flat())
+      if (forgetsAll && version.deleted) version.forgotten = true;
     const live = [...this.#state.names.values()].flat().filter(({ deleted }) => !deleted);
     const needed = new Set(live.flatMap(({ blobs }) => blobs));
     for (const digest of this.#state.blobs.keys()) if (!needed.has(digest)) this.#state.blobs.delete(digest);
   }
 
-  #isGone({ blobs }: ModelVersion): boolean {
-    return !blobs.every((digest) => this.#state.blobs.has(digest));
+  #isGone({ blobs, forgotten }: ModelVersion): boolean {
+    return forgotten === true || !blobs.every((digest) => this.#state.blobs.has(digest));
   }
 
   /** Its code too, where that is gone. */

@@ -1,8 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { versionKey } from "../../engine/artifact-key.ts";
+import { decodeVersionContent } from "../../engine/artifact-record.ts";
 import { recordBytes } from "../../engine/log/format.ts";
+import { openCore } from "../../engine/open.ts";
 import { failureWithHint } from "../helpers/errors.ts";
-import { closeAll, newStore } from "../helpers/stores.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { closeAll, closeStores, newStore, openTestStore } from "../helpers/stores.ts";
 import { goes, goneRefs, MANY, refsOf, storeAt, storeOfMany } from "./prune-support.ts";
 
 const test = suite("prune");
@@ -194,6 +198,23 @@ test("statistics by name say what each name alone would free", async () => {
   );
   const freed = await store.prune({ name: "a" });
   assert.is(freed.freedBytes, byName![0]!.ownBytes);
+});
+
+test("the log tells what was pruned from what was deleted", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home);
+  for (let version = 0; version < 4; version++) await store.save("a", version);
+  await store.delete("a:0");
+  await store.prune({ keepLast: 1 }, { compact: false });
+  await store.undelete("a:2");
+  await closeStores();
+  const { core, release } = await openCore(home, { application: "artifact" });
+  const changes = [0, 1, 2, 3].map((version) => {
+    const key = versionKey("a", version);
+    return decodeVersionContent(core.content(key, core.row(key)!) as Buffer).change;
+  });
+  await release();
+  assert.equal(changes, [undefined, "prune", "undelete", undefined]);
 });
 
 test.run();

@@ -1,0 +1,50 @@
+import type { Code, Environment } from "../api.ts";
+import { mediaTypeOf, sizeOf } from "../artifact.ts";
+import type { VersionContent } from "../artifact-record.ts";
+import { isDeleted } from "../artifact-record.ts";
+import type { Row, RowsAndBlobs } from "../index/rows.ts";
+import { isWhole } from "../not-found.ts";
+import type { VersionRecord } from "../ports/metadata-store.ts";
+
+/** What a record is made of, beside the row. */
+export interface RecordParts {
+  name: string;
+  version: number;
+  row: Row;
+  content: VersionContent;
+  aliases: readonly string[];
+  code: Code | undefined;
+  environment: Environment;
+}
+
+/** The version of a row. @param rows tell whether a deleted one can still be brought back */
+export function recordFrom(parts: RecordParts, rows: RowsAndBlobs): VersionRecord {
+  const { name, version, row, content, aliases, code, environment } = parts;
+  const { sequence, time } = content.created ?? row;
+  const stamps = stampsOf(row, content);
+  const deleted = isDeleted(row);
+  return {
+    name,
+    version,
+    sequence,
+    createdAt: time,
+    digest: content.digest ?? row.references[0]!,
+    size: sizeOf(row, content),
+    mediaType: mediaTypeOf(row, content),
+    ...(stamps && { stamps }),
+    backend: content.backend ?? "varve",
+    ...(code && { code }),
+    inputs: content.inputs ?? [],
+    environment,
+    tags: content.tags ?? {},
+    metadata: content.metadata ?? {},
+    aliases,
+    deleted,
+    isForgotten: deleted && !isWhole(row, rows),
+  };
+}
+
+/** Of a directory: the blob that tells which of its files are as they were. */
+export function stampsOf(row: Row, content: VersionContent): Uint8Array | undefined {
+  return content.stamps ?? (content.hasStamps ? row.references.at(-1) : undefined);
+}

@@ -1,0 +1,175 @@
+import type { CallOptions, PrunedVersion } from "../api.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
+import type { TakenPolicy } from "../prune-policy.ts";
+import { judgeTags } from "../prune-policy.ts";
+import { checkClock, nothingLeft, unreachable } from "../prune-refusals.ts";
+import type { Needs } from "./blob-graph.ts";
+import { BlobGraph } from "./blob-graph.ts";
+import { everyVersion } from "./every-version.ts";
+
+/** A version that the cheap conditions let go. */
+export interface Candidate
+  extends Pick<VersionRecord, "name" | "version" | "sequence" | "createdAt" | "size"> {
+  needs: Needs;
+  fate: "goes" | "protected" | "stays";
+}
+
+export interface BlobPrunePlan {
+  /** The oldest first. */
+  victims: readonly Candidate[];
+  protected: string[];
+  plannedBytes: number;
+  deadBytes: number;
+  /** What blobs take once the victims, and what is dead already, are gone. */
+  bytesLeft: number;
+  /** The newest operation before versions were looked at. */
+  sequence: number;
+  graph: BlobGraph;
+}
+
+export interface PlanParts {
+  metadata: MetadataStore;
+  blobs: BlobStore;
+  policy: TakenPolicy;
+  now(): number;
+}
+
+/** @throws INVALID_ARGUMENT for a clock that can't be right, a plan that leaves nothing, a size that can't be reached */
+export async function planBlobPrune(
+  parts: PlanParts,
+  { signal, onProgress, force }: CallOptions & { force?: boolean },
+): Promise<BlobPrunePlan> {
+  const call = { ...(signal && { signal }) };
+  const { metadata, blobs, policy } = parts;
+  const { sequence } = await metadata.counts(call);
+  const scan = new Scan(blobs, policy);
+  let done = 0;
+  for await (const record of everyVersion(metadata, "live", signal)) {
+    await scan.add(record);
+    onProgress?.({ phase: "looking at versions", done: ++done, unit: "artifacts" });
+  }
+  if (policy.byClock && !force) {
+    for await (const { createdAt } of everyVersion(metadata, "deleted", signal))
+      scan.oldest = Math.min(scan.oldest, createdAt);
+    checkClock(parts.now(), scan.oldest, await timeOf(metadata, sequence, call));
+  }
+  for await (const blob of blobs.list(call)) {
+    if (scan.graph.listed(blob)) scan.liveBytes += blob.ownBytes;
+    else scan.deadBytes += blob.ownBytes;
+  }
+  const plan = new Choice(scan, policy).plan();
+  if (scan.liveVersions > 0 && plan.victims.length === scan.liveVersions && !force)
+    throw nothingLeft(scan.liveVersions);
+  return { ...plan, deadBytes: scan.deadBytes, sequence, graph: scan.graph };
+}
+
+/** When an operation was; 0 where there is none. */
+async function timeOf(metadata: MetadataStore, sequence: number, call: CallOptions): Promise<number> {
+  for await (const { time } of metadata.operations(sequence - 1, call)) return time;
+  return 0;
+}
+
+/** One pass over all live versions, in the order of names, the newest of each first. */
+class Scan {
+  readonly graph: BlobGraph;
+  readonly candidates: Candidate[] = [];
+  liveVersions = 0;
+  oldest = Number.POSITIVE_INFINITY;
+  liveBytes = 0;
+  deadBytes = 0;
+  readonly #policy: TakenPolicy;
+  #name: string | undefined;
+  #newer = 0;
+
+  constructor(blobs: BlobStore, policy: TakenPolicy) {
+    this.graph = new BlobGraph(blobs);
+    this.#policy = policy;
+  }
+
+  async add(record: VersionRecord): Promise<void> {
+    const { name, version, sequence, createdAt, size } = record;
+    if (name !== this.#name) this.#newer = 0;
+    this.#name = name;
+    this.liveVersions++;
+    this.oldest = Math.min(this.oldest, createdAt);
+    const { needs, problem } = await this.graph.add(record);
+    const isAmongNewest = this.#newer++ < this.#policy.keepLast;
+    if (isAmongNewest || !this.#goesByName(name)) return;
+    const fate = fateOf(this.#policy, record);
+    const judged = fate === "goes" && problem ? "protected" : fate;
+    this.candidates.push({ name, version, sequence, createdAt, size, needs, fate: judged });
+  }
+
+  #goesByName(name: string): boolean {
+    const { name: wanted, keepName } = this.#policy;
+    return (wanted?.matches(name) ?? true) && !(keepName?.matches(name) ?? false);
+  }
+}
+
+/** What becomes of a version that is not among those which stay for their number. */
+function fateOf(
+  policy: TakenPolicy,
+  { createdAt, tags, aliases }: Pick<VersionRecord, "createdAt" | "tags" | "aliases">,
+): Candidate["fate"] {
+  const { goes, protects } = judgeTags(policy, tags);
+  if (createdAt >= policy.before || !goes) return "stays";
+  return protects || aliases.length > 0 ? "protected" : "goes";
+}
+
+class Choice {
+  readonly #scan: Scan;
+  readonly #policy: TakenPolicy;
+
+  constructor(scan: Scan, policy: TakenPolicy) {
+    this.#scan = scan;
+    this.#policy = policy;
+  }
+
+  plan(): Pick<BlobPrunePlan, "victims" | "protected" | "plannedBytes" | "bytesLeft"> {
+    const { candidates, graph, liveBytes } = this.#scan;
+    const { maxSize, onlyMaxSize } = this.#policy;
+    if (onlyMaxSize) this.#keepNewest();
+    const all = candidates.filter(({ fate }) => fate === "goes");
+    // Of one operation in the order of names, which they are in.
+    all.sort((a, b) => a.sequence - b.sequence);
+    let plannedBytes = 0;
+    let count = 0;
+    const isEnough = () => maxSize !== undefined && liveBytes - plannedBytes <= maxSize;
+    for (; count < all.length && !isEnough(); count++) plannedBytes += graph.letGo(all[count]!.needs);
+    const bytesLeft = liveBytes - plannedBytes;
+    if (maxSize !== undefined && bytesLeft > maxSize) throw unreachable(maxSize, bytesLeft, count);
+    const victims = all.slice(0, count);
+    return { victims, protected: this.#protected(victims), plannedBytes, bytesLeft };
+  }
+
+  /** Of a policy that asks for nothing but a size, the newest version of all stays. */
+  #keepNewest(): void {
+    const { candidates } = this.#scan;
+    if (candidates.length === 0) return;
+    const newest = candidates.reduce((a, b) => (b.sequence > a.sequence ? b : a));
+    if (newest.fate === "goes") newest.fate = "stays";
+  }
+
+  /** With a size: those that would have been among the oldest that go. */
+  #protected(victims: readonly Candidate[]): string[] {
+    const { maxSize } = this.#policy;
+    const last = victims.at(-1)?.sequence ?? Number.NEGATIVE_INFINITY;
+    const until = maxSize === undefined ? Number.POSITIVE_INFINITY : last;
+    return this.#scan.candidates
+      .filter(({ fate, sequence }) => fate === "protected" && sequence <= until)
+      .map(refOf);
+  }
+}
+
+export function refOf({ name, version }: Pick<Candidate, "name" | "version">): string {
+  return `${name}:${version}`;
+}
+
+export function prunedVersions(victims: readonly Candidate[]): PrunedVersion[] {
+  return victims.map((victim) => ({
+    ref: refOf(victim),
+    size: victim.size,
+    createdAt: new Date(victim.createdAt),
+  }));
+}

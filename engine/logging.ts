@@ -1,0 +1,36 @@
+import { appendFileSync } from "node:fs";
+import type { Logger } from "./api.ts";
+import { fromSystemError } from "./errors.ts";
+import { redactUrl } from "./secrets.ts";
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/**
+ * A logger that appends lines of JSON to a file, each by one call of the system, so that those of several processes do
+ * not mix. Credentials in URLs are left out.
+ * @param level lines below it are left out
+ * @throws IO where the file can't be written to, at once
+ */
+export function fileLogger(path: string, level = "info"): Logger {
+  append(path, "");
+  const least = LEVELS.indexOf(level as (typeof LEVELS)[number]);
+  const loggers = LEVELS.map((each, rank) => [
+    each,
+    rank < least
+      ? () => {}
+      : (message: string, facts?: Record<string, unknown>) => append(path, line(each, message, facts)),
+  ]);
+  return Object.fromEntries(loggers) as unknown as Logger;
+}
+
+function line(level: string, message: string, facts: Record<string, unknown> = {}): string {
+  return `${redactUrl(JSON.stringify({ time: new Date().toISOString(), level, message, ...facts }))}\n`;
+}
+
+function append(path: string, text: string): void {
+  try {
+    appendFileSync(path, text, { mode: 0o600 });
+  } catch (error) {
+    throw fromSystemError(error, `writing to ${path}`);
+  }
+}
