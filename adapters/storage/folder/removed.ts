@@ -1,0 +1,109 @@
+import type { Stats } from "node:fs";
+import { link, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Digest } from "../../../engine/main.ts";
+import type { FolderSyncs } from "./folder-syncs.ts";
+import type { Layout } from "./layout.ts";
+import { hex, isShard, removedDigest } from "./layout.ts";
+import { forEachOf, isCode, unlessMissing } from "./system.ts";
+
+/**
+ * There are no locks: some file systems have none that work. A blob is taken away under another name first, and looked at there:
+ * who has put it again before that has changed its time, and it is given back; who comes later finds it gone, and writes it.
+ */
+
+const WIDTH = 8;
+
+/** Whether a blob is gone that was put before a moment. */
+export async function removeBlob(
+  layout: Layout,
+  syncs: FolderSyncs,
+  digest: Digest,
+  putBefore: number,
+): Promise<boolean> {
+  const path = layout.pathOf(digest);
+  const found = await unlessMissing(stat(path));
+  if (!found) return true;
+  if (found.mtimeMs >= putBefore) return false;
+  const removed = layout.newRemoved(digest);
+  if ((await unlessMissing(rename(path, removed).then(() => true))) === undefined) return true;
+  if (await isPutSince(removed, putBefore)) {
+    await giveBack(layout, syncs, digest, removed);
+    return false;
+  }
+  await rm(removed, { force: true });
+  return true;
+}
+
+/** Of the file, rather than what a network file system remembers of it: to open it asks anew. */
+async function isPutSince(path: string, putBefore: number): Promise<boolean> {
+  const file = await unlessMissing(open(path, "r"));
+  if (!file) return false;
+  try {
+    return (await file.stat()).mtimeMs >= putBefore;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Its own name again, unless somebody has put it meanwhile. */
+async function giveBack(layout: Layout, syncs: FolderSyncs, digest: Digest, removed: string): Promise<void> {
+  const path = layout.pathOf(digest);
+  try {
+    await link(removed, path);
+  } catch (error) {
+    if (isCode(error, "EEXIST")) return void (await rm(removed, { force: true }));
+    // Gone: others give it back too. No links: then in the place of what may be there, which has the same bytes.
+    if (!isCode(error, "ENOENT")) await unlessMissing(rename(removed, path));
+  }
+  await syncs.shard(layout.shardOf(digest));
+  await rm(removed, { force: true });
+}
+
+/** Whether a blob that is not in its place was there: who was removing it has died, or is about to give it back. */
+export async function findRemoved(layout: Layout, syncs: FolderSyncs, digest: Digest): Promise<boolean> {
+  const begin = `removed-${hex(digest)}-`;
+  const names = (await unlessMissing(readdir(layout.temporary))) ?? [];
+  const found = names.filter((name) => name.startsWith(begin));
+  for (const name of found) await giveBack(layout, syncs, digest, join(layout.temporary, name));
+  return found.length > 0;
+}
+
+/** What interrupted calls have left behind. Gives the bytes that came free. */
+export async function collectLeft(layout: Layout, syncs: FolderSyncs, before: number): Promise<number> {
+  let freed = 0;
+  await forEachOf(await readdir(layout.temporary), WIDTH, async (name) => {
+    const path = join(layout.temporary, name);
+    const found = await unlessMissing(stat(path));
+    if (!found?.isFile() || lastTouched(found) >= before) return;
+    const digest = removedDigest(name);
+    // Nobody knows whether it was put again before who removed it died.
+    if (digest) return giveBack(layout, syncs, digest, path);
+    if (await isDeleted(path)) freed += found.size;
+  });
+  return freed;
+}
+
+/** Files that are open, or of another user, are left to who has them. */
+async function isDeleted(path: string): Promise<boolean> {
+  try {
+    await rm(path, { force: true });
+    return true;
+  } catch (error) {
+    if (isCode(error, "EBUSY", "EPERM", "EACCES")) return false;
+    throw error;
+  }
+}
+
+/** A rename changes the second one only. */
+const lastTouched = ({ mtimeMs, ctimeMs }: Stats): number => Math.max(mtimeMs, ctimeMs);
+
+/** Folders without a blob; who is about to put one makes its folder again. */
+export async function removeEmptyShards({ shards }: Layout): Promise<void> {
+  for (const name of await readdir(shards)) {
+    if (!isShard(name)) continue;
+    await rmdir(join(shards, name)).catch((error: unknown) => {
+      if (!isCode(error, "ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR", "EBUSY")) throw error;
+    });
+  }
+}
