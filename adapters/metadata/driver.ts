@@ -1,0 +1,105 @@
+import { unavailable } from "./failure.ts";
+import type { SessionPool } from "./pool.ts";
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from "./query-builder.ts";
+import { Kysely } from "./query-builder.ts";
+import type { Db } from "./schema.ts";
+import type { Answer, Session } from "./session.ts";
+
+/** A query builder over a pool of connections. Whatever fails is a `VarveError`. */
+export function queryBuilderOn(pool: SessionPool): Db {
+  return new Kysely({ dialect: { ...pool.dialect.kysely, createDriver: () => new PooledDriver(pool) } });
+}
+
+/** Longer ones are those that insert many rows, of which there are as many as numbers of rows. */
+const PREPARED_CHARACTERS_MAX = 4096;
+
+/** Statements for which {@link Connection} is told otherwise. */
+const prepared = new WeakSet<object>();
+
+/** It comes again and again. */
+export function toBePrepared<R>(query: CompiledQuery<R>): CompiledQuery<R> {
+  prepared.add(query);
+  return query;
+}
+
+class Connection implements DatabaseConnection {
+  readonly session: Session;
+  readonly #pool: SessionPool;
+
+  constructor(session: Session, pool: SessionPool) {
+    this.session = session;
+    this.#pool = pool;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const prepare = prepared.has(query) || query.sql.length <= PREPARED_CHARACTERS_MAX;
+    const { rows, changed } = await this.run(query.sql, query.parameters, prepare);
+    return { rows: rows as R[], numAffectedRows: BigInt(changed) };
+  }
+
+  async run(sql: string, parameters: readonly unknown[], prepare: boolean): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#late()), this.#pool.limits.statementWaitMax);
+    });
+    try {
+      return await Promise.race([this.session.run(sql, parameters, { prepare }), late]);
+    } catch (error) {
+      throw this.#pool.dialect.explain(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What the statement is at is known to nobody any more, nor is what comes back. */
+  #late(): Error {
+    this.session.destroy();
+    const { location } = this.#pool.dialect;
+    return unavailable("late", `${location} did not answer within ${this.#pool.limits.statementWaitMax} ms`);
+  }
+
+  // biome-ignore lint/correctness/useYield: pages are read instead
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw unavailable("late", "results are read in pages");
+  }
+}
+
+class PooledDriver implements Driver {
+  readonly #pool: SessionPool;
+
+  constructor(pool: SessionPool) {
+    this.#pool = pool;
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<Connection> {
+    return new Connection(await this.#pool.acquire(), this.#pool);
+  }
+
+  async beginTransaction(connection: Connection): Promise<void> {
+    await connection.run(this.#pool.dialect.begin, [], false);
+  }
+
+  async commitTransaction(connection: Connection): Promise<void> {
+    await connection.run("commit", [], false);
+  }
+
+  async rollbackTransaction(connection: Connection): Promise<void> {
+    try {
+      await connection.run("rollback", [], false);
+    } catch (error) {
+      // Nobody may be given a connection with a transaction in it.
+      connection.session.destroy();
+      throw error;
+    }
+  }
+
+  async releaseConnection(connection: Connection): Promise<void> {
+    this.#pool.release(connection.session);
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.close();
+  }
+}

@@ -1,0 +1,82 @@
+import type { VarveError } from "../../engine/main.ts";
+import type { ColumnDataType, Dialect, Expression } from "./query-builder.ts";
+import type { ColumnKind } from "./schema.ts";
+
+/** What an SQL database is to this adapter: a file under `dialects/` each. */
+
+/** One connection. */
+export interface Session {
+  /** @throws the driver's own error */
+  run(sql: string, parameters: readonly unknown[], options: RunOptions): Promise<Answer>;
+  /** Whether it has ended by itself, or is in a state that nobody knows. */
+  readonly isLost: boolean;
+  /** Ends it in peace. */
+  close(): Promise<void>;
+  /** Ends it at once, whatever it does. */
+  destroy(): void;
+}
+
+export interface RunOptions {
+  /** The statement comes again, with other parameters: to be prepared once. */
+  prepare: boolean;
+}
+
+export interface Answer {
+  rows: unknown[];
+  changed: number;
+}
+
+/** Types of columns. */
+export interface ColumnTypes {
+  /** Up to 512 bytes of UTF-8, compared by bytes. */
+  name: ColumnDataType | Expression<unknown>;
+  /** ASCII, compared by bytes. */
+  word(length: number): ColumnDataType | Expression<unknown>;
+  bytes(length: number): ColumnDataType | Expression<unknown>;
+  /** Of any length, compared by bytes. */
+  text: ColumnDataType | Expression<unknown>;
+}
+
+export type KyselyParts = Omit<Dialect, "createDriver">;
+
+export interface SqlDialect {
+  /** Such as `postgresql`. */
+  readonly name: string;
+  readonly isRemote: boolean;
+  /** For people: without credentials. */
+  readonly location: string;
+  readonly sessionsMax: number;
+  readonly kysely: KyselyParts;
+  readonly types: ColumnTypes;
+  /** The statement that begins a transaction. */
+  readonly begin: string;
+  /** Whether the transaction that begins is the only one that writes, from its beginning on. */
+  readonly locksAtBegin: boolean;
+  /** Whether tables that were made are gone when the transaction is rolled back; else each statement commits. */
+  readonly hasTransactionalTables: boolean;
+  /** How many rows the next statement of an insert of `rows` rows takes, and whether to prepare it. */
+  rowsPerInsert(rows: number): { count: number; prepare: boolean };
+  /** Whole columns as parameters, where the database takes them: `rowsPerInsert` is for the others. */
+  readonly arrays?: {
+    typeOf(kind: ColumnKind): string;
+    encode(kind: ColumnKind, values: readonly unknown[]): Uint8Array;
+  };
+  /** How `insert` says what becomes of rows that are there already. */
+  readonly upsert: "on conflict" | "on duplicate key";
+  /** Whether many values may be one parameter, an array: shorter to send and to plan than one for each. */
+  readonly hasArrays: boolean;
+  /** SQL for the bytes that the tables take; undefined where it can't be told. */
+  readonly bytesQuery: string | undefined;
+  connect(): Promise<Session>;
+  /** Whether a driver's error says that there is no such table. */
+  isNoTable(error: unknown): boolean;
+  /** What a driver's error means. Never throws. */
+  explain(error: unknown): VarveError;
+}
+
+export interface SessionLimits {
+  /** Milliseconds, each. */
+  connectWaitMax: number;
+  statementWaitMax: number;
+  lockWaitMax: number;
+}

@@ -1,0 +1,190 @@
+import type { OperationRecord } from "../../engine/main.ts";
+import { KnownRows, type NameState } from "./known-rows.ts";
+import type { NewOperation } from "./rows.ts";
+import type { AliasRow, Db, NameRow, VersionRow } from "./schema.ts";
+import type { SqlDialect } from "./session.ts";
+
+/** Rows as they are to be written. */
+export interface Changes {
+  versions: VersionRow[];
+  changedVersions: VersionRow[];
+  addedNames: NameRow[];
+  changedNames: NameRow[];
+  /** Versions whose tags are others now. */
+  retagged: VersionRow[];
+  /** Without a row: it goes. */
+  aliases: { name: string; alias: string; row: AliasRow | undefined }[];
+  operations: NewOperation[];
+}
+
+/** What a transaction knows, and has changed in memory, of names, versions and aliases. What a unit did can be taken back. */
+export class State extends KnownRows {
+  #undo: (() => void)[] = [];
+  #ordinal = 0;
+  readonly operations: NewOperation[] = [];
+  readonly newVersions = new Set<VersionRow>();
+  readonly changedVersions = new Map<string, VersionRow>();
+  readonly changedNames = new Set<string>();
+  readonly changedAliases = new Map<string, Changes["aliases"][number]>();
+  /** Versions whose tags are others now. */
+  readonly retagged = new Map<string, VersionRow>();
+  /** The newest operation. */
+  sequence: number;
+  time: number;
+
+  constructor(db: Db, dialect: SqlDialect, counter: { sequence: number; time: number }) {
+    super(db, dialect);
+    this.sequence = counter.sequence;
+    this.time = counter.time;
+  }
+
+  /** Sorted. A version that this transaction saved has only those that it was given here. */
+  async aliasesOf(row: VersionRow): Promise<string[]> {
+    return this.aliasesOfNew(row) ?? namesOf(await this.aliases(row.name), row);
+  }
+
+  aliasesOfNew(row: VersionRow): string[] | undefined {
+    const state = this.newVersions.has(row) ? this.known(row.name) : undefined;
+    return state && namesOf(state.aliases.values(), row);
+  }
+
+  addVersion(state: NameState, row: VersionRow): void {
+    const { newest, latest } = state;
+    state.versions.set(row.version, row);
+    state.newest = row.version;
+    state.latest = row.version;
+    this.newVersions.add(row);
+    this.changedNames.add(row.name);
+    this.#undo.push(() => {
+      state.versions.delete(row.version);
+      state.newest = newest;
+      state.latest = latest;
+      this.newVersions.delete(row);
+    });
+  }
+
+  /** The row itself is changed: whoever has it sees it. */
+  async changeVersion(row: VersionRow, change: Partial<VersionRow>): Promise<void> {
+    const state = await this.named(row.name);
+    const before = { ...row };
+    const { latest } = state;
+    Object.assign(row, change);
+    if (row.deleted !== before.deleted) this.#livesOtherwise(state, row);
+    if (!this.newVersions.has(row)) {
+      this.changedVersions.set(`${row.name}:${row.version}`, row);
+      if (row.tags !== before.tags) this.retagged.set(`${row.name}:${row.version}`, row);
+    }
+    this.#undo.push(() => {
+      Object.assign(row, before);
+      state.latest = latest;
+    });
+  }
+
+  #livesOtherwise(state: NameState, row: VersionRow): void {
+    this.changedNames.add(row.name);
+    if (row.deleted !== null) {
+      if (state.latest === row.version) state.latest = "unknown";
+    } else if (state.latest !== "unknown" && row.version > (state.latest ?? -1)) state.latest = row.version;
+  }
+
+  /** @param row undefined: it goes */
+  async setAlias(name: string, alias: string, row: AliasRow | undefined): Promise<void> {
+    const state = await this.named(name);
+    const isKnown = state.aliases.has(alias);
+    const before = state.aliases.get(alias);
+    const key = `${name}@${alias}`;
+    const changed = this.changedAliases.get(key);
+    state.aliases.set(alias, row);
+    this.changedAliases.set(key, { name, alias, row });
+    this.#undo.push(() => {
+      if (isKnown) state.aliases.set(alias, before);
+      else state.aliases.delete(alias);
+      if (changed) this.changedAliases.set(key, changed);
+      else this.changedAliases.delete(key);
+    });
+  }
+
+  /** The sequence number of the unit that is under way. */
+  get unitSequence(): number {
+    return this.sequence + 1;
+  }
+
+  log(operation: Pick<OperationRecord, "kind" | "name" | "version" | "alias">, state?: string): void {
+    const { kind, name, version = null, alias = null } = operation;
+    this.operations.push({
+      sequence: this.unitSequence,
+      ordinal: this.#ordinal++,
+      time: this.time,
+      kind,
+      name,
+      version,
+      alias,
+      state: state ?? null,
+    });
+    this.#undo.push(() => void this.operations.pop());
+  }
+
+  /** What is done from here on is one unit. */
+  beginUnit(time: number): void {
+    this.#undo = [];
+    this.#ordinal = 0;
+    const before = this.time;
+    this.time = Math.max(this.time, time);
+    this.#undo.push(() => {
+      this.time = before;
+    });
+  }
+
+  /** Whether it has changed anything. */
+  endUnit(): boolean {
+    const hasChanged = this.operations.at(-1)?.sequence === this.unitSequence;
+    if (hasChanged) this.sequence++;
+    else this.undoUnit();
+    this.#undo = [];
+    return hasChanged;
+  }
+
+  /** As if it had not begun. */
+  undoUnit(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+  }
+
+  /** What the units since the last call have changed. Between units only; what changes later does not change it. */
+  async takeChanges(): Promise<Changes> {
+    const copies = (rows: Iterable<VersionRow>) => Array.from(rows, (row) => ({ ...row }));
+    const changes = {
+      versions: copies(this.newVersions),
+      changedVersions: copies(this.changedVersions.values()),
+      ...(await this.#nameRows()),
+      retagged: copies(this.retagged.values()),
+      aliases: [...this.changedAliases.values()],
+      operations: this.operations.splice(0),
+    };
+    this.newVersions.clear();
+    this.changedVersions.clear();
+    this.changedNames.clear();
+    this.retagged.clear();
+    this.changedAliases.clear();
+    return changes;
+  }
+
+  /** Rows of names as they are to be. Those that are new are there from now on. */
+  async #nameRows(): Promise<Pick<Changes, "addedNames" | "changedNames">> {
+    const rows: Pick<Changes, "addedNames" | "changedNames"> = { addedNames: [], changedNames: [] };
+    for (const name of this.changedNames) {
+      const state = this.known(name) ?? (await this.named(name));
+      const { newest, isNew } = state;
+      const latest = state.latest === "unknown" ? ((await this.latest(name)) ?? null) : state.latest;
+      if (newest < 0) continue;
+      rows[isNew ? "addedNames" : "changedNames"].push({ name, newest, latest });
+      state.isNew = false;
+    }
+    return rows;
+  }
+}
+
+function namesOf(aliases: Iterable<AliasRow | undefined>, { version }: VersionRow): string[] {
+  const names: string[] = [];
+  for (const alias of aliases) if (alias?.version === version) names.push(alias.alias);
+  return names.sort();
+}

@@ -1,0 +1,64 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { sqliteDialect } from "../../adapters/metadata/dialects/sqlite.ts";
+import type { RunOptions, Session } from "../../adapters/metadata/session.ts";
+import { fastFolder } from "../helpers/folders.ts";
+import "../helpers/whole-suites.ts";
+
+const test = suite("metadata: connections of SQLite");
+const PREPARED = { prepare: true };
+const ONCE = { prepare: false };
+let folder: string;
+let sessions: Session[] = [];
+
+test.before.each(async () => {
+  folder = mkdtempSync(join(fastFolder(), "varve-test-"));
+  const dialect = await sqliteDialect({ kind: "sqlite", path: join(folder, "x.db") });
+  sessions = [await dialect.connect(), await dialect.connect()];
+  await sessions[0]!.run("create table t (a text primary key)", [], PREPARED);
+});
+test.after.each(() => {
+  for (const session of sessions) session.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+async function rows(session: Session): Promise<number> {
+  const answer = await session.run("select count(*) as n from t", [], PREPARED);
+  return (answer.rows[0] as { n: number }).n;
+}
+
+async function fails(
+  session: Session,
+  sql: string,
+  options: RunOptions,
+  parameters: unknown[] = [],
+): Promise<unknown> {
+  return session.run(sql, parameters, options).then(
+    () => assert.unreachable(),
+    (error) => error,
+  );
+}
+
+test("one that met a lock goes on, and sees what others write", async () => {
+  const [a, b] = sessions as [Session, Session];
+  assert.is(await rows(b), 0);
+  await a.run("begin immediate", [], ONCE);
+  await fails(b, "begin immediate", ONCE);
+  await a.run("insert into t values (?)", ["x"], PREPARED);
+  await a.run("commit", [], ONCE);
+  assert.not(b.isLost);
+  assert.is(await rows(b), 1);
+  await a.run("insert into t values (?)", ["y"], PREPARED);
+  assert.is(await rows(b), 2);
+});
+
+test("one in which a statement failed is not used again: what it reads would never change", async () => {
+  const [a] = sessions as [Session];
+  await a.run("insert into t values (?)", ["x"], PREPARED);
+  await fails(a, "insert into t values (?)", PREPARED, ["x"]);
+  assert.ok(a.isLost);
+});
+
+test.run();
