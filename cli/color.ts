@@ -2,7 +2,7 @@
 
 import type { OutputStream } from "./output.ts";
 
-const STYLES = { red: 31, green: 32, dim: 2, bold: 1 } as const;
+const STYLES = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
 
 /** `--color` and `--no-color` win over NO_COLOR, which wins over what the stream is. */
 export function colorFor(

@@ -3,7 +3,7 @@
 import type { Readable } from "node:stream";
 import type { ArtifactStore, CallOptions, StoreOptions } from "../engine/main.ts";
 import { CommandError } from "./errors.ts";
-import { loadLibrary } from "./library.ts";
+import { loadConfiguration, loadLibrary, loadPackage } from "./library.ts";
 import type { Output, OutputStream } from "./output.ts";
 import { withProgress } from "./progress.ts";
 
@@ -47,12 +47,14 @@ export function missingStore(home: string): CommandError {
 }
 
 async function openFor(context: Context, access: Access): Promise<ArtifactStore> {
-  const { loadConfig, openStore } = await loadLibrary();
+  const { loadConfig } = await loadConfiguration();
   const config = await loadConfig(overridesOf(context), sourcesOf(context));
+  const isInHome = config.databaseUrl === undefined && config.artifactStorageDir === undefined;
+  const { openStore } = isInHome ? await loadLibrary() : await loadPackage();
   try {
     return await openStore({ ...config, create: access === "create", readOnly: access === "read" });
   } catch (error) {
-    if ((error as { code?: string }).code === "NOT_FOUND") throw missingStore(config.home!);
+    if (isInHome && (error as { code?: string }).code === "NOT_FOUND") throw missingStore(config.home!);
     throw error;
   }
 }

@@ -41,5 +41,10 @@ export const verbs: Readonly<Record<string, ListedVerb>> = {
   compact: { does: "free the bytes of what was deleted", load: () => import("./commands/compact.ts") },
   rebuild: { does: "make the index again from the log", load: () => import("./commands/rebuild.ts") },
   config: { does: "show and change the configuration", load: () => import("./commands/config.ts") },
+  doctor: {
+    does: "check configuration, disk, drivers and servers",
+    load: () => import("./commands/doctor.ts"),
+  },
+  repl: { does: "an interactive session", load: () => import("./commands/repl.ts") },
   bench: { does: "measure the hot paths on this disk", load: () => import("./commands/bench.ts") },
 };

@@ -43,7 +43,12 @@ await build({
   chunkNames: "[name]-[hash]",
   packages: "external",
   outdir: dist,
-  entryPoints: { "engine/main": "engine/main.ts", "engine/key-value": "engine/key-value.ts", ...beside("") },
+  entryPoints: {
+    "adapters/main": "adapters/main.ts",
+    "engine/key-value": "engine/key-value.ts",
+    "test/conformance/main": "test/conformance/main.ts",
+    ...beside(""),
+  },
 });
 
 const { metafile } = await build({
@@ -53,7 +58,6 @@ const { metafile } = await build({
   entryPoints: {
     main: "cli/main.ts",
     "engine/main": "engine/main.ts",
-    "engine/config": "engine/config.ts",
     ...beside("engine"),
   },
   define: { LMDB_VERSION: JSON.stringify(versionOf("lmdb")) },

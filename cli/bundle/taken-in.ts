@@ -6,6 +6,9 @@ import type { Metafile, Plugin } from "esbuild";
 const root = join(import.meta.dirname, "../..");
 const modules = realpathSync(join(root, "node_modules"));
 
+/** Itself, as whoever has installed it gets it. */
+const PACKAGE = "varve";
+
 /** From which file on each is taken in. Of cbor-x without its native part, which that can do without. */
 const ENTRIES: Readonly<Record<string, string>> = {
   "cbor-x": "cbor-x/index.js",
@@ -30,10 +33,15 @@ export const takenIn: Plugin = {
     });
     // Of the engine, the command line loads files that stand beside it, and what measures those of the library.
     onResolve({ filter: /\/engine\/.*\.ts$/ }, ({ importer, kind, path }) => {
-      if (kind === "entry-point") return undefined;
+      if (kind === "entry-point" || path.endsWith("/engine/config.ts")) return undefined;
+      if (isMeasuring(importer) && path.endsWith("/engine/main.ts")) return { path: PACKAGE, external: true };
       const folder = isMeasuring(importer) ? "../engine" : "./engine";
       return { path: `${folder}/${basename(path, ".ts")}.js`, external: true };
     });
+    // The adapters are those of the library, with its engine.
+    onResolve({ filter: /\/adapters\/main\.ts$/ }, ({ kind }) =>
+      kind === "entry-point" ? undefined : { path: PACKAGE, external: true },
+    );
     onLoad({ filter: /.*/, namespace: "no-encoder" }, () => ({ contents: NO_ENCODER }));
     onLoad({ filter: ASKS_WHERE }, ({ path }) => {
       const text = readFileSync(path, "utf8").replaceAll("import.meta.url", "lmdbUrl");

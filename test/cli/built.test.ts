@@ -51,8 +51,12 @@ function varveIn(env: Record<string, string>, ...words: string[]): string {
 
 /** The files with code that a command came to load, by what Node.js notes for measuring coverage. */
 function filesLoadedBy(...words: string[]): string[] {
+  return filesLoadedIn({}, ...words);
+}
+
+function filesLoadedIn(env: Record<string, string>, ...words: string[]): string[] {
   const notes = mkdtempSync(join(folder, "notes-"));
-  varveIn({ NODE_V8_COVERAGE: notes }, ...words);
+  varveIn({ ...env, NODE_V8_COVERAGE: notes }, ...words);
   const scripts = readdirSync(notes).flatMap(
     (name) => JSON.parse(readFileSync(join(notes, name), "utf8")).result as { url: string }[],
   );
@@ -106,9 +110,29 @@ test("all verbs that work on a store", () => {
   assert.is(JSON.parse(varve("verify", "--full", "--json")).ok, true);
 });
 
+test("who writes an adapter has the suites of the ports", () => {
+  const program = `import { testBlobStore } from "varve/conformance";
+    const names = [];
+    testBlobStore({ test: (name) => names.push(name), newPlace: async () => ({}) });
+    console.log(JSON.stringify(names));`;
+  const words = ["--input-type=module", "-e", program];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { cwd: folder, encoding: "utf8" });
+  assert.is(stderr, "");
+  assert.ok(JSON.parse(stdout).length > 20);
+});
+
 test("what measures has the library as others have it", () => {
   const loaded = filesLoadedBy("bench", "--quick", "--dir", "measured");
-  assert.ok(loaded.includes(join(built, "engine/main.js")), loaded.join("\n"));
+  assert.ok(loaded.includes(join(built, "adapters/main.js")), loaded.join("\n"));
+  assert.ok(!loaded.includes(join(built, "cli/engine/main.js")));
+});
+
+test("with a database it is the library as it is installed, whose adapters and engine belong together", () => {
+  const env = { VARVE_HOME: join(folder, "other"), VARVE_DATABASE_URL: "sqlite:///metadata.db" };
+  varveIn(env, "save", "some/value", "--value", "[1]");
+  assert.equal(JSON.parse(varveIn(env, "get", "some/value")), [1]);
+  const loaded = filesLoadedIn(env, "get", "some/value");
+  assert.ok(loaded.includes(join(built, "adapters/main.js")), loaded.join("\n"));
   assert.ok(!loaded.includes(join(built, "cli/engine/main.js")));
 });
 
@@ -121,7 +145,7 @@ test("where another lmdb is installed, the library is used as it is installed", 
   writeFileSync(join(link, "package.json"), JSON.stringify({ ...description, version: "3.5.0" }));
   assert.is(JSON.parse(varve("get", "some/value")), 2);
   const loaded = filesLoadedBy("get", "some/value");
-  assert.ok(loaded.includes(join(built, "engine/main.js")), loaded.join("\n"));
+  assert.ok(loaded.includes(join(built, "adapters/main.js")), loaded.join("\n"));
   assert.ok(loaded.includes(join(link, "open.js")), loaded.join("\n"));
 });
 

@@ -24,6 +24,15 @@ await assert.rejects(store.load("smoke/missing"), (error) => error instanceof Va
 assert.strictEqual((await store.verify({ full: true })).ok, true);
 await store.close();
 
+const elsewhere = await openStore({ home: "./other", artifactStorageDir: "./values" });
+await elsewhere.save("smoke/model", value);
+assert.deepStrictEqual(await elsewhere.load("smoke/model"), value);
+await elsewhere.close();
+await assert.rejects(
+  openStore({ home: "./other", databaseUrl: "postgresql://127.0.0.1:1/x" }),
+  (error) => error.code === "MISSING_DRIVER" && /npm i|npm install/.test(error.hint),
+);
+
 const engine = await openEngine("./engine");
 await engine.put(["runs", saved.version], value);
 assert.deepStrictEqual(await engine.get(["runs", saved.version]), value);
@@ -34,6 +43,8 @@ console.log("program", process.version, saved.ref);
 const TYPED = `
 import { openStore, type Artifact, type StoreOptions } from "varve";
 import { openEngine, type Engine, type Key } from "varve/engine";
+import { testBlobStore, type BlobSuiteParts } from "varve/conformance";
+import { test } from "node:test";
 
 const options: StoreOptions = { home: "./home", durability: "buffered" };
 const store = await openStore(options);
@@ -43,6 +54,8 @@ const engine: Engine = await openEngine("./engine");
 const key: Key = ["a", 1];
 await engine.put(key, value);
 for await (const [found] of engine.range({ prefix: ["a"] })) console.log(found satisfies Key);
+const newPlace: BlobSuiteParts["newPlace"] = async () => ({ open: () => Promise.reject(new Error("none")) });
+testBlobStore({ test, newPlace });
 `;
 
 let passed = 0;

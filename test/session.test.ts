@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openSession } from "../adapters/main.ts";
+import { failure } from "./helpers/errors.ts";
+import { newFolder } from "./helpers/folders.ts";
+import { closeAll, track } from "./helpers/stores.ts";
+
+const test = suite("an interactive session");
+test.after.each(closeAll);
+
+async function newSession(options = {}) {
+  return track(await openSession({ home: join(newFolder(), "home"), environment: false, ...options }));
+}
+
+test("the store goes over to other places, and what is saved then is there", async () => {
+  const session = await newSession();
+  const folder = newFolder();
+  const first = session.store;
+  await session.options.set("artifact_storage_dir", join(folder, "values"));
+  assert.is.not(session.store, first);
+  await failure(first.load("a"), "CLOSED");
+  await session.store.save("a", { n: 1 });
+  assert.equal(await session.store.load("a"), { n: 1 });
+  assert.equal(readdirSync(join(folder, "values/blobs/sha256")).length, 1);
+  assert.is(session.options.get("artifact_storage_dir"), join(folder, "values"));
+});
+
+test("database and place for values change together, and back", async () => {
+  const session = await newSession();
+  await session.store.save("here", 1);
+  const folder = newFolder();
+  await session.options.set({
+    database_url: `sqlite:///${folder}/metadata.db`,
+    artifact_storage_dir: join(folder, "values"),
+  });
+  assert.is(await session.store.has("here"), false);
+  await session.store.save("there", 2);
+  await session.options.set({ database_url: undefined, artifact_storage_dir: undefined });
+  assert.is(await session.store.load("here"), 1);
+  assert.is(await session.store.has("there"), false);
+});
+
+test("a save in flight is done by the store that it was given to", async () => {
+  const session = await newSession();
+  const saves = Array.from({ length: 50 }, (_, i) => session.store.save("a", { i }));
+  const folder = newFolder();
+  const changing = session.options.set("database_url", `sqlite:///${folder}/metadata.db`);
+  const saved = await Promise.all(saves);
+  await changing;
+  assert.is(saved.at(-1)!.version, 49);
+  assert.is(await session.store.has("a"), false);
+  await session.options.set("database_url", undefined);
+  assert.equal(await session.store.load("a:49"), { i: 49 });
+});
+
+test("on failure the old places stay, also in what the options say", async () => {
+  const session = await newSession();
+  await session.store.save("a", 1);
+  const file = join(newFolder(), "file");
+  writeFileSync(file, "");
+  const before = session.store;
+  for (const [item, value, code] of [
+    ["artifact_storage_dir", file, undefined],
+    ["artifact_storage_dir", "ftp://host/folder", "CONFIG"],
+    ["database_url", "oracle://host/database", "CONFIG"],
+    ["database_url", 5, "CONFIG"],
+    ["databaseUrl", "sqlite:///a.db", "CONFIG"],
+  ] as const) {
+    const error = await session.options.set(item, value).then(
+      () => undefined,
+      (reason: { code?: string }) => reason,
+    );
+    assert.ok(error, `${item} ${value}`);
+    if (code) assert.is(error.code, code);
+    assert.is(session.store, before);
+    assert.is(session.options.get("database_url"), undefined);
+    assert.is(session.options.get("artifact_storage_dir"), undefined);
+  }
+  assert.is(await session.store.load("a"), 1);
+});
+
+test("a store with values in its home does not lose them to a new place", async () => {
+  const session = await newSession();
+  await session.store.save("a", 1);
+  const error = await failure(session.options.set("artifact_storage_dir", newFolder()), "CONFIG");
+  assert.match(error.message, "values");
+  assert.is(await session.store.load("a"), 1);
+});
+
+test("credentials are not shown", async () => {
+  const session = await newSession({ storageOptions: { key: "visible", endpoint: "http://127.0.0.1:1" } });
+  const shown = JSON.stringify(session.options.list());
+  assert.not.match(shown, "visible");
+  assert.equal(session.options.get("storage_options"), { key: "***", endpoint: "http://127.0.0.1:1" });
+});
+
+test("a database does not go over to the values of another store", async () => {
+  const session = await newSession();
+  const folder = newFolder();
+  await session.options.set("database_url", `sqlite:///${folder}/one.db`);
+  await session.store.save("a", 1);
+  const error = await failure(session.options.set("database_url", `sqlite:///${folder}/two.db`), "CONFIG");
+  assert.match(error.message, "belong to two stores");
+  await session.options.set({
+    database_url: `sqlite:///${folder}/two.db`,
+    artifact_storage_dir: join(folder, "values"),
+  });
+  assert.is(await session.store.has("a"), false);
+});
+
+test("changes are made one after the other, and none after it was closed", async () => {
+  const session = await newSession();
+  const folder = newFolder();
+  const urls = [1, 2, 3].map((i) => `sqlite:///${folder}/${i}.db`);
+  await Promise.all(urls.map((url) => session.options.set("database_url", url)));
+  assert.is(session.options.get("database_url"), urls.at(-1));
+  await session.close();
+  await failure(session.options.set("database_url", urls[0]), "CLOSED");
+});
+
+const TYPED = `const { openSession } = await import(MAIN)
+const session = await openSession()
+const saves = Array.from({ length: 20 }, (_, i) => session.store.save("a", i)); void 0
+await session.options.set("database_url", "sqlite:///one.db")
+console.log("saved", (await Promise.all(saves)).length, "here", await session.store.has("a"))
+const more = Array.from({ length: 20 }, (_, i) => session.store.save("b", i)); void 0
+await session.options.set("database_url", "oracle://x/x").catch((error) => console.log("refused", error.code))
+console.log("still", (await Promise.all(more)).length, await session.store.load("b:19"))
+await session.options.set("database_url", undefined)
+console.log("back", await session.store.load("a:19"))
+await session.close()
+.exit`;
+
+/** As somebody would type it: the next line when there is a prompt again. */
+test("in a plain Node.js prompt, with a save in flight", async () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, "home"));
+  const lines = TYPED.replace("MAIN", JSON.stringify(join(import.meta.dirname, "../adapters/main.ts"))).split(
+    "\n",
+  );
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), "-i"], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, VARVE_HOME: join(folder, "home") },
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  child.stdout.on("data", () => {
+    if (output.endsWith("> ") && lines.length > 0) child.stdin.write(`${lines.shift()}\n`);
+  });
+  const [exitCode] = await once(child, "close");
+  assert.is(exitCode, 0, output);
+  for (const text of ["saved 20 here false", "refused CONFIG", "still 20 19", "back 19"])
+    assert.match(output, text);
+});
+
+test.run();
