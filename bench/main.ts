@@ -11,6 +11,8 @@ import type { Growth } from "./growth/figures.ts";
 import { measureGrowth } from "./growth/growth.ts";
 import { growthCharts, growthLines } from "./growth/report.ts";
 import { largeLines, measureFiles, measureValue } from "./large/large.ts";
+import { measureMetadata } from "./metadata/metadata.ts";
+import { metadataLines } from "./metadata/report.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
 import { measureRecovery, recoveryLines } from "./recovery/recovery.ts";
@@ -100,6 +102,13 @@ async function measureAsItGrows(options: Options, settings: RunnerSettings): Pro
     await writeFile(join(charts, name), svg);
 }
 
+async function measureDatabases(options: Options, settings: RunnerSettings): Promise<void> {
+  const [date, machine] = [new Date().toISOString(), await machineOf(settings.folder)];
+  const metadata = await measureMetadata(options, settings);
+  console.log([machineText(machine), ...metadataLines(metadata)].join("\n"));
+  await writeJson(options, { format: 1, date, machine, options, metadata });
+}
+
 async function compareWithBase(options: Options, settings: RunnerSettings): Promise<void> {
   const result = await runGate(options, settings);
   console.log(gateLines(result).join("\n"));
@@ -108,7 +117,7 @@ async function compareWithBase(options: Options, settings: RunnerSettings): Prom
 }
 
 async function measureWhatIsAsked(options: Options, settings: RunnerSettings): Promise<void> {
-  const { recovery, space, large, files, gate, growth, targets } = options;
+  const { recovery, space, large, files, gate, growth, targets, metadata } = options;
   if (recovery) await bySize("recovery", options, settings, measureRecovery, recoveryLines);
   if (space) await bySize("space", options, settings, measureSpaceOf, spaceLines);
   if (large) await bySize("large", options, settings, measureValue, largeLines);
@@ -116,7 +125,8 @@ async function measureWhatIsAsked(options: Options, settings: RunnerSettings): P
   if (gate) await compareWithBase(options, settings);
   if (growth) await measureAsItGrows(options, settings);
   if (targets) await measureAims(options, settings);
-  if (recovery || space || large || files || gate || growth || targets) return;
+  if (metadata) await measureDatabases(options, settings);
+  if (recovery || space || large || files || gate || growth || targets || metadata) return;
   await measureWorkloads(options, settings);
 }
 

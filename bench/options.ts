@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { tableLines } from "../cli/bench/text.ts";
 import { VALUE_BYTES } from "../cli/bench/values.ts";
 import { chartsFolder } from "./build.ts";
+import { type DatabaseKind, KINDS } from "./metadata/figures.ts";
 import { measured } from "./references.ts";
 import { SPACE_VALUE_BYTES } from "./space/figures.ts";
 import { TARGET_SIZES } from "./targets/targets.ts";
@@ -47,6 +48,10 @@ export interface Options {
   large: number[] | undefined;
   /** Files of the directories that are saved, instead of the workloads. */
   files: number[] | undefined;
+  /** Whether metadata databases are measured, instead of the workloads. */
+  metadata: boolean;
+  /** Which of them. */
+  databases: DatabaseKind[];
 }
 
 const definitions = {
@@ -73,6 +78,8 @@ const definitions = {
   space: { type: "string" },
   large: { type: "string" },
   files: { type: "string" },
+  metadata: { type: "boolean" },
+  databases: { type: "string" },
   quick: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -92,11 +99,14 @@ const quick = {
 /** As many rounds as bring each of three sides to each place. */
 const gate = { ...full, rounds: 3, artifacts: 2_000 };
 
+/** As many names as are listed. */
+const metadata = { ...full, rounds: 3, artifacts: 100_000 };
+
 /** Undefined when the help is asked for. */
 export function parseOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({ args, options: definitions });
   if (values.help) return undefined;
-  const defaults = values.quick ? quick : values.gate ? gate : full;
+  const defaults = values.quick ? quick : values.gate ? gate : values.metadata ? metadata : full;
   const number = (
     name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "large-bytes" | "seed",
     standard: number,
@@ -133,6 +143,12 @@ export function parseOptions(args: string[]): Options | undefined {
     space: sizesOf("space"),
     large: sizesOf("large"),
     files: sizesOf("files"),
+    metadata: values.metadata ?? false,
+    databases: namesOf(
+      "--databases",
+      values.databases,
+      KINDS.map((name) => ({ name })),
+    ) as DatabaseKind[],
   };
 }
 
@@ -198,6 +214,9 @@ Options:
   --large MIBS       only values of so many MiB: how fast they are saved and read, and what edits add; takes 7 times
                      as much disk
   --files COUNTS     only directories of so many files of 1 KiB, saved twice
+  --metadata         only what metadata in PostgreSQL, MariaDB and SQLite costs above what their drivers do alone; starts
+                     servers of its own (test/services/start.ts installs them)
+  --databases NAMES  which of them
   --help             show this help
 `;
 }

@@ -4,6 +4,7 @@ import type { Measurement } from "../cli/bench/measure.ts";
 import type { StoreSizes } from "../cli/bench/subject.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
 import type { LargeFigures, LargeStep } from "./large/figures.ts";
+import type { MetadataFigures, MetadataStep } from "./metadata/figures.ts";
 import type { SpaceFigures } from "./space/figures.ts";
 
 interface TaskBase extends ValueOptions {
@@ -41,6 +42,21 @@ export interface LargeTask extends TaskBase {
   size: number;
 }
 
+export interface MetadataTask extends TaskBase {
+  kind: "metadata";
+  step: MetadataStep;
+  /** Of the database; `folder` is the home beside it. */
+  url: string;
+  /** Of the database whose rows are copied. */
+  from: string | undefined;
+  /** Versions in front of those that count. */
+  warm: number;
+  /** Versions to save, or that are there. */
+  count: number;
+  /** Of a measurement of reads. */
+  seconds: number;
+}
+
 /** A reader loads any of all entries, one after another; a writer saves for a thousand callers. */
 export type Role = "reader" | "writer";
 
@@ -74,6 +90,7 @@ export interface MeasureTask extends TaskBase {
 
 export type Task =
   | LargeTask
+  | MetadataTask
   | MeasureTask
   | RoleTask
   | SlicesTask
@@ -99,6 +116,7 @@ export type Answer =
       measurement?: Measurement;
       space?: SpaceFigures;
       large?: LargeFigures;
+      metadata?: MetadataFigures;
       sizes?: StoreSizes;
       memory: Memory;
     }
