@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { capabilityRows } from "../../adapters/capabilities.ts";
 import { fencesOf, readDocument, tableBelow } from "./documents.ts";
 import { InstalledPackage } from "./installed-package.ts";
 import { masked, runTour, stepsOf } from "./tour.ts";
@@ -29,7 +30,7 @@ test("each program prints what stands below it, from the installed package", asy
 
 test("each command of the tours prints what stands below it", async () => {
   const tours = fences.filter(({ language }) => language === "console");
-  assert.is(tours.length, 3);
+  assert.is(tours.length, 4);
   const mask = ({ command, output }: { command: string; output: string }) =>
     `$ ${command}\n${masked(output)}`;
   for (const { name, text } of tours) {
@@ -42,6 +43,11 @@ test("each command of the tours prints what stands below it", async () => {
 test("the table of values says what the codec's document says", () => {
   const ofCodec = tableBelow(readDocument("engine/codec/README.md"), "## Kept or refused");
   assert.equal(tableBelow(readme, "## What is kept, what is refused"), ofCodec);
+});
+
+test("what a store can do is what the document on adapters says", () => {
+  const told = tableBelow(readDocument("adapters/README.md"), "## What a store can do");
+  assert.equal(told, capabilityRows().slice(1));
 });
 
 test("the table of errors has every code", () => {

@@ -21,7 +21,9 @@ export function stepsOf(text: string): Step[] {
 export function masked(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
-    .replace(/\/\S*\/(penguins|space|files)\//g, "<folder>/")
+    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing)\//g, "$1<folder>/")
+    .replace(/\S+ GiB free|\d+(\.\d+)? ms(?=:|$)/gm, "<number>")
+    .replace(/Node\.js \S+|(kysely|libsql) \S+$/gm, "<version>")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
     .replace(/^(blobs|needed blobs|saved by sharing|log|beside blobs|index)( +).*$/gm, "$1$2<size>")
     .replace(/^(.*: read .* blobs, ).*$/gm, "$1<size>")
@@ -35,7 +37,7 @@ export function masked(output: string): string {
 /** The same for readers: as it might be with them. */
 export function anonymous(output: string): string {
   return output
-    .replace(/\/\S*\/(penguins|space|files)\//g, "/home/me/$1/")
+    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing)\//g, "$1/home/me/$2/")
     .replace(/\/\S*\/(space-backup)\b/g, "/home/me/$1")
     .replace(/^( {2}made with +Node\.js \S+ linux-x64,?).*$/gm, "$1 by me");
 }

@@ -22,15 +22,22 @@ export const commandLineFaults: Fault[] = [
   {
     name: "what needs no engine is in one file with it",
     file: TAKEN_IN,
-    text: 'if (kind === "entry-point") return undefined;',
+    text: 'if (kind === "entry-point" || path.endsWith("/engine/config.ts")) return undefined;',
     replacement: "if (!isMeasuring(importer)) return undefined;",
+    tests: built,
+  },
+  {
+    name: "the built command line brings adapters of its own",
+    file: TAKEN_IN,
+    text: 'kind === "entry-point" ? undefined : { path: PACKAGE, external: true },',
+    replacement: 'kind === "entry-point" ? undefined : undefined,',
     tests: built,
   },
   {
     name: "varve bench measures the command line's own library",
     file: TAKEN_IN,
-    text: '"../engine" : "./engine"',
-    replacement: '"./engine" : "./engine"',
+    text: 'if (isMeasuring(importer) && path.endsWith("/engine/main.ts")) return { path: PACKAGE, external: true };',
+    replacement: 'if (isMeasuring(importer) && path.endsWith("/engine/main.ts")) return undefined;',
     tests: built,
   },
   {

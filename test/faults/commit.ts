@@ -131,8 +131,8 @@ export const commitFaults: Fault[] = [
   {
     name: "ifVersion is not checked",
     file: "engine/operations.ts",
-    text: "  if (actual === wanted) return;\n",
-    replacement: "  if (actual !== undefined) return;\n",
+    text: "  if (actual !== wanted) throw otherLatest",
+    replacement: "  if (actual === undefined) throw otherLatest",
     tests: ["store/save-and-load.test.ts", "store/save-options.test.ts"],
   },
   {
@@ -166,7 +166,7 @@ export const commitFaults: Fault[] = [
   {
     name: "times follow the clock",
     file: "engine/transaction.ts",
-    text: "this.#time = Math.max(this.#now, end.time);",
+    text: "this.#time = Math.max(time, end.time);",
     replacement: "this.#time = this.#now;",
     tests: ["crash/many.test.ts"],
   },

@@ -1,13 +1,16 @@
 import { backupFaults } from "./backup.ts";
 import { benchFaults } from "./bench.ts";
+import { blobsFaults } from "./blobs.ts";
 import { chunkFaults } from "./chunk.ts";
 import { commandLineFaults } from "./command-line.ts";
 import { commitFaults } from "./commit.ts";
 import { compactFaults } from "./compact.ts";
+import { composedStoreFaults } from "./composed-store.ts";
 import { crashPartsFaults } from "./crash-parts.ts";
 import { directoryFaults } from "./directory.ts";
 import { directorySaveFaults } from "./directory-save.ts";
 import { directoryStoreFaults } from "./directory-store.ts";
+import { embeddedMetadataFaults } from "./embedded-metadata.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
@@ -19,11 +22,13 @@ import { lockFaults } from "./lock.ts";
 import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
+import { metadataFaults } from "./metadata.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
 import { readingFaults } from "./reading.ts";
 import { segmentsFaults } from "./segments.ts";
 import { spaceFaults } from "./space.ts";
+import { sqlPartsFaults } from "./sql-parts.ts";
 
 /** All seeded faults, by area. */
 export const faults: Fault[] = [
@@ -37,6 +42,8 @@ export const faults: Fault[] = [
   ...generationsFaults,
   ...maintenanceFaults,
   ...spaceFaults,
+  ...embeddedMetadataFaults,
+  ...sqlPartsFaults,
   ...pruneFaults,
   ...readingFaults,
   ...backupFaults,
@@ -52,4 +59,7 @@ export const faults: Fault[] = [
   ...directoryStoreFaults,
   ...crashPartsFaults,
   ...packFaults,
+  ...blobsFaults,
+  ...composedStoreFaults,
+  ...metadataFaults,
 ];

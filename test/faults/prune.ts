@@ -164,6 +164,13 @@ export const pruneFaults: Fault[] = [
     tests: [PRUNE, GUARDS],
   },
   {
+    name: "a prune is noted as a delete",
+    file: "engine/prune-apply.ts",
+    text: 'deleteVersion(transaction, found, [], "prune")',
+    replacement: "deleteVersion(transaction, found, [])",
+    tests: [PRUNE],
+  },
+  {
     name: "a version that got an alias after the plan is deleted",
     file: "engine/prune-apply.ts",
     text: "!aliases.has(version) && ",
@@ -200,7 +207,7 @@ export const pruneFaults: Fault[] = [
   },
   {
     name: "a deleted version comes back without its bytes",
-    file: "engine/operations.ts",
+    file: "engine/deletes.ts",
     text: "if (!isWhole(row, transaction)) throw compactedAway(ref);",
     replacement: "",
     tests: [PRUNE, RANDOM],
@@ -270,7 +277,7 @@ export const pruneFaults: Fault[] = [
   },
   {
     name: "the clock is wrong where there is no record",
-    file: "engine/prune-plan.ts",
+    file: "engine/prune-refusals.ts",
     text: "  if (newest === 0) return;\n",
     replacement: "",
     tests: ["store/prune-guards.test.ts"],

@@ -106,8 +106,8 @@ export const readingFaults: Fault[] = [
   {
     name: "what comes before an artifact that can't be read is not listed",
     file: "engine/list.ts",
-    text: "  } finally {\n    if (artifacts.length > 0) yield artifacts;\n  }",
-    replacement: "  } finally {\n    void 0;\n  }\n  if (artifacts.length > 0) yield artifacts;",
+    text: "  } finally {\n    if (given.length > 0) yield given;\n  }",
+    replacement: "  } finally {\n    void 0;\n  }\n  if (given.length > 0) yield given;",
     tests: ["store/list.test.ts"],
   },
   {

@@ -16,7 +16,7 @@ const MINUTES_MAX = 3;
 function copyOf(fault: Fault | undefined): string {
   const copy = mkdtempSync(join(tmpdir(), "varve-fault-"));
   const results = join(root, "bench/results");
-  for (const name of ["engine", "cli", "bench", "test", "package.json", "tsconfig.json"]) {
+  for (const name of ["engine", "adapters", "cli", "bench", "test", "package.json", "tsconfig.json"]) {
     cpSync(join(root, name), join(copy, name), { recursive: true, filter: (path) => path !== results });
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));

@@ -33,8 +33,8 @@ export const spaceFaults: Fault[] = [
   {
     name: "operations of a store's batch take no room",
     file: "engine/batch.ts",
-    text: "    this.bytes += OPERATION_BYTES;\n",
-    replacement: "",
+    text: "this.length * OPERATION_BYTES",
+    replacement: "0",
     tests: ["engine/free-space.test.ts"],
   },
   {

@@ -1,0 +1,156 @@
+import type { Fault } from "./fault.ts";
+
+const FOLDER = "adapters/storage/folder";
+const folderTests = ["storage/folder.test.ts"];
+const logTests = ["composed/log-blobs.test.ts"];
+
+/** Of places for blobs. */
+export const blobsFaults: Fault[] = [
+  {
+    name: "a blob of a folder has its name before it is whole",
+    file: `${FOLDER}/write-blob.ts`,
+    text: "      if (durable) await file.datasync();\n",
+    replacement: "",
+    tests: ["storage/folder-order.test.ts"],
+  },
+  {
+    name: "the name of a blob of a folder is not synced",
+    file: `${FOLDER}/folder-blobs.ts`,
+    text: "      throw error;\n    }\n    await this.#syncs.shard(shard);\n",
+    replacement: "      throw error;\n    }\n",
+    tests: ["storage/folder-order.test.ts"],
+  },
+  {
+    name: "a sync of a folder that began before is taken for one's own",
+    file: `${FOLDER}/folder-syncs.ts`,
+    text: "    under.next ??= under.running.catch(() => {}).then(() => this.#begin(path));\n    return under.next;\n",
+    replacement: "    return under.running;\n",
+    tests: ["storage/folder-order.test.ts"],
+  },
+  {
+    name: "a put of a file that is there does not count as put now",
+    file: `${FOLDER}/folder-blobs.ts`,
+    text: "      await utimes(path, seconds, seconds);\n",
+    replacement: "      await utimes(path, seconds, found.mtimeMs / 1000);\n",
+    tests: folderTests,
+  },
+  {
+    name: "a file of another length is taken for the blob",
+    file: `${FOLDER}/folder-blobs.ts`,
+    text: "!found?.isFile() || found.size !== size",
+    replacement: "!found?.isFile()",
+    tests: folderTests,
+  },
+  {
+    name: "a blob is removed without a look at whether it was put again",
+    file: `${FOLDER}/removed.ts`,
+    text: "if (await isPutSince(removed, putBefore)) {",
+    replacement: "if (putBefore < 0) {",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
+    name: "what was being removed by who died is thrown away",
+    file: `${FOLDER}/removed.ts`,
+    text: "    if (digest) return giveBack(layout, syncs, digest, path);\n",
+    replacement: "",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
+    name: "temporary files of others are collected",
+    file: `${FOLDER}/removed.ts`,
+    text: "if (!found?.isFile() || lastTouched(found) >= before) return;",
+    replacement: "if (!found?.isFile()) return;",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
+    name: "the digest of a file is not compared",
+    file: `${FOLDER}/read-blob.ts`,
+    text: "actual && !actual.equals(digest)",
+    replacement: "actual && actual.length !== digest.length",
+    tests: folderTests,
+  },
+  {
+    name: "the last piece is given before the digest is compared",
+    file: `${FOLDER}/read-blob.ts`,
+    text: "    if (at === end) compare(blob, digest?.digest());\n    yield piece;\n",
+    replacement: "    yield piece;\n    if (at === end) compare(blob, digest?.digest());\n",
+    tests: folderTests,
+  },
+  {
+    name: "of two stores that take a folder at once both believe to have it",
+    file: `${FOLDER}/owner.ts`,
+    text: "    return (await readOwner(layout)) ?? store;\n",
+    replacement: "    return store;\n",
+    tests: folderTests,
+  },
+  {
+    name: "pieces that fail leave their temporary file",
+    file: `${FOLDER}/write-blob.ts`,
+    text: "    await rm(path, { force: true }).catch(() => {});\n",
+    replacement: "",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
+    name: "bytes that were changed meanwhile are kept under the digest",
+    file: `${FOLDER}/folder-blobs.ts`,
+    text: "if (hex(facts.digest) !== hex(digest)) {",
+    replacement: "if (hex(facts.digest).length !== hex(digest).length) {",
+    tests: folderTests,
+  },
+  {
+    name: "long bytes that are not of the digest are kept in the log",
+    file: "engine/composed/log-blobs.ts",
+    text: "if (!written.digest.equals(digest)) throw otherBytes(digest);",
+    replacement: "if (written.digest.length !== digest.length) throw otherBytes(digest);",
+    tests: logTests,
+  },
+  {
+    name: "a put of what the log has is not noted",
+    file: "engine/composed/blob-rows.ts",
+    text: "if (row && isSame && transaction.time - row.time <= slack) return;",
+    replacement: "if (row && isSame && slack >= 0) return;",
+    tests: logTests,
+  },
+  {
+    name: "each put of what the log has is noted",
+    file: "engine/composed/blob-rows.ts",
+    text: "transaction.time - row.time <= slack",
+    replacement: "transaction.time - row.time < 0",
+    tests: ["composed/log-blobs-rows.test.ts"],
+  },
+  {
+    name: "a blob of the log that was put since is removed",
+    file: "engine/composed/log-blobs-space.ts",
+    text: "  if (row.time >= putBefore) return false;\n",
+    replacement: "",
+    tests: logTests,
+  },
+  {
+    name: "lists of removed blobs keep their chunks for ever",
+    file: "engine/composed/log-blobs-space.ts",
+    text: "  await sweepNodes(core, options.signal);\n",
+    replacement: "",
+    tests: logTests,
+  },
+  {
+    name: "records of what was stay in a log of values for ever",
+    file: "engine/composed/log-blobs-space.ts",
+    text: "blobs * RECORD_BYTES > logBytes / HISTORY_PART",
+    replacement: "blobs * RECORD_BYTES > logBytes * HISTORY_PART",
+    tests: ["composed/log-blobs-rows.test.ts"],
+  },
+  {
+    name: "the log gives a blob of another length than was asked for",
+    file: "engine/composed/log-blobs.ts",
+    text: "if (content.size !== size) throw damaged(",
+    replacement: "if (content.size < 0) throw damaged(",
+    tests: logTests,
+  },
+  {
+    name: "a log of values is opened as an artifact store",
+    file: "engine/maintenance/identity.ts",
+    text: "if (identity.application === wanted) return;",
+    replacement: 'if (identity.application === wanted || wanted === "artifact") return;',
+    tests: ["composed/log-blobs-rows.test.ts"],
+  },
+];

@@ -1,0 +1,43 @@
+import type { Fault } from "./fault.ts";
+
+const PARTS = "metadata/parts.test.ts";
+const ARRAYS = "metadata/arrays.test.ts";
+
+/** Commits to SQL databases in parts, and columns as arrays. */
+export const sqlPartsFaults: Fault[] = [
+  {
+    name: "sql: what an earlier part saved is taken for new by the next ones",
+    file: "adapters/metadata/state.ts",
+    text: "    this.newVersions.clear();\n",
+    replacement: "",
+    tests: [PARTS],
+  },
+  {
+    name: "sql: tags that an earlier part wrote stay when a later one changes them",
+    file: "adapters/metadata/state.ts",
+    text: "retagged: copies(this.retagged.values()),",
+    replacement: "retagged: copies([]),",
+    tests: [PARTS],
+  },
+  {
+    name: "sql: a name that an earlier part made is made again",
+    file: "adapters/metadata/state.ts",
+    text: "      state.isNew = false;\n",
+    replacement: "",
+    tests: [PARTS],
+  },
+  {
+    name: "sql: large numbers in arrays lose what is above 32 bits",
+    file: "adapters/metadata/dialects/postgresql-arrays.ts",
+    text: "const high = Math.floor(value / 2 ** 32);",
+    replacement: "const high = value < 0 ? -1 : 0;",
+    tests: [ARRAYS],
+  },
+  {
+    name: "sql: a missing text in an array is an empty one",
+    file: "adapters/metadata/dialects/postgresql-arrays.ts",
+    text: "at = array.writeInt32BE(NULL, at);",
+    replacement: "at = array.writeInt32BE(0, at);",
+    tests: [ARRAYS],
+  },
+];
