@@ -35,7 +35,7 @@ async function toldUntilKilled(
 ): Promise<Told[]> {
   const { metadata, blobs } = place.parts;
   const program = new Program("../composed/killed-program.ts", [
-    ...[place.folder, metadata, blobs, tree, String(seed)],
+    ...[place.folder, String(metadata), blobs, tree, String(seed)],
   ]);
   await program.expect();
   const killed = sleep(random.below(LIVES_MILLISECONDS_MAX)).then(() => program.process.kill("SIGKILL"));

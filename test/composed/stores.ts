@@ -15,7 +15,7 @@ import { newFolder } from "../helpers/folders.ts";
 /** Stores over ports, as the adapters put them together. */
 
 export interface Parts {
-  metadata: "embedded" | "sqlite";
+  metadata: "embedded" | "sqlite" | { url: string };
   blobs: "folder" | "log";
 }
 
@@ -54,7 +54,8 @@ export class TestPlace {
   openMetadata({ readOnly = false, durable = false }: OpenParts): Promise<MetadataStore> {
     if (this.parts.metadata === "embedded")
       return openEmbeddedMetadata(join(this.folder, "home"), { readOnly, durable });
-    return openMetadata("sqlite:///metadata.db", { readOnly, create: !readOnly, folder: this.folder });
+    const url = this.parts.metadata === "sqlite" ? "sqlite:///metadata.db" : this.parts.metadata.url;
+    return openMetadata(url, { readOnly, create: !readOnly, folder: this.folder });
   }
 
   async openBlobs(storeId: string, { readOnly = false, durable = false }: OpenParts): Promise<BlobStore> {
