@@ -1,6 +1,13 @@
 import type { Annotation, JsonObject } from "./api.ts";
 import type { VersionName } from "./artifact-key.ts";
-import { aliasKey, ELSEWHERE_KEY, parseVersionKey, versionKey, versionsRange } from "./artifact-key.ts";
+import {
+  aliasKey,
+  ELSEWHERE_KEY,
+  namesRange,
+  parseVersionKey,
+  versionKey,
+  versionsRange,
+} from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
   decodeAliasContent,
@@ -22,7 +29,7 @@ import { putPart } from "./large/part.ts";
 import { putEdges } from "./lineage/edges.ts";
 import { notFound } from "./not-found.ts";
 import type { ParsedRef } from "./ref.ts";
-import { checkNewVersion, otherLatest, standsForMany } from "./refusals.ts";
+import { checkNewVersion, keptElsewhere, keptInHome, otherLatest, standsForMany } from "./refusals.ts";
 import type { PreparedBlob, Transaction } from "./transaction.ts";
 import { preparePayload } from "./transaction.ts";
 
@@ -72,8 +79,9 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
   if (plan.environment) putEnvironment(transaction, plan.environment);
   if (inputs.length > 0) putEdges(transaction, inputs, { name, version });
-  if (value) putPart(transaction, value);
-  else noteElsewhere(transaction);
+  if (!value) noteElsewhere(transaction);
+  else if (transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();
+  else putPart(transaction, value);
   if (plan.code) transaction.putBlob(plan.code);
   const references = value ? [value.digest] : [];
   if (plan.code) references.push(plan.code.digest);
@@ -86,9 +94,11 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   return { name, version, row, content };
 }
 
-/** Once a store: that some of its values are not in the log. */
-function noteElsewhere(transaction: Transaction): void {
-  if (!transaction.row(ELSEWHERE_KEY)) transaction.put(ELSEWHERE_KEY, preparePayload([], NOTHING, 0n));
+/** Once a store: that its values are not in the log. @throws CONFIG where some are */
+export function noteElsewhere(transaction: Transaction): void {
+  if (transaction.isThere(ELSEWHERE_KEY)) return;
+  if (transaction.first(namesRange(""))) throw keptInHome();
+  transaction.put(ELSEWHERE_KEY, preparePayload([], NOTHING, 0n));
 }
 
 /** How many numbers behind the newest known one may have been given to versions that the log has lost. */

@@ -86,3 +86,21 @@ export function notOneVersion(ref: ParsedRef): VarveError {
     hint: "give the version's number, such as `name:3`; `varve list --deleted` shows them",
   });
 }
+
+/** For who has opened a store without the place that its values are in. */
+export function keptElsewhere(): VarveError {
+  return new VarveError(
+    "CONFIG",
+    "values of this store are kept outside the home folder, and it was opened without that place",
+    {
+      hint: "open it with the `artifactStorageDir` (in `config.json`, the environment or the options) that it was saved with",
+    },
+  );
+}
+
+/** For who has opened a store, whose values are in its home, with another place for them. */
+export function keptInHome(): VarveError {
+  return new VarveError("CONFIG", "the values of this store are kept in its home", {
+    hint: "open it without `artifactStorageDir`; a store whose values are in another place begins with a new home",
+  });
+}

@@ -20,9 +20,9 @@ import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { readOnlyError } from "./errors.ts";
 import { pruneStore } from "./prune.ts";
+import { keptElsewhere } from "./refusals.ts";
 import { repairStore } from "./repair.ts";
 import { storeStats } from "./stats.ts";
-import { isKeptElsewhere } from "./values.ts";
 import { verifyStore } from "./verify.ts";
 
 interface MaintainedSettings {
@@ -96,6 +96,6 @@ export abstract class MaintainedStore {
 
   /** @throws CONFIG where values are kept in another place: here they would not be found from there */
   protected checkKeepsValues(): void {
-    if (this.#valuesElsewhere) throw isKeptElsewhere();
+    if (this.#valuesElsewhere) throw keptElsewhere();
   }
 }

@@ -64,6 +64,7 @@ export class Transaction {
   readonly #families: Families;
   /** By the offset of their record: those of this group that no row keeps, which are not in the file yet. */
   readonly #contents = new Map<number, Buffer>();
+  readonly #there = new Map<Uint8Array, boolean>();
   readonly #now: number;
   #sequence = 0;
   #time = 0;
@@ -104,6 +105,16 @@ export class Transaction {
 
   row(key: Uint8Array): Row | undefined {
     return this.#catalog.row(key);
+  }
+
+  /** Whether there is a row; of one that is asked for by every save it is looked up once a group. @param key always the same object */
+  isThere(key: Uint8Array): boolean {
+    let known = this.#there.get(key);
+    if (known === undefined) {
+      known = this.#catalog.has(key);
+      this.#there.set(key, known);
+    }
+    return known;
   }
 
   /** The first row of a range. */
@@ -180,6 +191,7 @@ export class Transaction {
   put(key: Uint8Array, prepared: PreparedPayload, options: PutOptions = {}): Row {
     const { references, payload } = prepared;
     const { tag = 0, weak = false, isNew = false } = options;
+    this.#there.delete(key);
     const payloadChecksum = prepared.salt === this.#salt ? prepared.checksum : checksum(payload, this.#salt);
     const flags = weak ? FLAG_WEAK : 0;
     const record = {

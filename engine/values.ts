@@ -10,6 +10,7 @@ import type { Row } from "./index/rows.ts";
 import type { ChunkedValue } from "./large/chunk-reader.ts";
 import { bytesInChunks, chunksIn, wholeValue } from "./large/chunk-reader.ts";
 import { MEDIA_TYPE_DIRECTORY, openDirectory } from "./large/directory-source.ts";
+import { keptElsewhere } from "./refusals.ts";
 import { writeFileAtomically } from "./write-file.ts";
 
 const PIECE_BYTES = 64 * 1024;
@@ -34,7 +35,7 @@ export class Values implements ValueSource {
 
   async decode(stored: StoredValue, options?: CallOptions): Promise<unknown> {
     const { row, mediaType } = stored;
-    if (isElsewhere(row)) throw isKeptElsewhere();
+    if (isElsewhere(row)) throw keptElsewhere();
     if (isDirectory(stored)) return this.#directory(stored);
     if (isPlain(row)) return this.decodePlain(row);
     const codec = this.#codecs.forStored(mediaType);
@@ -55,7 +56,7 @@ export class Values implements ValueSource {
 
   bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array> {
     return this.#calls.read(options, async () => {
-      if (isElsewhere(stored.row)) throw isKeptElsewhere();
+      if (isElsewhere(stored.row)) throw keptElsewhere();
       if (isDirectory(stored)) throw noBytes();
       if (isChunked(stored.row))
         return bytesInChunks(this.#core, chunkedValue(stored), span, options?.signal);
@@ -98,17 +99,6 @@ export class Values implements ValueSource {
 
 function isDirectory({ row, mediaType }: StoredValue): boolean {
   return isChunked(row) && mediaType === MEDIA_TYPE_DIRECTORY;
-}
-
-/** For who has opened a store without the place that its values are in. */
-export function isKeptElsewhere(): VarveError {
-  return new VarveError(
-    "CONFIG",
-    "values of this store are kept outside the home folder, and it was opened without that place",
-    {
-      hint: "open it with the `artifactStorageDir` (in `config.json`, the environment or the options) that it was saved with",
-    },
-  );
 }
 
 function noBytes(): VarveError {

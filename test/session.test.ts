@@ -99,12 +99,12 @@ test("credentials are not shown", async () => {
 });
 
 test("a database does not go over to the values of another store", async () => {
-  const session = await newSession();
+  const session = await newSession({ lockWaitMax: 200 });
   const folder = newFolder();
   await session.options.set("database_url", `sqlite:///${folder}/one.db`);
   await session.store.save("a", 1);
   const error = await failure(session.options.set("database_url", `sqlite:///${folder}/two.db`), "CONFIG");
-  assert.match(error.message, "belong to two stores");
+  assert.match(error.message, "whose metadata are in another place");
   await session.options.set({
     database_url: `sqlite:///${folder}/two.db`,
     artifact_storage_dir: join(folder, "values"),
@@ -115,11 +115,14 @@ test("a database does not go over to the values of another store", async () => {
 test("changes are made one after the other, and none after it was closed", async () => {
   const session = await newSession();
   const folder = newFolder();
-  const urls = [1, 2, 3].map((i) => `sqlite:///${folder}/${i}.db`);
-  await Promise.all(urls.map((url) => session.options.set("database_url", url)));
-  assert.is(session.options.get("database_url"), urls.at(-1));
+  const places = [1, 2, 3].map((i) => ({
+    database_url: `sqlite:///${folder}/${i}.db`,
+    artifact_storage_dir: join(folder, `values-${i}`),
+  }));
+  await Promise.all(places.map((each) => session.options.set(each)));
+  assert.is(session.options.get("database_url"), places.at(-1)!.database_url);
   await session.close();
-  await failure(session.options.set("database_url", urls[0]), "CLOSED");
+  await failure(session.options.set(places[0]!), "CLOSED");
 });
 
 const TYPED = `const { openSession } = await import(MAIN)

@@ -5,12 +5,13 @@ import { CodecRegistry } from "../codec/codec.ts";
 import { OPERATION_BYTES } from "../commit.ts";
 import { compactStore } from "../compact.ts";
 import type { EngineCore } from "../engine.ts";
-import { readOnlyError, VarveError } from "../errors.ts";
+import { readOnlyError } from "../errors.ts";
 import { isIndexDamage } from "../index/damage.ts";
 import { consumersOf } from "../lineage/edges.ts";
 import { listMade, listVersions } from "../list.ts";
 import type { CoreHandle, OpenOptions } from "../open.ts";
 import { openCore } from "../open.ts";
+import { noteElsewhere } from "../operations.ts";
 import type {
   LineageStep,
   ListQuery,
@@ -26,6 +27,7 @@ import type {
 } from "../ports/metadata-store.ts";
 import type { ParsedRef } from "../ref.ts";
 import { parseRef } from "../ref.ts";
+import { keptInHome } from "../refusals.ts";
 import { storeStats } from "../stats.ts";
 import type { Transaction } from "../transaction.ts";
 import { Values } from "../values.ts";
@@ -67,10 +69,7 @@ export async function openEmbeddedMetadata(
 
 /** @throws CONFIG for a home that has values in its log */
 function checkNoValues(core: EngineCore): void {
-  if (core.row(ELSEWHERE_KEY) || !core.first(namesRange(""))) return;
-  throw new VarveError("CONFIG", `the store in ${core.folder} has its values in the home`, {
-    hint: "open it without `artifactStorageDir`; a store whose values are in another place begins with a new home",
-  });
+  if (!core.row(ELSEWHERE_KEY) && core.first(namesRange(""))) throw keptInHome();
 }
 
 /** Metadata in the log of a home, in the rows of the embedded store, of versions whose values are elsewhere. */
@@ -102,6 +101,16 @@ export class EmbeddedMetadata implements MetadataStore {
     return this.#core.identity.storeId;
   }
 
+  /** Whether it is said in the log that values are in another place, so that none are kept here. */
+  get isClaimed(): boolean {
+    return this.#core.row(ELSEWHERE_KEY) !== undefined;
+  }
+
+  /** Says so. @throws CONFIG where there are versions whose values are here */
+  claim(): Promise<void> {
+    return this.#core.commit({ run: noteElsewhere, bytes: OPERATION_BYTES, durable: true, undoable: true });
+  }
+
   /** Each unit is a batch of its own in the log: those of one call, and of others at that time, go into it together. */
   commit(units: readonly Unit[], options?: CallOptions): Promise<(UnitResult | Error)[]> {
     return this.#change(options, async () => {
@@ -110,7 +119,7 @@ export class EmbeddedMetadata implements MetadataStore {
       const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
       // What is no refusal of a unit is said of all that were to be written with it.
       const isOfCall = failed.length === units.length && !failed.some((error) => refused.has(error));
-      if (failed.length > 0 && isOfCall) throw failed[0];
+      if (failed.length > 0 && isOfCall) throw failed.find(({ outcome }) => outcome) ?? failed[0];
       return Promise.all(
         outcomes.map((outcome) =>
           outcome.status === "rejected" ? (outcome.reason as Error) : this.#result(outcome.value),

@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ArtifactStore, StoreOptions } from "../api.ts";
 import { definedOnly } from "../argument.ts";
 import { anchored } from "../config-items.ts";
@@ -8,7 +10,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { PlaceOptions, Places } from "../ports/places.ts";
 import { redactUrl } from "../secrets.ts";
 import { composeStore } from "./compose.ts";
-import { openEmbeddedMetadata } from "./embedded-metadata.ts";
+import { EmbeddedMetadata, openEmbeddedMetadata } from "./embedded-metadata.ts";
 import { openLogBlobs, storeIdOfLog } from "./log-blobs.ts";
 import type { OpenFolder } from "./repair-sources.ts";
 
@@ -16,6 +18,14 @@ type Settings = StoreOptions & { home: string };
 
 /** In the home, where only metadata is elsewhere: the log of an embedded store there is another one. */
 const VALUES_FOLDER = "values";
+/** How long another process may take to make a database, once it has the place for values. */
+const MAKING_MILLISECONDS_MAX = 5_000;
+const MAKING_PAUSE_MILLISECONDS = 50;
+
+interface Both {
+  metadata: MetadataStore;
+  blobs: BlobStore;
+}
 
 /**
  * Opens a store of which metadata, values, or both are not in the home's own log.
@@ -33,23 +43,134 @@ export async function openComposed(
 }
 
 /** Of which nothing stays open where they do not belong together. */
-async function openBoth(settings: Settings, places: Places) {
+async function openBoth(settings: Settings, places: Places): Promise<Both> {
   const opened: { close(): Promise<void> }[] = [];
   const track = <T extends { close(): Promise<void> }>(place: T): T => {
     opened.push(place);
     return place;
   };
   try {
-    const known = await openKnownBlobs(settings, places);
-    if (known) track(known);
-    const metadata = track(await openMetadata(settings, places, known && (await idToTake(known))));
-    const blobs = known ?? track(await openNewLog(settings, metadata));
-    await matchPlaces(metadata, blobs, settings.readOnly ?? false);
-    return { metadata, blobs };
+    // In this order: whoever makes a store binds the place for values before there is a database that tells of it.
+    const found = await findMetadata(settings, places);
+    const newId = randomBytes(16).toString("hex");
+    if ("storeId" in found) track(found);
+    const blobs = track(await openBlobs(settings, places, found, newId));
+    if ("storeId" in found) return { metadata: await matched(found, blobs, settings), blobs };
+    if (settings.readOnly || settings.create === false) throw found;
+    return { metadata: track(await makeMetadata(settings, places, blobs, newId)), blobs };
   } catch (error) {
     for (const place of opened) await place.close().catch(() => {});
     throw error;
   }
+}
+
+/** What there is; else the NOT_FOUND that says that there is nothing. */
+async function findMetadata(settings: Settings, places: Places): Promise<MetadataStore | VarveError> {
+  try {
+    return await openMetadata({ ...settings, create: false }, places, undefined);
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== "NOT_FOUND") throw error;
+    return error;
+  }
+}
+
+/** @param newId of a log of values that is made now */
+async function openBlobs(
+  settings: Settings,
+  places: Places,
+  found: MetadataStore | VarveError,
+  newId: string,
+): Promise<BlobStore> {
+  const { home, artifactStorageDir, storageOptions } = settings;
+  // Never less than the metadata: these must not outlive a power cut without the bytes.
+  const options = { ...placeOptions(settings), durable: true };
+  if (artifactStorageDir !== undefined)
+    return places.openBlobs(artifactStorageDir, { ...options, ...definedOnly({ storageOptions }) });
+  const folder = join(home, VALUES_FOLDER);
+  if ("storeId" in found && storeIdOfLog(folder) === undefined) throw valuesElsewhere(found, folder);
+  return openLogBlobs(folder, { ...logOptions(settings), durability: "durable", storeId: newId });
+}
+
+/** @throws CONFIG where they are not of one store */
+async function matched(
+  metadata: MetadataStore,
+  blobs: BlobStore,
+  { readOnly = false }: Settings,
+): Promise<MetadataStore> {
+  const owner = await blobs.storeId();
+  const isNew = metadata instanceof EmbeddedMetadata && !metadata.isClaimed;
+  if (owner === undefined && !isNew) throw valuesElsewhere(metadata, blobs.location);
+  if (owner !== undefined && owner !== metadata.storeId) throw otherStore(metadata, blobs);
+  if (!isNew || readOnly) return metadata;
+  await checkNoBlobs(blobs);
+  await blobs.bind(metadata.storeId);
+  await metadata.claim();
+  return metadata;
+}
+
+/** Makes the metadata of a new store, whose id the place for values tells from then on. */
+async function makeMetadata(
+  settings: Settings,
+  places: Places,
+  blobs: BlobStore,
+  newId: string,
+): Promise<MetadataStore> {
+  if (!(await isOwnNow(blobs, newId))) return waitForMetadata(settings, places, blobs);
+  const metadata = await openMetadata(settings, places, newId);
+  try {
+    return await matched(metadata, blobs, settings);
+  } catch (error) {
+    await metadata.close();
+    throw error;
+  }
+}
+
+/** False for a place that belonged to a store before, whose metadata these are not. */
+async function isOwnNow(blobs: BlobStore, newId: string): Promise<boolean> {
+  const owner = await blobs.storeId();
+  // A log has an id from its beginning on.
+  if (owner !== undefined) return owner === newId;
+  await checkNoBlobs(blobs);
+  try {
+    await blobs.bind(newId);
+    return true;
+  } catch (error) {
+    if ((await blobs.storeId()) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Somebody else may be about to make it. Else these values have their metadata in another database. */
+async function waitForMetadata(settings: Settings, places: Places, blobs: BlobStore): Promise<MetadataStore> {
+  const until =
+    performance.now() + Math.min(settings.lockWaitMax ?? MAKING_MILLISECONDS_MAX, MAKING_MILLISECONDS_MAX);
+  for (;;) {
+    const found = await findMetadata(settings, places);
+    if ("storeId" in found) {
+      try {
+        return await matched(found, blobs, settings);
+      } catch (error) {
+        await found.close();
+        throw error;
+      }
+    }
+    if (performance.now() > until) throw metadataElsewhere(blobs);
+    await sleep(MAKING_PAUSE_MILLISECONDS);
+  }
+}
+
+function openMetadata(
+  settings: Settings,
+  places: Places,
+  storeId: string | undefined,
+): Promise<MetadataStore> {
+  const { home, databaseUrl } = settings;
+  const id = definedOnly({ storeId });
+  const options = placeOptions(settings);
+  if (databaseUrl === undefined)
+    return openEmbeddedMetadata(home, { ...logOptions(settings), durable: options.durable, ...id });
+  const url = anchored("database_url", databaseUrl, process.cwd()) as string;
+  return places.openMetadata(url, { ...options, ...id });
 }
 
 function placeOptions(settings: Settings): PlaceOptions {
@@ -63,49 +184,10 @@ function placeOptions(settings: Settings): PlaceOptions {
   };
 }
 
-/** Undefined where the log of values is to be made, which then gets the id of the metadata. */
-async function openKnownBlobs(settings: Settings, places: Places): Promise<BlobStore | undefined> {
-  const { home, artifactStorageDir, storageOptions } = settings;
-  if (artifactStorageDir !== undefined) {
-    const options = { ...placeOptions(settings), ...definedOnly({ storageOptions }) };
-    return places.openBlobs(artifactStorageDir, options);
-  }
-  const folder = join(home, VALUES_FOLDER);
-  return storeIdOfLog(folder) === undefined ? undefined : openLogBlobs(folder, logOptions(settings));
-}
-
-async function openNewLog(settings: Settings, metadata: MetadataStore): Promise<BlobStore> {
-  const folder = join(settings.home, VALUES_FOLDER);
-  if ((await metadata.counts()).versions > 0) throw valuesElsewhere(metadata, folder);
-  return openLogBlobs(folder, { ...logOptions(settings), storeId: metadata.storeId });
-}
-
-function openMetadata(
-  settings: Settings,
-  places: Places,
-  storeId: string | undefined,
-): Promise<MetadataStore> {
-  const { home, databaseUrl } = settings;
-  const id = definedOnly({ storeId });
-  if (databaseUrl === undefined) return openEmbeddedMetadata(home, { ...logOptions(settings), ...id });
-  const url = anchored("database_url", databaseUrl, process.cwd()) as string;
-  return places.openMetadata(url, { ...placeOptions(settings), ...id });
-}
-
 function logOptions(settings: Settings) {
   const { durable: _, ...options } = placeOptions(settings);
-  const { durability, cacheSize, clock, allow } = settings;
-  return { ...options, ...definedOnly({ durability, cacheSize, clock, allow }) };
-}
-
-/**
- * The id that a new database gets: that of the place for values, as long as that has none. A new database for values that
- * are there would take them all for what nobody needs.
- */
-async function idToTake(blobs: BlobStore): Promise<string | undefined> {
-  const storeId = await blobs.storeId();
-  if (storeId === undefined || (await hasBlobs(blobs))) return undefined;
-  return storeId;
+  const { cacheSize, clock, allow } = settings;
+  return { ...options, ...definedOnly({ cacheSize, clock, allow }) };
 }
 
 async function hasBlobs(blobs: BlobStore): Promise<boolean> {
@@ -113,13 +195,9 @@ async function hasBlobs(blobs: BlobStore): Promise<boolean> {
   return false;
 }
 
-/** @throws CONFIG where the two are not of one store */
-async function matchPlaces(metadata: MetadataStore, blobs: BlobStore, readOnly: boolean): Promise<void> {
-  const storeId = await blobs.storeId();
-  if (storeId === metadata.storeId) return;
-  if (storeId !== undefined) throw otherStore(metadata, blobs);
-  if ((await metadata.counts()).versions > 0) throw valuesElsewhere(metadata, blobs.location);
-  if (!readOnly) await blobs.bind(metadata.storeId);
+/** @throws CONFIG: new metadata would take them all for what nobody needs */
+async function checkNoBlobs(blobs: BlobStore): Promise<void> {
+  if (await hasBlobs(blobs)) throw metadataElsewhere(blobs);
 }
 
 function otherStore(metadata: MetadataStore, blobs: BlobStore): VarveError {
@@ -143,9 +221,19 @@ function valuesElsewhere(metadata: MetadataStore, values: string): VarveError {
   );
 }
 
+function metadataElsewhere(blobs: BlobStore): VarveError {
+  return new VarveError(
+    "CONFIG",
+    `${redactUrl(blobs.location)} has the values of a store whose metadata are in another place`,
+    {
+      hint: "set database_url to the database of this store, or artifact_storage_dir to a new folder; what an interrupted first opening has left there, and nothing else, can be removed",
+    },
+  );
+}
+
 /** What keeps a log below a size deletes the oldest versions of that log: here others may share the values. */
-function checkMaxSize({ maxSize }: Settings): void {
-  if (maxSize === undefined) return;
+function checkMaxSize({ maxSize, readOnly }: Settings): void {
+  if (maxSize === undefined || readOnly) return;
   throw new VarveError("CONFIG", "max_size is for a store that has its metadata and values in its home", {
     hint: "remove max_size, and prune by hand or by a timer: `varve prune --max-size 10GB`",
   });

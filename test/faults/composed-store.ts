@@ -5,6 +5,34 @@ const C = (name: string) => `composed/${name}.test.ts`;
 /** The artifact store over ports: what comes first, what may go, what is found. */
 export const composedStoreFaults: Fault[] = [
   {
+    name: "new metadata take the values of another store for theirs",
+    file: "engine/composed/open.ts",
+    text: "if (owner !== undefined) return owner === newId;",
+    replacement: "if (owner !== undefined) return true;",
+    tests: [C("opening")],
+  },
+  {
+    name: "blobs that are nobody's are taken for what nobody needs",
+    file: "engine/composed/open.ts",
+    text: "if (await hasBlobs(blobs)) throw metadataElsewhere(blobs);",
+    replacement: "await hasBlobs(blobs);",
+    tests: [C("opening")],
+  },
+  {
+    name: "a database gets a second place for values",
+    file: "engine/composed/open.ts",
+    text: "if (owner === undefined && !isNew) throw valuesElsewhere(metadata, blobs.location);",
+    replacement: "if (owner === undefined) await blobs.bind(metadata.storeId);",
+    tests: [C("opening")],
+  },
+  {
+    name: "values are kept in a home that has them elsewhere by now",
+    file: "engine/operations.ts",
+    text: "else if (transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();",
+    replacement: "else if (transaction.isThere(ELSEWHERE_KEY)) putPart(transaction, value);",
+    tests: [C("opening")],
+  },
+  {
     name: "a version does not wait for its bytes",
     file: "engine/composed/puts.ts",
     text: "    await put();\n    return kept;",

@@ -29,7 +29,7 @@ export const embeddedMetadataFaults: Fault[] = [
   {
     name: "metadata: a value elsewhere is looked for in the log",
     file: "engine/values.ts",
-    text: "if (isElsewhere(row)) throw isKeptElsewhere();",
+    text: "if (isElsewhere(row)) throw keptElsewhere();",
     replacement: "",
     tests: [HOME],
   },
@@ -78,7 +78,7 @@ export const embeddedMetadataFaults: Fault[] = [
   {
     name: "metadata: a failed disk is told as the refusal of each unit",
     file: "engine/composed/embedded-metadata.ts",
-    text: "if (failed.length > 0 && isOfCall) throw failed[0];",
+    text: "if (failed.length > 0 && isOfCall) throw failed.find(({ outcome }) => outcome) ?? failed[0];",
     replacement: "",
     tests: [HOME],
   },
