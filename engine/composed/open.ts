@@ -226,7 +226,7 @@ function metadataElsewhere(blobs: BlobStore): VarveError {
     "CONFIG",
     `${redactUrl(blobs.location)} has the values of a store whose metadata are in another place`,
     {
-      hint: "set database_url to the database of this store, or artifact_storage_dir to a new folder; what an interrupted first opening has left there, and nothing else, can be removed",
+      hint: "set database_url to the database of this store, or begin with new places for both",
     },
   );
 }
