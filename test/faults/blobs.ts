@@ -56,6 +56,20 @@ export const blobsFaults: Fault[] = [
     tests: ["storage/folder-files.test.ts"],
   },
   {
+    name: "what is given back is deleted where its folder is gone",
+    file: `${FOLDER}/removed.ts`,
+    text: "      if (!(await unlessMissing(stat(removed)))) return;\n",
+    replacement: "      if (tries > 0) break;\n",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
+    name: "a reader takes a blob that is being removed for missing",
+    file: `${FOLDER}/removed.ts`,
+    text: "if (!syncs) return [...found, layout.pathOf(digest)];",
+    replacement: "if (!syncs) return [];",
+    tests: ["storage/folder-files.test.ts"],
+  },
+  {
     name: "temporary files of others are collected",
     file: `${FOLDER}/removed.ts`,
     text: "if (!found?.isFile() || lastTouched(found) >= before) return;",

@@ -18,7 +18,7 @@ import { readOwner, writeOwner } from "./owner.ts";
 import { PlaceClock } from "./place-clock.ts";
 import type { OpenBlob } from "./read-blob.ts";
 import { checkLength, notThere, piecesOfSpan, readSpan } from "./read-blob.ts";
-import { collectLeft, findRemoved, removeBlob, removeEmptyShards } from "./removed.ts";
+import { collectLeft, placesOfRemoved, removeBlob, removeEmptyShards } from "./removed.ts";
 import { forEachOf, isCode, unlessMissing } from "./system.ts";
 import type { WriteSettings } from "./write-blob.ts";
 import { writeBytes, writePieces } from "./write-blob.ts";
@@ -142,8 +142,7 @@ export class FolderBlobs implements BlobStore {
 
   sizeOf(digest: Digest, options?: CallOptions): Promise<number | undefined> {
     return this.#read(options, async () => {
-      const look = () => unlessMissing(stat(this.#layout.pathOf(digest)));
-      const found = (await look()) ?? ((await this.#isGivenBack(digest)) ? await look() : undefined);
+      const found = await this.#find(digest, (path) => stat(path));
       return found?.size;
     });
   }
@@ -219,8 +218,7 @@ export class FolderBlobs implements BlobStore {
   /** @throws NOT_FOUND, CORRUPTION */
   async #open(digest: Digest, size: number): Promise<OpenBlob> {
     const path = this.#layout.pathOf(digest);
-    const look = () => unlessMissing(open(path, "r"));
-    const file = (await look()) ?? ((await this.#isGivenBack(digest)) ? await look() : undefined);
+    const file = await this.#find(digest, (at) => open(at, "r"));
     if (!file) throw notThere(path, digest);
     const blob = { file, path, digest, size };
     try {
@@ -232,8 +230,16 @@ export class FolderBlobs implements BlobStore {
     }
   }
 
-  async #isGivenBack(digest: Digest): Promise<boolean> {
-    return !this.#readOnly && findRemoved(this.#layout, this.#syncs, digest);
+  /** What is found of a blob, also in the middle of its removal. */
+  async #find<T>(digest: Digest, look: (path: string) => Promise<T>): Promise<T | undefined> {
+    const found = await unlessMissing(look(this.#layout.pathOf(digest)));
+    if (found !== undefined) return found;
+    const syncs = this.#readOnly ? undefined : this.#syncs;
+    for (const path of await placesOfRemoved(this.#layout, digest, syncs)) {
+      const there = await unlessMissing(look(path));
+      if (there !== undefined) return there;
+    }
+    return undefined;
   }
 
   #read<T>(options: CallOptions | undefined, action: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type { Stats } from "node:fs";
-import { link, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../../../engine/main.ts";
 import type { FolderSyncs } from "./folder-syncs.ts";
@@ -13,6 +13,8 @@ import { forEachOf, isCode, unlessMissing } from "./system.ts";
  */
 
 const WIDTH = 8;
+/** Its folder may be removed for being empty right before it is named. */
+const TRIES = 10;
 
 /** Whether a blob is gone that was put before a moment. */
 export async function removeBlob(
@@ -46,27 +48,51 @@ async function isPutSince(path: string, putBefore: number): Promise<boolean> {
   }
 }
 
-/** Its own name again, unless somebody has put it meanwhile. */
+/** Its own name again, unless somebody has put it meanwhile. It loses the other one only when it has this one, on the disk. */
 async function giveBack(layout: Layout, syncs: FolderSyncs, digest: Digest, removed: string): Promise<void> {
   const path = layout.pathOf(digest);
-  try {
-    await link(removed, path);
-  } catch (error) {
-    if (isCode(error, "EEXIST")) return void (await rm(removed, { force: true }));
-    // Gone: others give it back too. No links: then in the place of what may be there, which has the same bytes.
-    if (!isCode(error, "ENOENT")) await unlessMissing(rename(removed, path));
+  const shard = layout.shardOf(digest);
+  for (let tries = 1; ; tries++) {
+    try {
+      await nameAgain(removed, path);
+      break;
+    } catch (error) {
+      if (tries === TRIES || !isCode(error, "ENOENT")) throw error;
+      // Others give it back too; or there is no folder to name it in.
+      if (!(await unlessMissing(stat(removed)))) return;
+      await mkdir(shard, { recursive: true });
+    }
   }
-  await syncs.shard(layout.shardOf(digest));
+  await syncs.shard(shard);
   await rm(removed, { force: true });
 }
 
-/** Whether a blob that is not in its place was there: who was removing it has died, or is about to give it back. */
-export async function findRemoved(layout: Layout, syncs: FolderSyncs, digest: Digest): Promise<boolean> {
+async function nameAgain(removed: string, path: string): Promise<void> {
+  try {
+    await link(removed, path);
+  } catch (error) {
+    if (isCode(error, "ENOENT")) throw error;
+    // No links: then in the place of what may be there, which has the same bytes.
+    if (!isCode(error, "EEXIST")) await rename(removed, path);
+  }
+}
+
+/**
+ * Where to look for a blob that is not in its place: who was removing it has died, or is about to give it back.
+ * @param syncs of who may give it back; others read it where it is
+ */
+export async function placesOfRemoved(
+  layout: Layout,
+  digest: Digest,
+  syncs: FolderSyncs | undefined,
+): Promise<string[]> {
   const begin = `removed-${hex(digest)}-`;
   const names = (await unlessMissing(readdir(layout.temporary))) ?? [];
-  const found = names.filter((name) => name.startsWith(begin));
-  for (const name of found) await giveBack(layout, syncs, digest, join(layout.temporary, name));
-  return found.length > 0;
+  const found = names.filter((name) => name.startsWith(begin)).map((name) => join(layout.temporary, name));
+  // Others may have given it back since.
+  if (!syncs) return [...found, layout.pathOf(digest)];
+  for (const removed of found) await giveBack(layout, syncs, digest, removed);
+  return [layout.pathOf(digest)];
 }
 
 /** What interrupted calls have left behind. Gives the bytes that came free. */
