@@ -59,7 +59,7 @@ export class FolderBlobs implements BlobStore {
     this.#readOnly = readOnly;
     this.#clock = new PlaceClock(layout);
     const room = new FreeRoom(layout.folder, minFreeSpace);
-    this.#writing = { durable, room, now: () => this.#clock.now() };
+    this.#writing = { durable, room, now: () => this.#clock.nowAbout() };
   }
 
   get location(): string {
@@ -184,7 +184,7 @@ export class FolderBlobs implements BlobStore {
     const path = this.#layout.pathOf(digest);
     const found = await unlessMissing(stat(path));
     if (!found?.isFile() || found.size !== size) return false;
-    const seconds = Math.ceil(await this.#clock.now()) / 1000;
+    const seconds = Math.ceil(await this.#clock.nowAbout()) / 1000;
     try {
       await utimes(path, seconds, seconds);
       // To open it asks the server, where there is one.

@@ -17,15 +17,20 @@ export class PlaceClock {
     this.#layout = layout;
   }
 
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, asked now: what is removed goes by it, and somebody may have set either clock since. */
   async now(): Promise<number> {
-    if (!this.#ahead || performance.now() - this.#askedAt > FRESH_MILLISECONDS) {
-      this.#askedAt = performance.now();
-      this.#ahead = this.#ask();
-      this.#ahead.catch(() => {
-        this.#ahead = undefined;
-      });
-    }
+    this.#askedAt = performance.now();
+    const asked = this.#ask();
+    this.#ahead = asked;
+    asked.catch(() => {
+      if (this.#ahead === asked) this.#ahead = undefined;
+    });
+    return Date.now() + (await asked);
+  }
+
+  /** The same for every put, so asked once in a while only. */
+  async nowAbout(): Promise<number> {
+    if (!this.#ahead || performance.now() - this.#askedAt > FRESH_MILLISECONDS) return this.now();
     return Date.now() + (await this.#ahead);
   }
 
