@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -19,6 +20,8 @@ const real = { open: fs.open, rename: fs.rename };
 let calls: string[] = [];
 /** Before a sync of a shard returns, once it is done. */
 let onShard: (() => Promise<void>) | undefined;
+/** What the file system says of a shard, if not the truth. */
+let identity: Pick<BigIntStats, "dev" | "ino" | "birthtimeNs"> | undefined;
 
 /** Each is noted when it has returned. */
 function watch(): void {
@@ -33,6 +36,8 @@ function watch(): void {
         calls.push(`sync ${kindOf(path)}`);
       };
     }
+    if (identity && kindOf(path) === "shard")
+      file.stat = (async () => identity) as unknown as FileHandle["stat"];
     return file as FileHandle;
   }) as typeof fs.open;
   fs.rename = (async (from: string, to: string) => {
@@ -51,6 +56,7 @@ function kindOf(path: string): string {
 
 test.after.each(async () => {
   onShard = undefined;
+  identity = undefined;
   Object.assign(fs, real);
   syncBuiltinESMExports();
   await closeAll();
@@ -94,6 +100,30 @@ test("the folder of a new shard is on the disk too, once", async () => {
   calls = [];
   await store.put(other!.bytes, other!.digest);
   assert.equal(calls.slice(2), ["sync shard"]);
+});
+
+test("a shard that was removed and made again is not taken for the one whose name is on the disk", async () => {
+  // The number is given again, and the file system does not tell since when a folder is there.
+  identity = { dev: 1n, ino: 1n, birthtimeNs: 0n };
+  const { store } = await open(true);
+  const [one, other] = inShard(2);
+  await store.put(one!.bytes, one!.digest);
+  await store.remove([one!.digest], (await store.now()) + 1000);
+  await store.collect(0);
+  calls = [];
+  await store.put(other!.bytes, other!.digest);
+  assert.equal(calls.slice(-2), ["sync shard", "sync sha256"]);
+});
+
+test("nor is one that somebody else has made since", async () => {
+  identity = { dev: 1n, ino: 1n, birthtimeNs: 1n };
+  const { store } = await open(true);
+  const [one, other] = inShard(2);
+  await store.put(one!.bytes, one!.digest);
+  identity = { dev: 1n, ino: 1n, birthtimeNs: 2n };
+  calls = [];
+  await store.put(other!.bytes, other!.digest);
+  assert.equal(calls.slice(-2), ["sync shard", "sync sha256"]);
 });
 
 test("a put of what is there already syncs the name: who put it may not have done so yet", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
+import { open, rename, rm, stat, utimes } from "node:fs/promises";
 import type {
   BlobFacts,
   BlobSpan,
@@ -18,7 +18,7 @@ import { readOwner, writeOwner } from "./owner.ts";
 import { PlaceClock } from "./place-clock.ts";
 import type { OpenBlob } from "./read-blob.ts";
 import { checkLength, notThere, piecesOfSpan, readSpan } from "./read-blob.ts";
-import { collectLeft, placesOfRemoved, removeBlob, removeEmptyShards } from "./removed.ts";
+import { collectLeft, makeShard, placesOfRemoved, removeBlob, removeEmptyShards } from "./removed.ts";
 import { forEachOf, isCode, unlessMissing } from "./system.ts";
 import type { WriteSettings } from "./write-blob.ts";
 import { writeBytes, writePieces } from "./write-blob.ts";
@@ -206,7 +206,7 @@ export class FolderBlobs implements BlobStore {
         const named = await unlessMissing(rename(temporary, this.#layout.pathOf(digest)).then(() => true));
         if (named) break;
         if (tries === TRIES || !(await unlessMissing(stat(temporary)))) throw temporaryGone(temporary);
-        await mkdir(shard, { recursive: true });
+        await makeShard(shard, this.#syncs);
       }
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => {});

@@ -30,6 +30,11 @@ export class FolderSyncs {
     this.#known.set(path, identity);
   }
 
+  /** Its name is not on the disk, whatever it had before: the file system may not tell the two apart. */
+  isMade(path: string): void {
+    this.#known.delete(path);
+  }
+
   async folder(path: string): Promise<void> {
     if (this.#durable) await this.#join(path);
   }

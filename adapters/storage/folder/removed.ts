@@ -60,7 +60,7 @@ async function giveBack(layout: Layout, syncs: FolderSyncs, digest: Digest, remo
       if (tries === TRIES || !isCode(error, "ENOENT")) throw error;
       // Others give it back too; or there is no folder to name it in.
       if (!(await unlessMissing(stat(removed)))) return;
-      await mkdir(shard, { recursive: true });
+      await makeShard(shard, syncs);
     }
   }
   await syncs.shard(shard);
@@ -123,6 +123,11 @@ async function isDeleted(path: string): Promise<boolean> {
 
 /** A rename changes the second one only. */
 const lastTouched = ({ mtimeMs, ctimeMs }: Stats): number => Math.max(mtimeMs, ctimeMs);
+
+export async function makeShard(path: string, syncs: FolderSyncs): Promise<void> {
+  await mkdir(path, { recursive: true });
+  syncs.isMade(path);
+}
 
 /** Folders without a blob; who is about to put one makes its folder again. */
 export async function removeEmptyShards({ shards }: Layout): Promise<void> {

@@ -23,11 +23,12 @@ export async function syncFolder(path: string): Promise<string | undefined> {
   const folder = await unlessMissing(open(path, "r"));
   if (!folder) return undefined;
   try {
-    const { dev, ino } = await folder.stat();
+    // A number is given to the next folder as soon as one is removed.
+    const { dev, ino, birthtimeNs } = await folder.stat({ bigint: true });
     await folder.sync().catch((error: unknown) => {
       if (!isCode(error, ...NO_SYNC)) throw error;
     });
-    return `${dev} ${ino}`;
+    return `${dev} ${ino} ${birthtimeNs}`;
   } finally {
     await folder.close();
   }
