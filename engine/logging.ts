@@ -7,7 +7,7 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /**
  * A logger that appends lines of JSON to a file, each by one call of the system, so that those of several processes do
- * not mix. Credentials in URLs are left out.
+ * not mix. Credentials in URLs are left out. A line that can't be written is lost.
  * @param level lines below it are left out
  * @throws IO where the file can't be written to, at once
  */
@@ -20,11 +20,26 @@ export function fileLogger(path: string, level = "info"): Logger {
       ? () => {}
       : (message: string, facts?: Record<string, unknown>) => append(path, line(each, message, facts)),
   ]);
-  return Object.fromEntries(loggers) as unknown as Logger;
+  return quietLogger(Object.fromEntries(loggers) as unknown as Logger);
 }
 
 function line(level: string, message: string, facts: Record<string, unknown> = {}): string {
   return `${redactUrl(JSON.stringify({ time: new Date().toISOString(), level, message, ...facts }))}\n`;
+}
+
+/** A logger to which nothing that `logger` throws gets through: what a store does must not depend on who logs it. */
+export function quietLogger(logger: Logger): Logger {
+  const loggers = LEVELS.map((each) => [
+    each,
+    (message: string, facts?: Record<string, unknown>) => {
+      try {
+        logger[each](message, facts);
+      } catch {
+        // There is nobody to tell.
+      }
+    },
+  ]);
+  return Object.fromEntries(loggers) as unknown as Logger;
 }
 
 function append(path: string, text: string): void {

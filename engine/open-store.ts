@@ -9,7 +9,7 @@ import { loadConfig, readConfigFile } from "./config.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
 import { VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
-import { fileLogger } from "./logging.ts";
+import { fileLogger, quietLogger } from "./logging.ts";
 import { openCore, SEGMENT_BYTES_MAX } from "./open.ts";
 import type { Places } from "./ports/places.ts";
 import type { SizeCapSettings } from "./size-cap.ts";
@@ -30,8 +30,9 @@ export async function openStore(options?: StoreOptions, places?: Places): Promis
   const home = resolve(given.home ?? (await loadConfig(given)).home!);
   const settings = { ...readConfigFile(home), ...definedOnly(given), home };
   checkOptions(settings);
-  const { loggingFile, loggingLevel } = settings;
-  if (!settings.logger && loggingFile !== undefined) settings.logger = fileLogger(loggingFile, loggingLevel);
+  const { logger, loggingFile, loggingLevel } = settings;
+  if (logger) settings.logger = quietLogger(logger);
+  else if (loggingFile !== undefined) settings.logger = fileLogger(loggingFile, loggingLevel);
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
     return openEmbedded(settings);
   if (!places) throw noPlaces();

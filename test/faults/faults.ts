@@ -23,6 +23,7 @@ import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
+import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
 import { readingFaults } from "./reading.ts";
@@ -35,6 +36,7 @@ export const faults: Fault[] = [
   ...logFaults,
   ...lossFaults,
   ...commandLineFaults,
+  ...openingFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,
