@@ -9,4 +9,18 @@ export const openingFaults: Fault[] = [
     replacement: "if (logger) settings.logger = logger;",
     tests: ["logging.test.ts"],
   },
+  {
+    name: "a password with a space is shown",
+    file: "engine/secrets.ts",
+    text: "return scheme === undefined ? redactUrl(text) : redacted(scheme, rest!);",
+    replacement: "return scheme === undefined ? redactUrl(text) : redactUrl(scheme + rest!);",
+    tests: ["cli/config-values.test.ts"],
+  },
+  {
+    name: "a password that begins with digits is a port",
+    file: "engine/secrets.ts",
+    text: "(:\\d*)?|[^:@]*)$/",
+    replacement: "|[^:@]*)(:\\d*)?$/",
+    tests: ["cli/config-values.test.ts"],
+  },
 ];
