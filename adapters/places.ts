@@ -20,7 +20,7 @@ async function openBlobs(location: string, options: BlobOptions): Promise<BlobSt
 function folderOf(location: string): string {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(location) ?? [];
   if (scheme === undefined) return location;
-  if (scheme.toLowerCase() === "file") return filePath(location);
+  if (/^file:\/\//i.test(location)) return filePath(location);
   throw new VarveError("CONFIG", `values can't be kept at a URL that begins with ${scheme}:`, {
     hint: "artifact_storage_dir is a folder, or a URL that begins with file:///",
     details: { item: "artifact_storage_dir" },

@@ -6,8 +6,9 @@ import { ELSEWHERE_KEY, familyOf } from "./artifact-key.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { openComposed } from "./composed/open.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
+import { CONFIG_ITEMS, check, KINDS, optionName } from "./config-items.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
-import { VarveError } from "./errors.ts";
+import { fromSystemError, VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
 import { fileLogger, quietLogger } from "./logging.ts";
 import { openCore, SEGMENT_BYTES_MAX } from "./open.ts";
@@ -36,8 +37,22 @@ export async function openStore(options?: StoreOptions, places?: Places): Promis
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
     return openEmbedded(settings);
   if (!places) throw noPlaces();
-  if (!settings.readOnly && settings.create !== false) {
-    mkdirSync(home, { recursive: true });
+  try {
+    return await openElsewhere(settings, places);
+  } catch (error) {
+    throw fromSystemError(error, `opening the store of ${home}`);
+  }
+}
+
+/** What is not in the home, of which there is `config.json` all the same. */
+async function openElsewhere(
+  settings: StoreOptions & { home: string },
+  places: Places,
+): Promise<ArtifactStore> {
+  const { home, readOnly, create } = settings;
+  if (existsSync(home) && !statSync(home).isDirectory()) throw noFolder(home);
+  if (!readOnly && create !== false) {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
     ensureConfigFile(home);
   }
   const openFolder = (folder: string) =>
@@ -86,8 +101,9 @@ function capOf({ maxSize, readOnly, logger }: StoreOptions): SizeCapSettings | u
   return { maxSize, segmentBytes: segmentBytesFor(maxSize, SEGMENT_BYTES_MAX), logger };
 }
 
-/** @throws INVALID_ARGUMENT for a wrong type. */
+/** @throws INVALID_ARGUMENT, or CONFIG for what is written as an item of the configuration */
 function checkOptions(settings: StoreOptions): void {
+  checkNumbers(settings);
   if (
     settings.durability !== undefined &&
     settings.durability !== "durable" &&
@@ -97,6 +113,13 @@ function checkOptions(settings: StoreOptions): void {
       hint: "it is `durable` (default) or `buffered`",
     });
   }
+  for (const item of CONFIG_ITEMS) {
+    const name = optionName(item);
+    if (settings[name] !== undefined && KINDS[item] !== "size") check(item, settings[name], `option ${name}`);
+  }
+}
+
+function checkNumbers(settings: StoreOptions): void {
   for (const item of ["lockWaitMax", "minFreeSpace", "maxSize", "cacheSize"] as const) {
     const value = settings[item];
     if (value === undefined || (typeof value === "number" && value >= 0)) continue;
@@ -109,6 +132,12 @@ function checkOptions(settings: StoreOptions): void {
 function noPlaces(): VarveError {
   return new VarveError("NOT_SUPPORTED", "the engine by itself keeps everything in the home folder", {
     hint: "import openStore from the package, which knows databases and other places",
+  });
+}
+
+function noFolder(home: string): VarveError {
+  return new VarveError("INVALID_ARGUMENT", `${home} is not a folder`, {
+    hint: "give the folder of a store",
   });
 }
 

@@ -23,4 +23,18 @@ export const openingFaults: Fault[] = [
     replacement: "|[^:@]*)(:\\d*)?$/",
     tests: ["cli/config-values.test.ts"],
   },
+  {
+    name: "an empty place for values is the current folder",
+    file: "engine/open-store.ts",
+    text: 'if (settings[name] !== undefined && KINDS[item] !== "size")',
+    replacement: 'if (settings[name] !== undefined && KINDS[item] === "size")',
+    tests: ["opening.test.ts"],
+  },
+  {
+    name: "a relative URL is a folder of the root",
+    file: "adapters/places.ts",
+    text: "/^file:\\/\\//i.test(location)",
+    replacement: "/^file:/i.test(location)",
+    tests: ["opening.test.ts"],
+  },
 ];
