@@ -7,12 +7,10 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 
 /**
  * A logger that appends lines of JSON to a file, each by one call of the system, so that those of several processes do
- * not mix. Credentials in URLs are left out. A line that can't be written is lost.
+ * not mix. Credentials in URLs are left out. The file is made with the first line; one that can't be written is lost.
  * @param level lines below it are left out
- * @throws IO where the file can't be written to, at once
  */
 export function fileLogger(path: string, level = "info"): Logger {
-  append(path, "");
   const least = LEVELS.indexOf(level as (typeof LEVELS)[number]);
   const loggers = LEVELS.map((each, rank) => [
     each,
@@ -40,6 +38,11 @@ export function quietLogger(logger: Logger): Logger {
     },
   ]);
   return Object.fromEntries(loggers) as unknown as Logger;
+}
+
+/** Makes the file where there is none. @throws IO where it can't be written to */
+export function checkLogFile(path: string): void {
+  append(path, "");
 }
 
 function append(path: string, text: string): void {

@@ -10,7 +10,7 @@ import { CONFIG_ITEMS, check, KINDS, optionName } from "./config-items.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import { writeFileDurably } from "./index/mark.ts";
-import { fileLogger, quietLogger } from "./logging.ts";
+import { checkLogFile, fileLogger, quietLogger } from "./logging.ts";
 import { openCore, SEGMENT_BYTES_MAX } from "./open.ts";
 import type { Places } from "./ports/places.ts";
 import type { SizeCapSettings } from "./size-cap.ts";
@@ -34,13 +34,32 @@ export async function openStore(options?: StoreOptions, places?: Places): Promis
   const { logger, loggingFile, loggingLevel } = settings;
   if (logger) settings.logger = quietLogger(logger);
   else if (loggingFile !== undefined) settings.logger = fileLogger(loggingFile, loggingLevel);
+  const store = await openPlaces(settings, places);
+  // Not before: it may be in a home that was made just now, and who can't open a store makes no file.
+  if (!logger && loggingFile !== undefined && !settings.readOnly) await checkLog(store, loggingFile);
+  return store;
+}
+
+async function checkLog(store: ArtifactStore, file: string): Promise<void> {
+  try {
+    checkLogFile(file);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openPlaces(
+  settings: StoreOptions & { home: string },
+  places: Places | undefined,
+): Promise<ArtifactStore> {
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
     return openEmbedded(settings);
   if (!places) throw noPlaces();
   try {
     return await openElsewhere(settings, places);
   } catch (error) {
-    throw fromSystemError(error, `opening the store of ${home}`);
+    throw fromSystemError(error, `opening the store of ${settings.home}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -8,7 +8,7 @@ import { openStore } from "../engine/main.ts";
 import type { Places } from "../engine/ports/places.ts";
 import { failure } from "./helpers/errors.ts";
 import { newFolder } from "./helpers/folders.ts";
-import { closeAll, newStore } from "./helpers/stores.ts";
+import { closeAll, newStore, openTestStore } from "./helpers/stores.ts";
 
 const test = suite("logging");
 test.after.each(closeAll);
@@ -64,5 +64,45 @@ test("a log file that can no longer be written to loses lines, and nothing else"
   logger.warn("lost");
   logger.warn("no JSON", { amount: 1n });
 });
+
+test("the log file may be in a home that is made with the store", async () => {
+  const home = join(newFolder(), "home");
+  const loggingFile = join(home, "varve.log");
+  await failure(openTestStore(home, { loggingFile, create: false }), "NOT_FOUND");
+  assert.not(existsSync(home));
+  await openTestStore(home, { loggingFile });
+  assert.is(readFileSync(loggingFile, "utf8"), "");
+});
+
+test("a log file that can't be made is told at once, and the store is closed", async () => {
+  const home = newFolder();
+  const loggingFile = join(home, "none", "varve.log");
+  await failure(openTestStore(home, { loggingFile }), "IO");
+  assert.equal(heldFiles(home), []);
+});
+
+test("who only reads makes no log file, and needs none", async () => {
+  const home = newFolder();
+  await (await openTestStore(home)).close();
+  for (const folder of [home, join(home, "none")]) {
+    const loggingFile = join(folder, "varve.log");
+    await openTestStore(home, { loggingFile, readOnly: true });
+    assert.not(existsSync(loggingFile));
+  }
+});
+
+/** Of this process, in `folder`. */
+function heldFiles(folder: string): string[] {
+  return readdirSync("/proc/self/fd")
+    .flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)];
+      } catch {
+        // That of the list itself.
+        return [];
+      }
+    })
+    .filter((path) => path.startsWith(`${folder}/`));
+}
 
 test.run();
