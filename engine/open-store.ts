@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
 import { checkHome, definedOnly } from "./argument.ts";
@@ -160,8 +161,19 @@ function noFolder(home: string): VarveError {
   });
 }
 
-/** An empty one, for who looks what could be set. */
+/** An empty one, for who looks what could be set. One that another process writes meanwhile is kept. */
 function ensureConfigFile(home: string): void {
   const path = join(home, "config.json");
-  if (!existsSync(path) && statSync(home).isDirectory()) writeFileDurably(path, "{}\n");
+  if (existsSync(path) || !statSync(home).isDirectory()) return;
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    writeFileDurably(temporary, "{}\n");
+    linkSync(temporary, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Without links in the file system there is no file, and all that it would say holds without it.
+    if (!["EEXIST", "EPERM", "ENOTSUP", "ENOSYS"].includes(code ?? "")) throw error;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
 }

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -40,6 +40,22 @@ test("a home that is a file, or below one, is refused for values elsewhere too",
   await failureWithHint(openStore({ home: file, artifactStorageDir }), "INVALID_ARGUMENT");
   await failure(openStore({ home: join(file, "home"), artifactStorageDir }), "IO");
   assert.equal(readdirSync(folder), ["file"]);
+});
+
+/** A link to nothing is to who looks as what is not there yet, and to who writes as what is there already. */
+test("a configuration that is there when the empty one is made stays", async () => {
+  const home = newFolder();
+  const values = join(newFolder(), "values");
+  const path = join(home, "config.json");
+  symlinkSync(join(home, "none"), path);
+  for (const options of [{}, { artifactStorageDir: values }]) {
+    await (await openStore({ home, environment: false, ...options })).close();
+    assert.ok(lstatSync(path).isSymbolicLink());
+    assert.equal(
+      readdirSync(home).filter((name) => name.endsWith(".tmp")),
+      [],
+    );
+  }
 });
 
 test.run();

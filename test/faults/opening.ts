@@ -51,4 +51,11 @@ export const openingFaults: Fault[] = [
     replacement: "    throw error;",
     tests: ["logging.test.ts"],
   },
+  {
+    name: "a configuration that is being written is replaced by an empty one",
+    file: "engine/open-store.ts",
+    text: "    linkSync(temporary, path);",
+    replacement: '    writeFileDurably(path, "{}\\n");',
+    tests: ["opening.test.ts"],
+  },
 ];
