@@ -1,6 +1,6 @@
 import type { ArtifactStore, Json, Session, SessionOptions, StoreOptions } from "./api.ts";
 import type { ConfigEntry } from "./config.ts";
-import { loadConfig, resolveConfig } from "./config.ts";
+import { loadConfig, resolveConfig, resolveHome } from "./config.ts";
 import { optionName, parseSessionValue } from "./config-items.ts";
 import { VarveError } from "./errors.ts";
 import { withoutSecrets } from "./secrets.ts";
@@ -12,21 +12,34 @@ type Open = (options: StoreOptions) => Promise<ArtifactStore>;
  * @param open how a store is opened
  */
 export async function openSessionWith(open: Open, options: StoreOptions = {}): Promise<Session> {
-  return new OpenSession(open, options, await open(await loadConfig(options)));
+  const cwd = process.cwd();
+  const home = resolveHome(options, { cwd });
+  return new OpenSession(open, { options, home, cwd }, await open(await loadConfig(options, { cwd })));
+}
+
+/** What was given, and where: a session stays where it is when the process goes to another folder. */
+interface Given {
+  options: StoreOptions;
+  home: ConfigEntry;
+  cwd: string;
 }
 
 class OpenSession implements Session {
   readonly options: SessionOptions;
   readonly #open: Open;
+  readonly #home: ConfigEntry;
+  readonly #cwd: string;
   #given: StoreOptions;
   #store: ArtifactStore;
   /** One change after the other. */
   #changing: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(open: Open, given: StoreOptions, store: ArtifactStore) {
+  constructor(open: Open, { options, home, cwd }: Given, store: ArtifactStore) {
     this.#open = open;
-    this.#given = given;
+    this.#home = home;
+    this.#cwd = cwd;
+    this.#given = { ...options, home: home.value as string };
     this.#store = store;
     this.options = {
       get: (item) => this.#entry(item).value,
@@ -41,7 +54,8 @@ class OpenSession implements Session {
   }
 
   #entries(): ConfigEntry[] {
-    return resolveConfig(this.#given).map((entry) => ({ ...entry, value: withoutSecrets(entry.value) }));
+    const [_, ...others] = resolveConfig(this.#given, { cwd: this.#cwd });
+    return [this.#home, ...others].map((entry) => ({ ...entry, value: withoutSecrets(entry.value) }));
   }
 
   #entry(item: string): ConfigEntry {
@@ -63,7 +77,7 @@ class OpenSession implements Session {
   async #change(changes: Partial<StoreOptions>): Promise<void> {
     if (this.#isClosed) throw new VarveError("CLOSED", "the session is closed", { hint: "open another one" });
     const given = { ...this.#given, ...changes };
-    const store = await this.#open(await loadConfig(given));
+    const store = await this.#open(await loadConfig(given, { cwd: this.#cwd }));
     const old = this.#store;
     this.#given = given;
     this.#store = store;

@@ -125,6 +125,43 @@ test("changes are made one after the other, and none after it was closed", async
   await failure(session.options.set(places[0]!), "CLOSED");
 });
 
+/** Does `work` in a folder of its own, where paths begin, as all of the process. */
+async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    return await work();
+  } finally {
+    process.chdir(before);
+  }
+}
+
+test("it stays where it is when the process goes to another folder", async () => {
+  const [first, second] = [newFolder(), newFolder()];
+  for (const folder of [first, second]) mkdirSync(join(folder, ".varve"));
+  const below = join(first, "below");
+  mkdirSync(below);
+  const session = await inFolder(below, async () =>
+    track(await openSession({ artifactStorageDir: "values", environment: false })),
+  );
+  await session.store.save("a", 1);
+  // A home that is nearer, to who looks now.
+  mkdirSync(join(below, ".varve"));
+  await inFolder(second, async () => {
+    assert.is(session.options.get("home"), join(first, ".varve"));
+    assert.is(session.options.get("artifact_storage_dir"), join(below, "values"));
+    const home = session.options.list().find(({ item }) => item === "home");
+    assert.is(home!.origin, "default");
+    await session.options.set("durability", "buffered");
+    assert.is(await session.store.load("a"), 1);
+    // What is set now begins here.
+    await session.options.set("logging_file", "varve.log");
+  });
+  assert.is(session.options.get("logging_file"), join(second, "varve.log"));
+  assert.equal(readdirSync(second).sort(), [".varve", "varve.log"]);
+  for (const folder of [below, second]) assert.equal(readdirSync(join(folder, ".varve")), []);
+});
+
 const TYPED = `const { openSession } = await import(MAIN)
 const session = await openSession()
 const saves = Array.from({ length: 20 }, (_, i) => session.store.save("a", i)); void 0

@@ -58,4 +58,18 @@ export const openingFaults: Fault[] = [
     replacement: '    writeFileDurably(path, "{}\\n");',
     tests: ["opening.test.ts"],
   },
+  {
+    name: "a session goes to another home with the process",
+    file: "engine/session.ts",
+    text: "{ ...options, home: home.value as string }",
+    replacement: "options",
+    tests: ["session.test.ts"],
+  },
+  {
+    name: "a session's relative paths go with the process",
+    file: "engine/session.ts",
+    text: "loadConfig(given, { cwd: this.#cwd })",
+    replacement: "loadConfig(given)",
+    tests: ["session.test.ts"],
+  },
 ];
