@@ -46,6 +46,13 @@ export function missingStore(home: string): CommandError {
   });
 }
 
+/** @param message which of the places is missing */
+function missingElsewhere(message: string): CommandError {
+  return new CommandError("NOT_FOUND", message, {
+    hint: "make the store with `varve init`, or correct database_url and artifact_storage_dir",
+  });
+}
+
 async function openFor(context: Context, access: Access): Promise<ArtifactStore> {
   const { loadConfig } = await loadConfiguration();
   const config = await loadConfig(overridesOf(context), sourcesOf(context));
@@ -54,8 +61,9 @@ async function openFor(context: Context, access: Access): Promise<ArtifactStore>
   try {
     return await openStore({ ...config, create: access === "create", readOnly: access === "read" });
   } catch (error) {
-    if (isInHome && (error as { code?: string }).code === "NOT_FOUND") throw missingStore(config.home!);
-    throw error;
+    const { code, message } = error as { code?: string; message: string };
+    if (code !== "NOT_FOUND" || access === "create") throw error;
+    throw isInHome ? missingStore(config.home!) : missingElsewhere(message);
   }
 }
 

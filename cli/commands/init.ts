@@ -21,16 +21,25 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** False if the file is there already: it is kept. */
-async function makeConfigFile(home: string): Promise<boolean> {
+/** One that is there is kept. */
+async function makeConfigFile(home: string): Promise<void> {
   try {
     await mkdir(home, { recursive: true, mode: 0o700 });
     await writeFile(join(home, "config.json"), "{}\n", { flag: "wx", mode: 0o600 });
-    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await exists(join(home, "config.json"))))
-      return false;
+      return;
     throw systemError(error, `making ${home}`);
+  }
+}
+
+/** A configuration says nothing of it: that may have been written for a store that is to be made. */
+async function makeStore(context: Context): Promise<{ id: string; created: boolean }> {
+  try {
+    return { id: await withStore(context, "change", async (store) => store.id), created: false };
+  } catch (error) {
+    if ((error as { code?: string }).code !== "NOT_FOUND") throw error;
+    return { id: await withStore(context, "create", async (store) => store.id), created: true };
   }
 }
 
@@ -45,12 +54,12 @@ export default defineVerb({
   ],
   async run({ given }, context) {
     const home = homeFor(given.dir, context);
-    const wasConfigured = !(await makeConfigFile(home));
-    const id = await withStore({ ...context, home }, "create", async (store) => store.id);
-    if (context.json) await context.output.document({ home, id, created: !wasConfigured });
+    await makeConfigFile(home);
+    const { id, created } = await makeStore({ ...context, home });
+    if (context.json) await context.output.document({ home, id, created });
     else
       await context.output.line(
-        `${wasConfigured ? "there is already a store in" : "made a store in"} ${printable(home)}`,
+        `${created ? "made a store in" : "there is already a store in"} ${printable(home)}`,
       );
     return undefined;
   },

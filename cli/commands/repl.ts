@@ -52,12 +52,17 @@ async function feed(server: REPLServer, input: PassThrough, { stdin }: Io): Prom
   };
   Object.assign(server, { eval: evaluated });
   const lines = createInterface({ input: stdin });
-  server.once("exit", () => lines.close());
+  let isOver = false;
+  server.once("exit", () => {
+    isOver = true;
+    lines.close();
+    isDone();
+  });
   for await (const line of lines) {
+    if (isOver) return;
     const isCommand = /^\s*(\.[a-z]+.*)?$/.test(line);
     const done = new Promise<void>((resolve) => {
       isDone = resolve;
-      server.once("exit", resolve);
     });
     input.write(`${line}\n`);
     if (!isCommand) await done;

@@ -35,4 +35,15 @@ test("the end of the input closes it", async () => {
   assert.is(stdout.trim(), "2");
 });
 
+test("many lines are no cause for warnings", async () => {
+  const lines = Array.from({ length: 20 }, (_, i) => `${i} + 1`);
+  const { exitCode, stdout, stderr } = await line.process(["repl"], `${lines.join("\n")}\n`);
+  assert.is(exitCode, 0);
+  assert.is(stderr, "");
+  assert.equal(
+    stdout.trim().split("\n"),
+    lines.map((_, i) => String(i + 1)),
+  );
+});
+
 test.run();

@@ -2,6 +2,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -74,6 +75,28 @@ test("a reading verb never makes a store: it exits with 3 and hints at init", as
     assert.is(errorOf(outcome).code, "NOT_FOUND");
     assert.match(errorOf(outcome).hint!, /varve init/);
     assert.not(existsSync(line.home), words);
+  }
+});
+
+test("nor where it is in other places: the hint is init, which makes it and says so", async ({ line }) => {
+  for (const [index, configuration] of [
+    { database_url: `sqlite:///${line.folder}/one.db` },
+    { artifact_storage_dir: join(line.folder, "values") },
+    {},
+  ].entries()) {
+    const home = join(line.folder, `home-${index}`);
+    const varve = async (words: string) => line.varve(["--home", home, ...words.split(" "), "--json"]);
+    mkdirSync(home);
+    writeFileSync(join(home, "config.json"), JSON.stringify(configuration));
+    for (const words of ["list", "delete a:0 --yes"]) {
+      const outcome = await varve(words);
+      assert.is(outcome.exitCode, 3, outcome.stderr);
+      assert.match(errorOf(outcome).hint!, /varve init/);
+      assert.not.match(errorOf(outcome).hint!, "readOnly");
+    }
+    assert.is(documentsOf(await varve("init"))[0].created, true);
+    assert.is(documentsOf(await varve("init"))[0].created, false);
+    assert.is((await varve("list")).exitCode, 0);
   }
 });
 

@@ -54,4 +54,25 @@ export const commandLineFaults: Fault[] = [
     replacement: "!== undefined) throw error;",
     tests: built,
   },
+  {
+    name: "the hint for a missing database is not varve init",
+    file: "cli/context.ts",
+    text: "throw isInHome ? missingStore(config.home!) : missingElsewhere(message);",
+    replacement: "throw isInHome ? missingStore(config.home!) : error;",
+    tests: ["cli/store.test.ts"],
+  },
+  {
+    name: "init takes a store that it has just made for one that was there",
+    file: "cli/commands/init.ts",
+    text: "created: true };",
+    replacement: "created: false };",
+    tests: ["cli/store.test.ts"],
+  },
+  {
+    name: "each line of a pipe listens for the end of the session",
+    file: "cli/commands/repl.ts",
+    text: "      isDone = resolve;",
+    replacement: '      isDone = resolve;\n      server.once("exit", resolve);',
+    tests: ["cli/repl.test.ts"],
+  },
 ];
