@@ -138,8 +138,9 @@ function bytesOf({ columns }: Plan, rows: readonly object[]): number {
   return bytes;
 }
 
-function keyOf({ table, existing }: Plan, count: number | "any"): string {
-  return `${table} ${existing?.set.length ?? "-"} ${count}`;
+/** With the columns in their order: rows that were made here need not have that of rows that were read. */
+function keyOf({ table, columns, existing }: Plan, count: number | "any"): string {
+  return `${table} ${columns.join()} ${existing?.set.length ?? "-"} ${count}`;
 }
 
 function shapeOf(dialect: SqlDialect, key: string, compile: () => CompiledQuery): Shape {

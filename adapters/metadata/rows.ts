@@ -42,6 +42,7 @@ export interface SaveFacts {
   inputs: readonly string[];
 }
 
+/** In the order of the table's columns, as rows that are read: one statement does for both. */
 export function newRow(save: SaveOperation, facts: SaveFacts): VersionRow {
   const { value } = save;
   return {
@@ -62,8 +63,8 @@ export function newRow(save: SaveOperation, facts: SaveFacts): VersionRow {
     metadata: jsonOrNull(save.metadata),
     changed: facts.sequence,
     deleted: null,
-    forgotten: 0,
     removed_aliases: null,
+    forgotten: 0,
   };
 }
 

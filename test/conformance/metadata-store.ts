@@ -5,6 +5,7 @@ import { deleteTests } from "./metadata-deletes.ts";
 import { findTests } from "./metadata-find.ts";
 import { lineageTests } from "./metadata-lineage.ts";
 import { listTests } from "./metadata-lists.ts";
+import { longTests } from "./metadata-long.ts";
 import { numberTests } from "./metadata-numbers.ts";
 import { operationTests } from "./metadata-operations.ts";
 import type { MetadataTesting } from "./metadata-support.ts";
@@ -19,6 +20,7 @@ export type { MetadataTesting, OpenedMetadata } from "./metadata-support.ts";
  */
 export function metadataStoreConformance(testing: MetadataTesting): void {
   commitTests(testing);
+  longTests(testing);
   numberTests(testing);
   textTests(testing);
   findTests(testing);

@@ -27,6 +27,13 @@ export const sqlPartsFaults: Fault[] = [
     tests: [PARTS],
   },
   {
+    name: "sql: a statement is taken for rows whose columns are in another order",
+    file: "adapters/metadata/insert.ts",
+    text: "columns.join()",
+    replacement: "columns.length",
+    tests: ["metadata/insert.test.ts"],
+  },
+  {
     name: "sql: large numbers in arrays lose what is above 32 bits",
     file: "adapters/metadata/dialects/postgresql-arrays.ts",
     text: "const high = Math.floor(value / 2 ** 32);",
