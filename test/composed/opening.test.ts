@@ -13,11 +13,12 @@ const test = suite("opening stores over two places");
 test.after.each(closeAll);
 
 async function open(options: StoreOptions): Promise<ArtifactStore> {
-  return track(await openStore({ environment: false, lockWaitMax: 200, ...options }));
+  return track(await openStore({ environment: false, ...options }));
 }
 
 function refused(options: StoreOptions): Promise<Error> {
-  return failure(open(options), "CONFIG");
+  // So long it is waited for somebody who may be making the metadata.
+  return failure(open({ lockWaitMax: 1_000, ...options }), "CONFIG");
 }
 
 const database = (folder: string, name = "metadata") => `sqlite:///${join(folder, `${name}.db`)}`;
@@ -71,7 +72,7 @@ test("blobs of which nobody tells whose they are, are not taken for what nobody 
 test("several that open new places at once get one store", async () => {
   for (const place of [{}, { artifactStorageDir: join(newFolder(), "values") }]) {
     const home = newFolder();
-    const options = { home, databaseUrl: database(home), lockWaitMax: 5_000, ...place };
+    const options = { home, databaseUrl: database(home), ...place };
     const stores = await Promise.all([1, 2, 3].map(() => open(options)));
     await Promise.all(stores.map((store, i) => store.save("x", i)));
     for (const store of stores) for (const version of [0, 1, 2]) await store.load(`x:${version}`);
