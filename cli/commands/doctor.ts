@@ -57,7 +57,7 @@ async function writeCapabilities({ output, color, json }: Context): Promise<void
 export default defineVerb({
   name: "doctor",
   about:
-    "Checks Node.js, the configuration, the disk of the home, the drivers that the URLs need, and that the store opens. Nothing is " +
+    "Checks Node.js, the configuration, the disks of the home and of a folder for values, the drivers that the URLs need, and that the store opens. Nothing is " +
     "changed. Then what stores can do, by where their metadata are. The exit code is that of the first failure; warnings do not count. With --json a document for each check.",
   examples: [["varve doctor", "what is wrong here?"]],
   async run(_, context) {

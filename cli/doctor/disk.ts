@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, readdir, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { StoreOptions } from "../../engine/main.ts";
 import { sizeText } from "../artifact-text.ts";
 import type { Finding } from "./finding.ts";
@@ -20,25 +21,50 @@ export function checkNode(version = process.versions.node): Finding {
   return warning("node", `Node.js ${version} is not tried`, `use ${NODE_MIN.join(".")} or newer`);
 }
 
-export async function checkHome({ home, minFreeSpace = 0 }: StoreOptions): Promise<Finding[]> {
+export async function checkHome(config: StoreOptions): Promise<Finding[]> {
+  const { home, databaseUrl, artifactStorageDir } = config;
   const found = await stat(home!).catch(() => undefined);
-  if (!found) return [warning("home", `there is no folder ${home}`, "`varve init` makes a store")];
-  if (!found.isDirectory()) return [failed("home", new Error(`${home} is not a folder`))];
-  return [await checkSpace(home!, minFreeSpace), await checkSync(home!)];
+  if (found && !found.isDirectory()) return [failed("home", new Error(`${home} is not a folder`))];
+  const values = folderOf(artifactStorageDir);
+  // With both in other places there is only the configuration in it.
+  const isUsed = databaseUrl === undefined || artifactStorageDir === undefined;
+  const folders = [...(found && isUsed ? [home!] : []), ...(values && existsSync(values) ? [values] : [])];
+  const findings = found ? [] : [warning("home", `there is no folder ${home}`, "`varve init` makes a store")];
+  // One after the other: they may be on one disk.
+  for (const folder of folders) findings.push(...(await checkFolder(folder, config)));
+  return findings;
 }
 
-async function checkSpace(home: string, minFreeSpace: number): Promise<Finding> {
-  const { bavail, bsize } = await statfs(home);
-  const free = bavail * bsize;
-  const text = `${sizeText(free)} free on the disk of ${home}`;
-  if (free >= minFreeSpace) return ok("space", text);
-  const message = `${text}; saves are refused below ${sizeText(minFreeSpace)} (min_free_space)`;
-  return failed("space", Object.assign(new Error(message), { code: "NO_SPACE", hint: "free some space" }));
+/** Undefined for what is no folder of this machine: opening the store says so. */
+function folderOf(location: string | undefined): string | undefined {
+  if (location === undefined || !/^[a-z][a-z0-9+.-]+:/i.test(location)) return location;
+  try {
+    return fileURLToPath(location);
+  } catch {
+    return undefined;
+  }
+}
+
+async function checkFolder(folder: string, { minFreeSpace = 0 }: StoreOptions): Promise<Finding[]> {
+  return [await checkSpace(folder, minFreeSpace), await checkSync(folder)];
+}
+
+async function checkSpace(folder: string, minFreeSpace: number): Promise<Finding> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    const text = `${sizeText(free)} free on the disk of ${folder}`;
+    if (free >= minFreeSpace) return ok("space", text);
+    const message = `${text}; saves are refused below ${sizeText(minFreeSpace)} (min_free_space)`;
+    return failed("space", Object.assign(new Error(message), { code: "NO_SPACE", hint: "free some space" }));
+  } catch (error) {
+    return failed("space", error);
+  }
 }
 
 /** A small file, written and synced as a commit is. */
-async function checkSync(home: string): Promise<Finding> {
-  const path = join(home, `.varve-doctor-${randomBytes(6).toString("hex")}.tmp`);
+async function checkSync(folder: string): Promise<Finding> {
+  const path = join(folder, `.varve-doctor-${randomBytes(6).toString("hex")}.tmp`);
   try {
     const file = await open(path, "wx");
     try {
@@ -46,7 +72,7 @@ async function checkSync(home: string): Promise<Finding> {
       const begun = performance.now();
       await file.datasync();
       const took = performance.now() - begun;
-      const text = `a synced write takes ${took.toFixed(1)} ms`;
+      const text = `a synced write to ${folder} takes ${took.toFixed(1)} ms`;
       if (took <= SYNC_MILLISECONDS_MAX) return ok("disk", text);
       return warning("disk", text, "each save waits for the disk: is it a slow one, or busy?");
     } finally {
@@ -65,8 +91,8 @@ const EMPTY_LOG_BYTES = 256;
 export async function checkUnused({ home, databaseUrl }: StoreOptions): Promise<Finding[]> {
   const log = join(home!, "log");
   if (databaseUrl === undefined || !existsSync(log)) return [];
-  const sizes = (await readdir(log)).map(async (name) => (await stat(join(log, name))).size);
-  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  const bytes = await bytesIn(log).catch(failedHome);
+  if (typeof bytes !== "number") return [bytes];
   if (bytes <= EMPTY_LOG_BYTES) return [];
   return [
     warning(
@@ -75,4 +101,13 @@ export async function checkUnused({ home, databaseUrl }: StoreOptions): Promise<
       "`varve config set database_url --delete` goes back to it",
     ),
   ];
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+function failedHome(error: unknown): Finding {
+  return failed("home", error);
 }

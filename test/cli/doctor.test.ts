@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CommandLine, documentsOf } from "../helpers/command-line.ts";
@@ -54,6 +55,45 @@ test("a database: its driver, the store in it, and the embedded one that it hide
   assert.is(states.driver, "ok");
   assert.is(states.store, "ok");
   assert.is(states.home, "warning");
+});
+
+test("values in a folder: its disk, which is the one that fills up", async () => {
+  const values = join(line.folder, "values");
+  for (const [location, database] of [
+    [values, undefined],
+    [pathToFileURL(values).href, `sqlite:///${line.folder}/metadata.db`],
+  ] as const) {
+    const env: Record<string, string> = { VARVE_ARTIFACT_STORAGE_DIR: location };
+    if (database !== undefined) env.VARVE_DATABASE_URL = database;
+    await line.varve(["save", "a", "--value", "1"], { env });
+    const full = { ...env, VARVE_MIN_FREE_SPACE: "9000TB" };
+    const { exitCode, stdout } = await line.varve(["doctor"], { env: full });
+    assert.is(exitCode, 9);
+    assert.match(stdout, `free on the disk of ${values}; saves are refused`);
+    assert.match(stdout, new RegExp(`^ok +disk +a synced write to ${values} takes`, "m"));
+    // In the home are then no values, nor metadata.
+    assert.is(stdout.includes(`disk of ${line.home};`), database === undefined);
+    assert.match(stdout, /^ok +store +opened in \d+ ms, a:0 found$/m);
+    rmSync(line.home, { recursive: true });
+    rmSync(values, { recursive: true });
+  }
+});
+
+test("what can't be looked at is a failure, and the rest is looked at", async () => {
+  mkdirSync(line.home);
+  writeFileSync(join(line.home, "log"), "");
+  const env = { VARVE_DATABASE_URL: `sqlite:///${line.folder}/metadata.db` };
+  const states = await statesOf([], env);
+  assert.is(states.home, "failed");
+  assert.is(states.store, "warning");
+});
+
+test("an empty database is no failure", async () => {
+  const env = { VARVE_DATABASE_URL: `sqlite:///${line.folder}/metadata.db` };
+  assert.is((await statesOf([], env)).store, "warning");
+  await line.varve(["init"], { env });
+  const { stdout } = await line.varve(["doctor"], { env });
+  assert.match(stdout, /^ok +store +opened in \d+ ms, nothing in it$/m);
 });
 
 test("an unknown database and an unreachable one, without their passwords", async () => {

@@ -75,4 +75,18 @@ export const commandLineFaults: Fault[] = [
     replacement: '      isDone = resolve;\n      server.once("exit", resolve);',
     tests: ["cli/repl.test.ts"],
   },
+  {
+    name: "doctor looks at the disk of the home only",
+    file: "cli/doctor/disk.ts",
+    text: "...(values && existsSync(values) ? [values] : [])",
+    replacement: "...(values && existsSync(values) ? [] : [])",
+    tests: ["cli/doctor.test.ts"],
+  },
+  {
+    name: "doctor goes through all of a database",
+    file: "cli/doctor/places.ts",
+    text: "  if (isCounted) {",
+    replacement: "  if (isCounted || !isCounted) {",
+    tests: ["cli/doctor.test.ts"],
+  },
 ];
