@@ -61,4 +61,15 @@ test("one in which a statement failed is not used again: what it reads would nev
   assert.ok(a.isLost);
 });
 
+test("one in which a statement failed leaves no lock behind", async () => {
+  const [a, b] = sessions as [Session, Session];
+  await a.run("begin immediate", [], ONCE);
+  await a.run("insert into t values (?)", ["x"], PREPARED);
+  await fails(a, "insert into t values (?)", PREPARED, ["x"]);
+  await b.run("begin immediate", [], ONCE);
+  await b.run("insert into t values (?)", ["y"], PREPARED);
+  await b.run("commit", [], ONCE);
+  assert.is(await rows(b), 1);
+});
+
 test.run();

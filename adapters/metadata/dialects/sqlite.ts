@@ -109,7 +109,17 @@ class SqliteSession implements Session {
     if (this.isLost) return;
     this.isLost = true;
     this.#statements.clear();
+    endTransaction(this.#database);
     this.#database.close();
+  }
+}
+
+/** Statements that are not collected yet keep what was closed open, with the lock on it. */
+function endTransaction(database: Database.Database): void {
+  try {
+    database.exec("rollback");
+  } catch {
+    // There is none.
   }
 }
 
