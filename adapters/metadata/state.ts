@@ -92,6 +92,7 @@ export class State extends KnownRows {
     const state = await this.named(name);
     const isKnown = state.aliases.has(alias);
     const before = state.aliases.get(alias);
+    const { hasAllAliases } = state;
     const key = `${name}@${alias}`;
     const changed = this.changedAliases.get(key);
     state.aliases.set(alias, row);
@@ -99,6 +100,8 @@ export class State extends KnownRows {
     this.#undo.push(() => {
       if (isKnown) state.aliases.set(alias, before);
       else state.aliases.delete(alias);
+      // What the database has of it was passed over since, and is to be read.
+      state.hasAllAliases = hasAllAliases;
       if (changed) this.changedAliases.set(key, changed);
       else this.changedAliases.delete(key);
     });

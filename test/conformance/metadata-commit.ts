@@ -194,6 +194,23 @@ function unitTests(testing: MetadataTesting): void {
     assert.deepEqual(await refsOf(store), ["a:1", "a:0", "d:0"]);
   });
 
+  test("a unit that fails gives back an alias to the version that had it", async (store) => {
+    await saved(store, "m");
+    await saved(store, "m");
+    await apply(store, { kind: "alias", name: "m", alias: "prod", version: 0 });
+    const results = await store.commit([
+      unit([
+        { kind: "alias", name: "m", alias: "prod", version: 1 },
+        { kind: "delete", target: at("m", 1), aliases: false },
+      ]),
+      unit([{ kind: "delete", target: at("m", 0), aliases: false }]),
+    ]);
+    for (const result of results) failed(result, "CONFLICT");
+    assert.deepEqual(await store.aliases("m"), { prod: 0 });
+    assert.deepEqual(await refsOf(store), ["m:1", "m:0"]);
+    assert.deepEqual(await store.check(), []);
+  });
+
   test("no units have no results, and a unit without operations changes nothing", async (store) => {
     assert.deepEqual(await store.commit([]), []);
     const { sequence } = await saved(store, "a");
