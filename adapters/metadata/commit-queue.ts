@@ -147,9 +147,13 @@ export class CommitQueue {
   /** @throws an error with an unknown outcome, where the database can't be asked */
   async #resolveDoubt(mark: Mark, cause: unknown): Promise<boolean> {
     const until = performance.now() + this.#doubtMax;
-    this.#logger?.warn("it is looked up whether a transaction was committed", { sequence: mark.sequence });
     for (let tries = 1; ; tries++) {
       try {
+        // Also where the log can't be written, nobody knows.
+        if (tries === 1)
+          this.#logger?.warn("it is looked up whether a transaction was committed", {
+            sequence: mark.sequence,
+          });
         return await wasCommitted(this.#parts, mark);
       } catch (error) {
         if (performance.now() > until || reasonOf(error) === undefined) throw unknownOutcome(cause);
@@ -170,9 +174,10 @@ function isWorthRepeating(error: unknown, tries: number, deadline: number): bool
   return reason === "conflict" && tries < TRIES_MAX;
 }
 
-/** An error that says nothing of the database, but of what it was given. */
+/** An error that says nothing of the database, but of what it was given. What may have been committed is not made again. */
 function isOfContents(error: unknown): boolean {
-  const { code } = error as { code?: string };
+  const { code, outcome } = error as { code?: string; outcome?: unknown };
+  if (outcome !== undefined) return false;
   return code === "IO" || code === "NOT_SUPPORTED";
 }
 

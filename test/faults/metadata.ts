@@ -42,6 +42,27 @@ export const metadataFaults: Fault[] = [
     tests: network,
   },
   {
+    name: "a commit that may have been made is made again unit by unit",
+    file: QUEUE,
+    text: "  if (outcome !== undefined) return false;\n",
+    replacement: "  void outcome;\n",
+    tests: ["metadata/doubt.test.ts"],
+  },
+  {
+    name: "a connection to SQLite that is given up keeps its lock",
+    file: SQLITE,
+    text: 'database.exec("rollback");',
+    replacement: "void database;",
+    tests: ["metadata/sqlite.test.ts"],
+  },
+  {
+    name: "sql: an alias that is given back is forgotten",
+    file: "adapters/metadata/state.ts",
+    text: "      state.hasAllAliases = hasAllAliases;\n",
+    replacement: "      void hasAllAliases;\n",
+    tests: conformance,
+  },
+  {
     name: "one unit that the database does not take fails those beside it",
     file: QUEUE,
     text: "if (isOfContents(error)) await this.#commitEach(calls, deadline);",
