@@ -5,7 +5,7 @@ import type { FileEntry } from "../directory/entry.ts";
 import { decodePiece, decodeRoot } from "../directory/format.ts";
 import { VarveError } from "../errors.ts";
 import type { BlobStore, Digest } from "../ports/blob-store.ts";
-import type { VersionRecord } from "../ports/metadata-store.ts";
+import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
 import { isDirectory } from "./values.ts";
 import { readNode } from "./version-blobs.ts";
 
@@ -30,15 +30,19 @@ interface CheckOptions {
 
 /** Looks at the blobs of versions, each once, and keeps what is wrong with them. */
 export class BlobCheck {
+  readonly #metadata: MetadataStore;
   readonly #blobs: BlobStore;
   readonly #options: CheckOptions;
   readonly #digests = new DigestTable();
   /** By number: what is wrong with a blob, or with those that it needs; mostly nothing, and the same one then. */
   readonly #found: (readonly BlobProblem[])[] = [];
+  /** Numbers of what the version that is looked at now was the first to find wrong. */
+  readonly #fresh: number[] = [];
   readonly problems = new Set<BlobProblem>();
   bytes = 0;
 
-  constructor(blobs: BlobStore, options: CheckOptions) {
+  constructor(metadata: MetadataStore, blobs: BlobStore, options: CheckOptions) {
+    this.#metadata = metadata;
     this.#blobs = blobs;
     this.#options = options;
   }
@@ -51,8 +55,24 @@ export class BlobCheck {
   async version(record: VersionRecord): Promise<void> {
     const { digest, size } = record;
     const found = isDirectory(record) ? await this.#tree(digest) : await this.#blob(digest, size);
+    const fresh = this.#fresh.splice(0);
+    if (found.length === 0) return;
+    if (await this.#isGoneSince(record)) {
+      // Later versions may have the same bytes, put again since.
+      for (const number of fresh) delete this.#found[number];
+      return;
+    }
     const ref = `${record.name}:${record.version}`;
-    for (const problem of found) if (!problem.refs.includes(ref)) problem.refs.push(ref);
+    for (const problem of found) {
+      this.problems.add(problem);
+      if (!problem.refs.includes(ref)) problem.refs.push(ref);
+    }
+  }
+
+  /** Somebody has deleted it, and collected what it consisted of, since it was listed. */
+  async #isGoneSince({ name, version }: VersionRecord): Promise<boolean> {
+    const now = await this.#metadata.at(name, version);
+    return !now || now.isForgotten;
   }
 
   #tree(digest: Digest): Promise<readonly BlobProblem[]> {
@@ -121,9 +141,7 @@ export class BlobCheck {
     const kind = error.code === "NOT_FOUND" ? ("missing" as const) : ("blob" as const);
     const what = facts.size === undefined ? "a node of the manifest of a directory" : "the bytes of a value";
     const message = `${what}, ${digestText(facts.digest)}, in ${this.#blobs.location}: ${error.message}`;
-    const problem = { kind, message, refs: [], ...facts };
-    this.problems.add(problem);
-    return problem;
+    return { kind, message, refs: [], ...facts };
   }
 
   async #once(digest: Digest, look: () => Promise<readonly BlobProblem[]>): Promise<readonly BlobProblem[]> {
@@ -132,7 +150,10 @@ export class BlobCheck {
     if (known) return known;
     this.#found[number] = NONE;
     const found = await look();
-    if (found.length > 0) this.#found[number] = found;
+    if (found.length > 0) {
+      this.#found[number] = found;
+      this.#fresh.push(number);
+    }
     return found;
   }
 }

@@ -29,7 +29,7 @@ export async function verifyBlobs(
   const taken = takeVerifyOptions(options);
   const start = taken.after === undefined ? undefined : decodeCursor(taken.after, metadata.storeId);
   const full = taken.full ?? start?.full ?? false;
-  const check = new BlobCheck(blobs, { full, signal: taken.signal });
+  const check = new BlobCheck(metadata, blobs, { full, signal: taken.signal });
   const walk = new Walk(metadata, check, new Pace(taken), { ...(start ?? { mode: "live", done: 0 }), full });
   const next = await walk.run();
   const rows = next ? [] : await metadata.check(taken.signal ? { signal: taken.signal } : {});
@@ -58,7 +58,7 @@ export async function damagedBlobs(
   blobs: BlobStore,
   { signal, onProgress }: Pick<VerifyOptions, "signal" | "onProgress">,
 ): Promise<BlobProblem[]> {
-  const check = new BlobCheck(blobs, { full: true, signal });
+  const check = new BlobCheck(metadata, blobs, { full: true, signal });
   const pace = new Pace({ signal, onProgress });
   await new Walk(metadata, check, pace, { full: true, mode: "live", done: 0 }).run();
   return [...check.problems];

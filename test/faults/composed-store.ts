@@ -40,6 +40,20 @@ export const composedStoreFaults: Fault[] = [
     tests: [C("commits")],
   },
   {
+    name: "verify takes what was collected meanwhile for damage",
+    file: "engine/composed/check-blobs.ts",
+    text: "return !now || now.isForgotten;",
+    replacement: "return !now;",
+    tests: [C("verify-beside")],
+  },
+  {
+    name: "verify reports bytes that were gone for a moment of who has them again",
+    file: "engine/composed/check-blobs.ts",
+    text: "      for (const number of fresh) delete this.#found[number];\n",
+    replacement: "      void fresh;\n",
+    tests: [C("verify-beside")],
+  },
+  {
     name: "bytes grow old before their version",
     file: "engine/composed/commits.ts",
     text: "      if (late.length === 0) break;",
