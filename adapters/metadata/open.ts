@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Logger, MetadataStore } from "../../engine/main.ts";
 import { VarveError } from "../../engine/main.ts";
 import { importDriver } from "./driver-import.ts";
-import type { SessionLimits, SqlDialect } from "./session.ts";
+import type { SessionLimits, SqlAccess, SqlDialect } from "./session.ts";
 import type { DatabaseUrl } from "./url.ts";
 import { parseDatabaseUrl } from "./url.ts";
 
@@ -41,7 +41,7 @@ export async function openMetadata(url: string, options: OpenMetadataOptions): P
     statementWaitMax: Math.max(options.statementWaitMax ?? STATEMENT_WAIT_MAX, lockWaitMax + 1000),
   };
   await importDriver("kysely", () => import("./query-builder.ts"));
-  const dialect = await dialectOf(parsed, limits, create && !readOnly);
+  const dialect = await dialectOf(parsed, limits, { create, readOnly });
   const { SqlMetadata } = await import("./sql-metadata.ts");
   return SqlMetadata.open(dialect, limits, { storeId, create, readOnly }, logger);
 }
@@ -50,14 +50,14 @@ export async function openMetadata(url: string, options: OpenMetadataOptions): P
 export async function dialectOf(
   url: DatabaseUrl,
   limits: SessionLimits,
-  create: boolean,
+  access: SqlAccess,
 ): Promise<SqlDialect> {
   switch (url.kind) {
     case "sqlite": {
       // Opening it would make the file.
-      if (!create && !existsSync(url.path)) throw noFile(url.path);
+      if ((!access.create || access.readOnly) && !existsSync(url.path)) throw noFile(url.path);
       const { sqliteDialect } = await import("./dialects/sqlite.ts");
-      return sqliteDialect(url);
+      return sqliteDialect(url, access);
     }
     case "postgresql": {
       const { postgresqlDialect } = await import("./dialects/postgresql.ts");

@@ -74,6 +74,13 @@ export interface SqlDialect {
   explain(error: unknown): VarveError;
 }
 
+/** What may be changed of a database. */
+export interface SqlAccess {
+  /** Make the tables where there are none. */
+  create: boolean;
+  readOnly: boolean;
+}
+
 export interface SessionLimits {
   /** Milliseconds, each. */
   connectWaitMax: number;

@@ -119,6 +119,13 @@ export const metadataFaults: Fault[] = [
     tests: ["metadata/sqlite.test.ts"],
   },
   {
+    name: "a file of SQLite that is only read, or another's, is changed",
+    file: SQLITE,
+    text: "if (!readOnly && (create || hasOurTables(database)))",
+    replacement: "if (readOnly || create || hasOurTables !== undefined)",
+    tests: ["metadata/sqlite.test.ts"],
+  },
+  {
     name: "a transaction of SQLite is begun by a statement that is kept",
     file: SQLITE,
     text: "if (!prepare && parameters.length === 0) return this.#runOnce(sql);",

@@ -24,7 +24,7 @@ const code = (i: number) => ({ sources: [{ text: `let x = ${i};` }] });
 /** A store, and its tables. */
 async function opened(url: string) {
   const store = await openMetadata(url, WRITABLE);
-  const dialect = await dialectOf(parseDatabaseUrl(url, "/"), LIMITS, true);
+  const dialect = await dialectOf(parseDatabaseUrl(url, "/"), LIMITS, WRITABLE);
   const db = queryBuilderOn(new SessionPool(dialect, LIMITS));
   const parts = { db, dialect, documents: new Documents(db, dialect) };
   const count = async (table: TableName) => {

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import Database from "libsql";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { sqliteDialect } from "../../adapters/metadata/dialects/sqlite.ts";
 import type { RunOptions, Session } from "../../adapters/metadata/session.ts";
+import { rejected } from "../conformance/metadata-support.ts";
 import { fastFolder } from "../helpers/folders.ts";
 import "../helpers/whole-suites.ts";
+import { endAll, openTest, WRITABLE } from "./support.ts";
 
 const test = suite("metadata: connections of SQLite");
 const PREPARED = { prepare: true };
@@ -15,11 +18,12 @@ let sessions: Session[] = [];
 
 test.before.each(async () => {
   folder = mkdtempSync(join(fastFolder(), "varve-test-"));
-  const dialect = await sqliteDialect({ kind: "sqlite", path: join(folder, "x.db") });
+  const dialect = await sqliteDialect({ kind: "sqlite", path: join(folder, "x.db") }, WRITABLE);
   sessions = [await dialect.connect(), await dialect.connect()];
   await sessions[0]!.run("create table t (a text primary key)", [], PREPARED);
 });
-test.after.each(() => {
+test.after.each(async () => {
+  await endAll();
   for (const session of sessions) session.destroy();
   rmSync(folder, { recursive: true });
 });
@@ -70,6 +74,32 @@ test("one in which a statement failed leaves no lock behind", async () => {
   await b.run("insert into t values (?)", ["y"], PREPARED);
   await b.run("commit", [], ONCE);
   assert.is(await rows(b), 1);
+});
+
+test("a file that is not Varve's stays as it is, unless it is to become so", async () => {
+  for (const [table, isOurs] of [
+    ["other", false],
+    ["varve_meta", true],
+  ] as const) {
+    const path = join(folder, `${table}.db`);
+    const foreign = new Database(path);
+    foreign.exec(`create table ${table} (item text, value text)`);
+    foreign.close();
+    const before = readFileSync(path);
+    for (const options of [
+      { create: true, readOnly: true },
+      { create: false, readOnly: true },
+      { create: false, readOnly: false },
+    ]) {
+      await rejected(openTest(`sqlite:///${path}`, options), "NOT_FOUND");
+      const isChanged = isOurs && !options.readOnly;
+      assert.is(readFileSync(path).equals(before), !isChanged);
+      // The first of two bytes that say how the file is written: 2 is WAL.
+      assert.is(readFileSync(path)[18], isChanged ? 2 : 1);
+    }
+  }
+  await openTest(`sqlite:///${join(folder, "other.db")}`, WRITABLE);
+  assert.is(readFileSync(join(folder, "other.db"))[18], 2);
 });
 
 test.run();

@@ -3,7 +3,7 @@ import { VarveError } from "../../../engine/main.ts";
 import { importDriver } from "../driver-import.ts";
 import { failure, messageOf, unavailable } from "../failure.ts";
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "../query-builder.ts";
-import type { Answer, RunOptions, Session, SqlDialect } from "../session.ts";
+import type { Answer, RunOptions, Session, SqlAccess, SqlDialect } from "../session.ts";
 import type { SqliteUrl } from "../url.ts";
 
 /** SQLite through libsql: in this process and synchronous, a page of rows or a transaction's statement at a time. */
@@ -12,7 +12,7 @@ const STATEMENTS_MAX = 64;
 const SESSIONS_MAX = 4;
 const BEGIN = "begin immediate";
 
-export async function sqliteDialect({ path }: SqliteUrl): Promise<SqlDialect> {
+export async function sqliteDialect({ path }: SqliteUrl, access: SqlAccess): Promise<SqlDialect> {
   const driver = await importDriver("libsql", () => import("libsql"));
   return {
     name: "sqlite",
@@ -35,7 +35,7 @@ export async function sqliteDialect({ path }: SqliteUrl): Promise<SqlDialect> {
     upsert: "on conflict",
     hasArrays: false,
     bytesQuery: "select page_count * page_size as bytes from pragma_page_count, pragma_page_size",
-    connect: async () => new SqliteSession(new driver.default(path)),
+    connect: async () => new SqliteSession(new driver.default(path), access),
     isNoTable: (error) => /no such table/.test(messageOf(error)),
     explain: (error) => explain(error, path),
   };
@@ -46,11 +46,13 @@ class SqliteSession implements Session {
   readonly #statements = new Map<string, Database.Statement>();
   isLost = false;
 
-  constructor(database: Database.Database) {
+  constructor(database: Database.Database, { create, readOnly }: SqlAccess) {
     this.#database = database;
     try {
-      // Readers and a writer do not wait for each other; what is committed is on the disk.
-      database.prepare("pragma journal_mode = wal").all([]);
+      // Readers and a writer do not wait for each other. It stands in the file, which is not changed where it is not to be ours.
+      if (!readOnly && (create || hasOurTables(database)))
+        database.prepare("pragma journal_mode = wal").all([]);
+      // What is committed is on the disk.
       database.prepare("pragma synchronous = full").run([]);
     } catch (error) {
       database.close();
@@ -121,6 +123,10 @@ function endTransaction(database: Database.Database): void {
   } catch {
     // There is none.
   }
+}
+
+function hasOurTables(database: Database.Database): boolean {
+  return database.prepare("select 1 from sqlite_master where name = 'varve_meta'").all([]).length > 0;
 }
 
 function given(value: unknown): unknown {
