@@ -28,22 +28,30 @@ export interface OpenMetadataOptions {
 const LOCK_WAIT_MAX = 5000;
 const CONNECT_WAIT_MAX = 5000;
 const STATEMENT_WAIT_MAX = 30_000;
+/** Timers that are to wait for longer end at once, and databases refuse it. */
+const WAIT_MAX = 2 ** 31 - 2;
+const LONGER_THAN_LOCK = 1000;
 
 /** @throws CONFIG, MISSING_DRIVER, UNAVAILABLE, UNAUTHORIZED, NOT_FOUND, IO */
 export async function openMetadata(url: string, options: OpenMetadataOptions): Promise<MetadataStore> {
   const parsed = parseDatabaseUrl(url, options.folder ?? process.cwd());
   const { storeId, create, readOnly, logger } = options;
-  const lockWaitMax = options.lockWaitMax ?? LOCK_WAIT_MAX;
-  const limits = {
-    lockWaitMax,
-    connectWaitMax: options.connectWaitMax ?? CONNECT_WAIT_MAX,
-    // The database is to say that it waited for a lock, before nobody listens any more.
-    statementWaitMax: Math.max(options.statementWaitMax ?? STATEMENT_WAIT_MAX, lockWaitMax + 1000),
-  };
+  const limits = limitsOf(options);
   await importDriver("kysely", () => import("./query-builder.ts"));
   const dialect = await dialectOf(parsed, limits, { create, readOnly });
   const { SqlMetadata } = await import("./sql-metadata.ts");
   return SqlMetadata.open(dialect, limits, { storeId, create, readOnly }, logger);
+}
+
+export function limitsOf(options: Partial<SessionLimits>): SessionLimits {
+  const lockWaitMax = Math.min(options.lockWaitMax ?? LOCK_WAIT_MAX, WAIT_MAX - LONGER_THAN_LOCK);
+  const statementWaitMax = Math.min(options.statementWaitMax ?? STATEMENT_WAIT_MAX, WAIT_MAX);
+  return {
+    lockWaitMax,
+    connectWaitMax: Math.min(options.connectWaitMax ?? CONNECT_WAIT_MAX, WAIT_MAX),
+    // The database is to say that it waited for a lock, before nobody listens any more.
+    statementWaitMax: Math.max(statementWaitMax, lockWaitMax + LONGER_THAN_LOCK),
+  };
 }
 
 /** Only for it the driver is loaded. */

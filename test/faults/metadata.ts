@@ -126,6 +126,13 @@ export const metadataFaults: Fault[] = [
     tests: ["metadata/sqlite.test.ts"],
   },
   {
+    name: "who waits for a lock for ever does not wait at all",
+    file: "adapters/metadata/open.ts",
+    text: "Math.min(options.lockWaitMax ?? LOCK_WAIT_MAX, WAIT_MAX - LONGER_THAN_LOCK)",
+    replacement: "options.lockWaitMax ?? LOCK_WAIT_MAX",
+    tests: ["metadata/sqlite.test.ts"],
+  },
+  {
     name: "a transaction of SQLite is begun by a statement that is kept",
     file: SQLITE,
     text: "if (!prepare && parameters.length === 0) return this.#runOnce(sql);",

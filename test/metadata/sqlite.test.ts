@@ -4,8 +4,9 @@ import Database from "libsql";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { sqliteDialect } from "../../adapters/metadata/dialects/sqlite.ts";
+import { limitsOf } from "../../adapters/metadata/open.ts";
 import type { RunOptions, Session } from "../../adapters/metadata/session.ts";
-import { rejected } from "../conformance/metadata-support.ts";
+import { apply, rejected, save } from "../conformance/metadata-support.ts";
 import { fastFolder } from "../helpers/folders.ts";
 import "../helpers/whole-suites.ts";
 import { endAll, openTest, WRITABLE } from "./support.ts";
@@ -100,6 +101,22 @@ test("a file that is not Varve's stays as it is, unless it is to become so", asy
   }
   await openTest(`sqlite:///${join(folder, "other.db")}`, WRITABLE);
   assert.is(readFileSync(join(folder, "other.db"))[18], 2);
+});
+
+test("who wants to wait for ever waits as long as a timer can", async () => {
+  const usual = limitsOf({});
+  assert.equal(usual, { lockWaitMax: 5_000, connectWaitMax: 5_000, statementWaitMax: 30_000 });
+  for (const long of [2 ** 31 - 500, 2 ** 40, Number.POSITIVE_INFINITY]) {
+    for (const item of ["lockWaitMax", "connectWaitMax", "statementWaitMax"] as const) {
+      const limits = limitsOf({ [item]: long });
+      assert.ok(limits[item] > 2 ** 31 - 2_000);
+      assert.ok(Math.max(...Object.values(limits)) < 2 ** 31 - 1);
+      assert.ok(limits.statementWaitMax >= limits.lockWaitMax + 1_000);
+    }
+  }
+  const url = `sqlite:///${join(folder, "x.db")}`;
+  const store = await openTest(url, { ...WRITABLE, lockWaitMax: Number.POSITIVE_INFINITY });
+  await apply(store, save("a"));
 });
 
 test.run();
