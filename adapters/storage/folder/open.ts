@@ -14,7 +14,7 @@ export interface FolderBlobsOptions {
   /** Make the folder where it is not there. Default: true. */
   create?: boolean;
   readOnly?: boolean;
-  /** What was put is on the disk before that is told. Default: true. */
+  /** What was put is on the disk before that is told. Without it nothing is, after `close` either. Default: true. */
   durable?: boolean;
   /** Bytes of the disk to leave free. Default: 64 MiB. */
   minFreeSpace?: number;
