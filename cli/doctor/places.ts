@@ -74,6 +74,6 @@ async function contentsOf(store: ArtifactStore, isCounted: boolean, signal: Abor
     const { names, versions, sequence } = await store.stats({ signal });
     return `: ${countText(names, "name")}, ${countText(versions, "version")}, last operation ${sequence}`;
   }
-  for await (const { ref } of store.list({ limit: 1, signal })) return `, ${ref} found`;
-  return ", nothing in it";
+  for await (const { ref } of store.list({ limit: 1, signal })) return `: ${ref} found`;
+  return ": nothing in it";
 }

@@ -73,7 +73,7 @@ test("values in a folder: its disk, which is the one that fills up", async () =>
     assert.match(stdout, new RegExp(`^ok +disk +a synced write to ${values} takes`, "m"));
     // In the home are then no values, nor metadata.
     assert.is(stdout.includes(`disk of ${line.home};`), database === undefined);
-    assert.match(stdout, /^ok +store +opened in \d+ ms, a:0 found$/m);
+    assert.match(stdout, /^ok +store +opened in \d+ ms: a:0 found$/m);
     rmSync(line.home, { recursive: true });
     rmSync(values, { recursive: true });
   }
@@ -93,7 +93,7 @@ test("an empty database is no failure", async () => {
   assert.is((await statesOf([], env)).store, "warning");
   await line.varve(["init"], { env });
   const { stdout } = await line.varve(["doctor"], { env });
-  assert.match(stdout, /^ok +store +opened in \d+ ms, nothing in it$/m);
+  assert.match(stdout, /^ok +store +opened in \d+ ms: nothing in it$/m);
 });
 
 test("an unknown database and an unreachable one, without their passwords", async () => {
