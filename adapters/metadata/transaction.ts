@@ -90,9 +90,10 @@ async function applyAndWrite(
       if (units.length > length) await nextTurn();
       results.push(...(await resultsOf(db, documents, applied)));
     }
-  } finally {
-    // A connection with statements under way is not to be rolled back.
-    await writing?.catch(() => {});
+  } catch (error) {
+    // A connection with statements under way is not to be rolled back; where one of them failed first, that is why all did.
+    await writing;
+    throw error;
   }
   await writing;
   return results;

@@ -34,6 +34,13 @@ export const sqlPartsFaults: Fault[] = [
     tests: ["metadata/insert.test.ts"],
   },
   {
+    name: "sql: what failed because of a part that the database refused hides why it did",
+    file: "adapters/metadata/transaction.ts",
+    text: "    await writing;\n    throw error;",
+    replacement: "    await writing?.catch(() => {});\n    throw error;",
+    tests: [PARTS],
+  },
+  {
     name: "sql: large numbers in arrays lose what is above 32 bits",
     file: "adapters/metadata/dialects/postgresql-arrays.ts",
     text: "const high = Math.floor(value / 2 ** 32);",

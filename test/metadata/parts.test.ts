@@ -1,8 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openMetadata } from "../../adapters/metadata/open.ts";
-import type { MetadataOperation, MetadataStore, UnitResult } from "../../engine/main.ts";
-import { all, save } from "../conformance/metadata-support.ts";
+import type { MetadataOperation, MetadataStore, UnitResult, VarveError } from "../../engine/main.ts";
+import { alias, all, apply, save, unit } from "../conformance/metadata-support.ts";
 import "../helpers/whole-suites.ts";
 import { ask, hasService, newDatabase } from "../services/services.ts";
 import { allDatabases } from "./databases.ts";
@@ -98,14 +98,20 @@ for (const name of ["postgresql", "mariadb"] as const) {
       database,
       "alter table varve_operations add constraint some_rule check (name <> 'refused')",
     );
-    const units = ["one", "refused", "two"].map((each) => ({ time: 1_000, operations: [save(each)] }));
+    await apply(store, save("one"));
+    await apply(store, { kind: "alias", name: "one", alias: "x", version: 0 });
+    const units = Array.from({ length: 300 }, (_, i) => unit([save(`many/${i}`)]));
+    units[1] = unit([save("refused")]);
+    // In the next part of PostgreSQL: read in the transaction, which has failed by then.
+    units[140] = unit([{ kind: "annotate", target: alias("one", "x"), tags: { x: "1" } }]);
     const results = await store.commit(units);
     assert.equal(
-      results.map((result) => result instanceof Error),
-      [false, true, false],
+      results.flatMap((result, i) => (result instanceof Error ? [[i, (result as VarveError).code]] : [])),
+      [[1, "IO"]],
     );
+    assert.match((results[1] as Error).message, /some_rule/);
     assert.is(await store.at("refused", 0), undefined);
-    assert.is((await store.at("two", 0))!.sequence, 2);
+    assert.is((await store.at("many/2", 0))!.sequence, 4);
     assert.equal(await store.check(), []);
     await store.close();
     await database.drop();
