@@ -1,4 +1,5 @@
 import type { CallOptions, PrunedVersion } from "../api.ts";
+import { VarveError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
 import type { TakenPolicy } from "../prune-policy.ts";
@@ -50,9 +51,9 @@ export async function planBlobPrune(
     onProgress?.({ phase: "looking at versions", done: ++done, unit: "artifacts" });
   }
   if (policy.byClock && !force) {
-    for await (const { createdAt } of everyVersion(metadata, "deleted", signal))
-      scan.oldest = Math.min(scan.oldest, createdAt);
-    checkClock(parts.now(), scan.oldest, await timeOf(metadata, sequence, call));
+    for await (const { createdAt } of everyVersion(metadata, "deleted", signal)) scan.sawTime(createdAt);
+    const newest = (await timeOf(metadata, sequence, call)) ?? scan.newest;
+    checkClock(parts.now(), scan.oldest, newest);
   }
   for await (const blob of blobs.list(call)) {
     if (scan.graph.listed(blob)) scan.liveBytes += blob.ownBytes;
@@ -64,10 +65,18 @@ export async function planBlobPrune(
   return { ...plan, deadBytes: scan.deadBytes, sequence, graph: scan.graph };
 }
 
-/** When an operation was; 0 where there is none. */
-async function timeOf(metadata: MetadataStore, sequence: number, call: CallOptions): Promise<number> {
-  for await (const { time } of metadata.operations(sequence - 1, call)) return time;
-  return 0;
+/** When an operation was; undefined where there is none, or it is forgotten. */
+async function timeOf(
+  metadata: MetadataStore,
+  sequence: number,
+  call: CallOptions,
+): Promise<number | undefined> {
+  try {
+    for await (const { time } of metadata.operations(sequence - 1, call)) return time;
+  } catch (error) {
+    if (!(error instanceof VarveError && error.code === "NOT_FOUND")) throw error;
+  }
+  return undefined;
 }
 
 /** One pass over all live versions, in the order of names, the newest of each first. */
@@ -75,7 +84,9 @@ class Scan {
   readonly graph: BlobGraph;
   readonly candidates: Candidate[] = [];
   liveVersions = 0;
+  /** When the first and the last of all versions were saved. */
   oldest = Number.POSITIVE_INFINITY;
+  newest = 0;
   liveBytes = 0;
   deadBytes = 0;
   readonly #policy: TakenPolicy;
@@ -92,13 +103,18 @@ class Scan {
     if (name !== this.#name) this.#newer = 0;
     this.#name = name;
     this.liveVersions++;
-    this.oldest = Math.min(this.oldest, createdAt);
+    this.sawTime(createdAt);
     const { needs, problem } = await this.graph.add(record);
     const isAmongNewest = this.#newer++ < this.#policy.keepLast;
     if (isAmongNewest || !this.#goesByName(name)) return;
     const fate = fateOf(this.#policy, record);
     const judged = fate === "goes" && problem ? "protected" : fate;
     this.candidates.push({ name, version, sequence, createdAt, size, needs, fate: judged });
+  }
+
+  sawTime(createdAt: number): void {
+    this.oldest = Math.min(this.oldest, createdAt);
+    this.newest = Math.max(this.newest, createdAt);
   }
 
   #goesByName(name: string): boolean {

@@ -76,4 +76,25 @@ export function historyTests(testing: StoreTesting): void {
     await refused(reader.compact({ historyBefore: 1 }), "READ_ONLY");
     assert.equal((await reader.compact({ historyBefore: 1, dryRun: true })).dryRun, true);
   });
+
+  const now = { time: Date.UTC(2026, 0, 1) };
+  test(
+    "where all of it is forgotten, versions have their ages, and a wrong clock is noticed",
+    async (store) => {
+      for (const name of ["a", "b", "a"]) {
+        now.time += 1_000;
+        await store.save(name, name);
+      }
+      await store.compact({ historyBefore: (await store.stats()).sequence });
+      now.time += 1_000;
+      const { versions } = await store.prune({ olderThan: "2s" }, { dryRun: true });
+      assert.deepEqual(
+        versions.map(({ ref }) => ref),
+        ["a:0"],
+      );
+      now.time -= 3_600_000;
+      assert.match((await refused(store.prune({ olderThan: "1s" }), "INVALID_ARGUMENT")).message, /clock/);
+    },
+    { clock: () => new Date(now.time) },
+  );
 }
