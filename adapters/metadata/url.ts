@@ -59,6 +59,11 @@ function sqliteUrl(rest: string, folder: string): SqliteUrl {
 function serverUrl(kind: ServerUrl["kind"], rest: string): ServerUrl {
   let parsed: URL;
   let parts: (string | undefined)[];
+  const isNone = () =>
+    wrong(
+      `the database URL is no ${kind}:// URL`,
+      `${kind}://user:password@host:port/database; escape what is special in a password, such as @ (%40), / (%2F) or % (%25)`,
+    );
   try {
     // A scheme that URL knows to have hosts: of others it takes less apart. No host: one is in the query, or the local one.
     const behindUser = rest.slice(rest.split(/[/?#]/, 1)[0]!.lastIndexOf("@") + 1);
@@ -67,11 +72,9 @@ function serverUrl(kind: ServerUrl["kind"], rest: string): ServerUrl {
     parsed = new URL(`http://${text}`);
     parts = [parsed.username, parsed.password, parsed.pathname.slice(1)].map(decodeURIComponent);
   } catch {
-    throw wrong(
-      `the database URL is no ${kind}:// URL`,
-      `${kind}://user:password@host:port/database; escape what is special in a password, such as @ (%40), / (%2F) or % (%25)`,
-    );
+    throw isNone();
   }
+  if (isCutInPassword(parsed)) throw isNone();
   const [user, password, database] = parts;
   if (!database) throw wrong("the database URL names no database", `${kind}://user:password@host/database`);
   const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -89,6 +92,15 @@ function serverUrl(kind: ServerUrl["kind"], rest: string): ServerUrl {
     query,
     location,
   };
+}
+
+/** Whether what stands behind the host looks like the rest of a password, which is to be told to nobody. */
+function isCutInPassword({ pathname, hash, searchParams }: URL): boolean {
+  return (
+    /[/@]/.test(pathname.slice(1)) ||
+    hash !== "" ||
+    [...searchParams.keys()].some((name) => name.includes("@"))
+  );
 }
 
 export function wrong(message: string, hint: string): VarveError {
