@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type {
   Connection,
   ConnectionOptions,
@@ -12,6 +11,7 @@ import { failure, lost, messageOf, networkFailure, unavailable } from "../failur
 import { MysqlAdapter, MysqlIntrospector, MysqlQueryCompiler, sql } from "../query-builder.ts";
 import type { Answer, RunOptions, Session, SessionLimits, SqlDialect } from "../session.ts";
 import { type ServerUrl, seconds, wrong } from "../url.ts";
+import { tlsOptions } from "./mysql-tls.ts";
 
 /** MySQL from 8.0 and MariaDB from 10.8 on, through mysql2. */
 
@@ -77,35 +77,6 @@ function connectionOptions({ query, ...url }: ServerUrl, limits: SessionLimits):
     multipleStatements: false,
     ...(ssl && { ssl }),
   };
-}
-
-function tlsOptions(query: URLSearchParams): ConnectionOptions["ssl"] {
-  const isOn = (name: string) => /^(1|true|yes|on)$/i.test(query.get(name) ?? "");
-  const mode = (query.get("ssl_mode") ?? query.get("ssl-mode") ?? "").toUpperCase().replaceAll("-", "_");
-  const read = (name: string) => {
-    const path = query.get(name);
-    return path === null ? undefined : fileOf(path, name);
-  };
-  const [ca, cert, key] = [read("ssl_ca"), read("ssl_cert"), read("ssl_key")];
-  const isWanted = ca || cert || isOn("ssl") || /REQUIRED|VERIFY/.test(mode);
-  if (!isWanted || mode === "DISABLED") return undefined;
-  const checks =
-    ca !== undefined || isOn("ssl_verify_cert") || isOn("ssl_verify_identity") || /VERIFY/.test(mode);
-  return {
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-    rejectUnauthorized: checks && mode !== "REQUIRED",
-    verifyIdentity: isOn("ssl_verify_identity") || mode === "VERIFY_IDENTITY",
-  };
-}
-
-function fileOf(path: string, name: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw failure("CONFIG", `the file of ${name} in the database URL can't be read`, "give its path", error);
-  }
 }
 
 async function connect(
