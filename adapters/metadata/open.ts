@@ -4,7 +4,7 @@ import { VarveError } from "../../engine/main.ts";
 import { importDriver } from "./driver-import.ts";
 import type { SessionLimits, SqlAccess, SqlDialect } from "./session.ts";
 import type { DatabaseUrl } from "./url.ts";
-import { parseDatabaseUrl } from "./url.ts";
+import { parseDatabaseUrl, seconds } from "./url.ts";
 
 /** Opens the metadata database that a URL names. Only what that one needs is loaded. */
 
@@ -36,7 +36,7 @@ const LONGER_THAN_LOCK = 1000;
 export async function openMetadata(url: string, options: OpenMetadataOptions): Promise<MetadataStore> {
   const parsed = parseDatabaseUrl(url, options.folder ?? process.cwd());
   const { storeId, create, readOnly, logger } = options;
-  const limits = limitsOf(options);
+  const limits = limitsOf({ ...options, ...connectWaitOf(parsed) });
   await importDriver("kysely", () => import("./query-builder.ts"));
   const dialect = await dialectOf(parsed, limits, { create, readOnly });
   const { SqlMetadata } = await import("./sql-metadata.ts");
@@ -52,6 +52,13 @@ export function limitsOf(options: Partial<SessionLimits>): SessionLimits {
     // The database is to say that it waited for a lock, before nobody listens any more.
     statementWaitMax: Math.max(statementWaitMax, lockWaitMax + LONGER_THAN_LOCK),
   };
+}
+
+/** What the URL says goes first: a server that is known to be slow is slow for everybody. */
+function connectWaitOf(url: DatabaseUrl): Partial<SessionLimits> {
+  if (url.kind === "sqlite") return {};
+  const connectWaitMax = seconds(url.query, "connect_timeout");
+  return connectWaitMax === undefined ? {} : { connectWaitMax };
 }
 
 /** Only for it the driver is loaded. */

@@ -31,6 +31,8 @@ export const composedStoreFaults: Fault[] = [
     text: "else if (transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();",
     replacement: "else if (transaction.isThere(ELSEWHERE_KEY)) putPart(transaction, value);",
     tests: [C("opening")],
+  },
+  {
     name: "versions have no ages once history is forgotten",
     file: "engine/composed/prune-plan.ts",
     text: 'if (!(error instanceof VarveError && error.code === "NOT_FOUND")) throw error;',

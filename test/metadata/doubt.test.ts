@@ -14,7 +14,10 @@ const LIMITS = { connectWaitMax: 5_000, statementWaitMax: 6_000, lockWaitMax: 5_
 
 /** A database whose disk fails at these statements, one after another: at a commit when it is done, else before. */
 async function opened(url: string, failing: string[], warn: () => void = () => {}): Promise<SqlMetadata> {
-  const dialect = await sqliteDialect({ kind: "sqlite", path: url.slice("sqlite:///".length) });
+  const dialect = await sqliteDialect(
+    { kind: "sqlite", path: url.slice("sqlite:///".length) },
+    { create: true, readOnly: false },
+  );
   const connect = async (): Promise<Session> => {
     const session = await dialect.connect();
     return {

@@ -18,7 +18,7 @@ for (const { name, place } of allDatabases(NAME)) {
   test(`${name}: rows are written by the names of their columns, whatever the order of those before was`, async () => {
     const { url, remove } = await place();
     await (await openMetadata(url, WRITABLE)).close();
-    const dialect = await dialectOf(parseDatabaseUrl(url, "/"), LIMITS, true);
+    const dialect = await dialectOf(parseDatabaseUrl(url, "/"), LIMITS, WRITABLE);
     const db = queryBuilderOn(new SessionPool(dialect, LIMITS));
     const rows = [
       { name: "a", newest: 5, latest: 1 },

@@ -5,7 +5,7 @@ import { all, apply, rejected, save } from "../conformance/metadata-support.ts";
 import "../helpers/whole-suites.ts";
 import { PASSWORD } from "../services/server.ts";
 import { ask, hasService, newDatabase, urlOf } from "../services/services.ts";
-import { allDatabases } from "./databases.ts";
+import { allDatabases, serverDatabases } from "./databases.ts";
 import { endAll, openTest, WRITABLE } from "./support.ts";
 
 const NAME = "metadata: opening";
@@ -120,6 +120,18 @@ function testsOf(service: "postgresql" | "mariadb"): void {
 function holdsNoSecret(error: Error, secret: string): void {
   const shown = `${error.stack} ${JSON.stringify(error)} ${JSON.stringify(error.cause)} ${String(error.cause)}`;
   assert.not(shown.includes(secret) || shown.includes(encodeURIComponent(secret)));
+}
+
+for (const { name, place } of serverDatabases(NAME)) {
+  test(`${name}: the URL may give more time for a connection than there is without it`, async () => {
+    const { url, remove } = await place();
+    const soon = { ...WRITABLE, connectWaitMax: 1 };
+    await rejected(openTest(url, soon), "UNAVAILABLE");
+    const store = await openTest(`${url}${url.includes("?") ? "&" : "?"}connect_timeout=20`, soon);
+    await apply(store, save("a"));
+    await store.close();
+    await remove();
+  });
 }
 
 test.run();
