@@ -4,7 +4,7 @@ import type { Documents } from "./documents.ts";
 import { readCounter } from "./migrate.ts";
 import { PAGE_ROWS, type Parts } from "./reading.ts";
 import type { StoredState } from "./rows.ts";
-import type { OperationRow } from "./schema.ts";
+import type { Db, OperationRow } from "./schema.ts";
 
 /** The operations as they are kept, in pages. */
 
@@ -13,28 +13,42 @@ export async function* operationsAfter(
   { db, dialect, documents }: Parts,
   after: number,
 ): AsyncGenerator<OperationRecord[]> {
+  /** All up to it was given. */
+  let read = after;
+  /** Of the batch behind that, what was given last. */
   let last: OperationRow | undefined;
   for (;;) {
-    const page = db.selectFrom("varve_operations").selectAll().orderBy("sequence").orderBy("ordinal");
-    const rows: OperationRow[] = [];
-    // The rest of a batch first: no database finds a place within two columns by its index alone.
-    if (last) {
-      const rest = page.where("sequence", "=", last.sequence).where("ordinal", ">", last.ordinal);
-      rows.push(...(await rest.limit(PAGE_ROWS).execute()));
-    }
-    if (rows.length < PAGE_ROWS) {
-      const behind = page.where("sequence", ">", last?.sequence ?? after);
-      rows.push(...(await behind.limit(PAGE_ROWS - rows.length).execute()));
-    }
-    const operations = operationsOf(documents, rows);
+    const rows = await rowsBehind(db, read, last);
+    const page = rows.slice(0, PAGE_ROWS);
+    const operations = operationsOf(documents, page);
+    await operations.catch(() => {});
     // They are removed behind the horizon's move: if it has not moved by now, nothing was missing.
-    const [{ horizon }] = await Promise.all([readCounter(db, dialect), operations.catch(() => {})]);
-    const read = last ? last.sequence - 1 : after;
+    const { horizon } = await readCounter(db, dialect);
     if (horizon > read) throw behindHorizon(read, horizon);
     yield await operations;
-    if (rows.length < PAGE_ROWS) return;
-    last = rows.at(-1)!;
+    const next = rows[PAGE_ROWS];
+    if (!next) return;
+    const end = page.at(-1)!;
+    const isWhole = next.sequence !== end.sequence;
+    read = isWhole ? end.sequence : end.sequence - 1;
+    last = isWhole ? undefined : end;
   }
+}
+
+/** A page, and one more: it tells whether the batch at the end of the page is whole. */
+async function rowsBehind(db: Db, read: number, last: OperationRow | undefined): Promise<OperationRow[]> {
+  const page = db.selectFrom("varve_operations").selectAll().orderBy("sequence").orderBy("ordinal");
+  const rows: OperationRow[] = [];
+  // The rest of a batch first: no database finds a place within two columns by its index alone.
+  if (last) {
+    const rest = page.where("sequence", "=", last.sequence).where("ordinal", ">", last.ordinal);
+    rows.push(...(await rest.limit(PAGE_ROWS + 1).execute()));
+  }
+  if (rows.length <= PAGE_ROWS) {
+    const behind = page.where("sequence", ">", last?.sequence ?? read);
+    rows.push(...(await behind.limit(PAGE_ROWS + 1 - rows.length).execute()));
+  }
+  return rows;
 }
 
 /** With environments and code in their states, which are kept there by their digests. */

@@ -63,6 +63,20 @@ export const metadataFaults: Fault[] = [
     tests: conformance,
   },
   {
+    name: "a certificate that is to be checked does not ask for encryption",
+    file: "adapters/metadata/dialects/mysql-tls.ts",
+    text: 'isOn(query, "ssl") || verify ||',
+    replacement: 'isOn(query, "ssl") ||',
+    tests: ["metadata/mysql-tls.test.ts"],
+  },
+  {
+    name: "the URL of a slow server gives no more time than there is without it",
+    file: "adapters/metadata/open.ts",
+    text: "connectWaitOf(parsed) ?? options.connectWaitMax",
+    replacement: "options.connectWaitMax ?? connectWaitOf(parsed)",
+    tests: ["metadata/open.test.ts"],
+  },
+  {
     name: "one unit that the database does not take fails those beside it",
     file: QUEUE,
     text: "if (isOfContents(error)) await this.#commitEach(calls, deadline);",
@@ -171,7 +185,7 @@ export const metadataFaults: Fault[] = [
     name: "who reads operations is not told that the rest is forgotten",
     file: "adapters/metadata/feed.ts",
     text: "if (horizon > read) throw",
-    replacement: "if (horizon > read && !last) throw",
+    replacement: "if (horizon > read && read === after) throw",
     tests: conformance,
   },
   {

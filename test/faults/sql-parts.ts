@@ -41,6 +41,27 @@ export const sqlPartsFaults: Fault[] = [
     tests: [PARTS],
   },
   {
+    name: "the rest of a password is taken for a database",
+    file: "adapters/metadata/url.ts",
+    text: "  if (isCutInPassword(parsed)) throw isNone();\n",
+    replacement: "  void isCutInPassword;\n",
+    tests: ["metadata/url.test.ts"],
+  },
+  {
+    name: "sql: who has read a whole batch is told that it is forgotten",
+    file: "adapters/metadata/feed.ts",
+    text: "read = isWhole ? end.sequence : end.sequence - 1;",
+    replacement: "read = end.sequence - 1;",
+    tests: ["metadata/feed.test.ts"],
+  },
+  {
+    name: "sql: a batch of which a part was read passes for one that was read",
+    file: "adapters/metadata/feed.ts",
+    text: "const isWhole = next.sequence !== end.sequence;",
+    replacement: "const isWhole = next.sequence !== end.sequence || next.ordinal > 0;",
+    tests: ["metadata/feed.test.ts"],
+  },
+  {
     name: "sql: large numbers in arrays lose what is above 32 bits",
     file: "adapters/metadata/dialects/postgresql-arrays.ts",
     text: "const high = Math.floor(value / 2 ** 32);",
