@@ -72,8 +72,9 @@ export const metadataFaults: Fault[] = [
   {
     name: "the URL of a slow server gives no more time than there is without it",
     file: "adapters/metadata/open.ts",
-    text: "connectWaitOf(parsed) ?? options.connectWaitMax",
-    replacement: "options.connectWaitMax ?? connectWaitOf(parsed)",
+    text: "limitsOf({ ...options, ...connectWaitOf(parsed) })",
+    replacement:
+      "limitsOf({ ...connectWaitOf(parsed), ...options, connectWaitMax: options.connectWaitMax! })",
     tests: ["metadata/open.test.ts"],
   },
   {
