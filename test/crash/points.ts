@@ -179,7 +179,7 @@ const KINDS = [
 ] as const;
 
 function replaceFileFunctions(): void {
-  const { openSync, closeSync, writeSync, fsyncSync, renameSync, rmSync, mkdirSync } = fs;
+  const { openSync, closeSync, writeSync, fsyncSync, renameSync, linkSync, rmSync, mkdirSync } = fs;
   const kinds = new Map<number, "mark" | "config" | "index">();
   const functions: Record<string, unknown> = {
     openSync(...values: Parameters<typeof openSync>) {
@@ -210,10 +210,14 @@ function replaceFileFunctions(): void {
     },
     renameSync(from: string, to: string) {
       const kind = KINDS.find(([, pattern]) => pattern.test(from))?.[0];
-      if (kind === "config") at("config: before it has its name");
       renameSync(from, to);
       if (kind === "mark") at("mark: has its name");
-      if (kind === "config") at("config: has its name");
+    },
+    linkSync(from: string, to: string) {
+      const isConfig = KINDS.find(([, pattern]) => pattern.test(from))?.[0] === "config";
+      if (isConfig) at("config: before it has its name");
+      linkSync(from, to);
+      if (isConfig) at("config: has its name");
     },
     rmSync(path: string, options?: fs.RmOptions) {
       // Only those that are there: the next generation is removed too before it is made.
