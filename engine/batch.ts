@@ -46,20 +46,12 @@ function runOf(operations: readonly Operation[]): BatchRun {
 export class QueuedBatch extends BatchQueue<Operation, LateRef> {
   readonly #core: EngineCore;
   readonly #environment: SavedEnvironment | undefined;
-  readonly #checkSave: () => void;
   #valueBytes = 0;
   /** Those that its saves name: more may become known while it is filled. */
   readonly environments = new Set<PreparedEnvironment>();
 
-  /** @param checkSave whether saves are taken */
-  constructor(
-    core: EngineCore,
-    codecs: CodecRegistry,
-    environment: SavedEnvironment | undefined,
-    checkSave: () => void,
-  ) {
+  constructor(core: EngineCore, codecs: CodecRegistry, environment: SavedEnvironment | undefined) {
     super(codecs);
-    this.#checkSave = checkSave;
     this.#core = core;
     this.#environment = environment;
   }
@@ -86,7 +78,6 @@ export class QueuedBatch extends BatchQueue<Operation, LateRef> {
     taken,
     pending,
   }: QueuedSave<LateRef>): Operation | Promise<Operation> {
-    this.#checkSave();
     this.#valueBytes += encoded.from.length;
     const environment = this.#environment?.prepared();
     if (environment) this.environments.add(environment);

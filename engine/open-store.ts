@@ -3,7 +3,7 @@ import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
 import { checkHome, definedOnly } from "./argument.ts";
-import { ELSEWHERE_KEY, familyOf } from "./artifact-key.ts";
+import { familyOf } from "./artifact-key.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { openComposed } from "./composed/open.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
@@ -96,7 +96,6 @@ async function openEmbedded(settings: StoreOptions & { home: string }): Promise<
       home: handle.core.folder,
       readOnly: settings.readOnly ?? false,
       durable: settings.durability !== "buffered",
-      valuesElsewhere: handle.core.row(ELSEWHERE_KEY) !== undefined,
       codecs,
       environment,
       cap: capOf(settings),

@@ -69,6 +69,8 @@ export interface FoundVersion {
 
 export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVersion {
   const { name, value } = plan;
+  // Whatever refuses a save comes before what it writes: only that can be taken back by itself.
+  if (value && transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();
   const oldestKey = versionKey(name, 0);
   const newest = transaction.firstOf(name, () => versionsRange(name), oldestKey);
   const version = (newest ? parseVersionKey(newest.key).version + 1 : 0) + lostVersions(transaction, newest);
@@ -79,9 +81,8 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   const content = inputs.length > 0 ? { ...plan.content, inputs: inputs.map(versionText) } : plan.content;
   if (plan.environment) putEnvironment(transaction, plan.environment);
   if (inputs.length > 0) putEdges(transaction, inputs, { name, version });
-  if (!value) noteElsewhere(transaction);
-  else if (transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();
-  else putPart(transaction, value);
+  if (value) putPart(transaction, value);
+  else noteElsewhere(transaction);
   if (plan.code) transaction.putBlob(plan.code);
   const references = value ? [value.digest] : [];
   if (plan.code) references.push(plan.code.digest);

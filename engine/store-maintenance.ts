@@ -20,17 +20,9 @@ import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { readOnlyError } from "./errors.ts";
 import { pruneStore } from "./prune.ts";
-import { keptElsewhere } from "./refusals.ts";
 import { repairStore } from "./repair.ts";
 import { storeStats } from "./stats.ts";
 import { verifyStore } from "./verify.ts";
-
-interface MaintainedSettings {
-  readOnly: boolean;
-  durable: boolean;
-  /** Versions that were saved have their values in another place. */
-  valuesElsewhere?: boolean | undefined;
-}
 
 /** What is done to a store as a whole: space, integrity, copies. */
 export abstract class MaintainedStore {
@@ -39,11 +31,8 @@ export abstract class MaintainedStore {
   protected readonly durable: boolean;
   protected readonly calls: CallGuard;
 
-  readonly #valuesElsewhere: boolean;
-
-  constructor(core: EngineCore, { readOnly, durable, valuesElsewhere }: MaintainedSettings) {
+  constructor(core: EngineCore, { readOnly, durable }: { readOnly: boolean; durable: boolean }) {
     this.readOnly = readOnly;
-    this.#valuesElsewhere = valuesElsewhere ?? false;
     this.core = core;
     this.durable = durable;
     this.calls = new CallGuard("store", () => core.heal());
@@ -92,10 +81,5 @@ export abstract class MaintainedStore {
   /** @throws READ_ONLY */
   protected checkWritable(): void {
     if (this.readOnly) throw readOnlyError();
-  }
-
-  /** @throws CONFIG where values are kept in another place: here they would not be found from there */
-  protected checkKeepsValues(): void {
-    if (this.#valuesElsewhere) throw keptElsewhere();
   }
 }

@@ -45,8 +45,6 @@ export interface StoreSettings {
   home: string;
   readOnly: boolean;
   durable: boolean;
-  /** Versions that were saved have their values in another place: they can't be read, and none is saved here. */
-  valuesElsewhere?: boolean | undefined;
   codecs: CodecRegistry;
   /** What saves are made in; absent when they are to say nothing of it. */
   environment?: TakenEnvironment | undefined;
@@ -121,7 +119,6 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     taken: TakenOptions,
     code: Code | undefined,
   ): Promise<Artifact> {
-    this.checkKeepsValues();
     const environment = this.#environment?.prepared();
     const value = { part: this.core.prepareBlob(from), mediaType };
     const plan = planSave(this.core, name, value, taken, code, environment);
@@ -142,7 +139,6 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
   }
 
   async #largePlan(name: string, taken: TakenOptions) {
-    this.checkKeepsValues();
     const code = await taken.code;
     const environment = this.#environment?.prepared();
     return {
@@ -253,8 +249,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
     return this.calls.run(options, async () => {
-      const checkSave = () => this.checkKeepsValues();
-      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment, checkSave);
+      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment);
       const filling = batch.fill(fn);
       if (filling) await filling;
       const run = batch.end();

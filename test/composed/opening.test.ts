@@ -83,10 +83,13 @@ test("several that open new places at once get one store", async () => {
 
 test("a home that was made without the folder goes over to it as long as it has no versions", async () => {
   const [home, values] = [newFolder(), newFolder()];
-  const plain = await open({ home });
+  const plain = await open({ home, environment: [] });
   const composed = await open({ home, artifactStorageDir: values });
-  // Opened before: it must not keep values here now.
-  await failure(plain.save("here", 1), "CONFIG");
+  // Opened before: it must not keep values here now. What is asked together with a save does not fail for it.
+  const together = [plain.save("here", 1), plain.setAlias("none", "a", 0), plain.save("here", 2)] as const;
+  await failure(together[0], "CONFIG");
+  await failure(together[1], "NOT_FOUND");
+  await failure(together[2], "CONFIG");
   await failure(
     plain.batch((batch) => void batch.save("here", 1)),
     "CONFIG",

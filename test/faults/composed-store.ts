@@ -28,8 +28,8 @@ export const composedStoreFaults: Fault[] = [
   {
     name: "values are kept in a home that has them elsewhere by now",
     file: "engine/operations.ts",
-    text: "else if (transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();",
-    replacement: "else if (transaction.isThere(ELSEWHERE_KEY)) putPart(transaction, value);",
+    text: "if (value && transaction.isThere(ELSEWHERE_KEY)) throw keptElsewhere();",
+    replacement: "",
     tests: [C("opening")],
   },
   {
