@@ -27,12 +27,12 @@ export interface Span {
 }
 
 /** Where an artifact gets its value from. */
-export interface ValueSource {
-  value(stored: StoredValue, options?: CallOptions): Promise<unknown>;
-  bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array>;
+export interface ValueSource<Stored = StoredValue> {
+  value(stored: Stored, options?: CallOptions): Promise<unknown>;
+  bytes(stored: Stored, span: Span, options?: CallOptions): Promise<Uint8Array>;
   /** The same in pieces, of which few are in memory at a time. */
-  pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array>;
-  writeTo(stored: StoredValue, path: string, options?: CallOptions): Promise<void>;
+  pieces(stored: Stored, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array>;
+  writeTo(stored: Stored, path: string, options?: CallOptions): Promise<void>;
 }
 
 /** What an artifact is made of. */

@@ -1,25 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type ConfigSources, readConfigFile, resolveConfig } from "../engine/config.ts";
-
-interface Folders {
-  folder: string;
-  home: string;
-  sources: ConfigSources & { env: Record<string, string>; cwd: string };
-}
+import { readConfigFile, resolveConfig } from "../engine/config.ts";
+import { type Folders, withFolders } from "./helpers/config-folders.ts";
 
 const test = suite<Folders>("paths in the configuration");
-
-test.before.each((context) => {
-  context.folder = mkdtempSync(join(tmpdir(), "varve-config-"));
-  context.home = join(context.folder, ".varve");
-  mkdirSync(context.home);
-  context.sources = { env: { HOME: join(context.folder, "user") }, cwd: context.folder };
-});
-test.after.each(({ folder }) => rmSync(folder, { recursive: true }));
+withFolders(test);
 
 function write(home: string, content: object): void {
   writeFileSync(join(home, "config.json"), JSON.stringify(content));

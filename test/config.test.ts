@@ -1,11 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   CONFIG_ITEMS,
-  type ConfigSources,
   loadConfig,
   readConfigFile,
   resolveConfig,
@@ -13,22 +11,10 @@ import {
   writeConfigItem,
 } from "../engine/config.ts";
 import { VarveError } from "../engine/errors.ts";
-
-interface Folders {
-  folder: string;
-  home: string;
-  sources: ConfigSources & { env: Record<string, string>; cwd: string };
-}
+import { type Folders, withFolders } from "./helpers/config-folders.ts";
 
 const test = suite<Folders>("configuration");
-
-test.before.each((context) => {
-  context.folder = mkdtempSync(join(tmpdir(), "varve-config-"));
-  context.home = join(context.folder, ".varve");
-  mkdirSync(context.home);
-  context.sources = { env: { HOME: join(context.folder, "user") }, cwd: context.folder };
-});
-test.after.each(({ folder }) => rmSync(folder, { recursive: true }));
+withFolders(test);
 
 function write(home: string, content: unknown): string {
   const file = join(home, "config.json");

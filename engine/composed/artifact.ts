@@ -1,5 +1,5 @@
 import type { Artifact, Backend, ByteRange, CallOptions, Code, Environment, JsonObject } from "../api.ts";
-import type { Span } from "../artifact.ts";
+import type { ValueSource } from "../artifact.ts";
 import { checkedRange } from "../artifact.ts";
 import { digestText } from "../blob/digest.ts";
 import type { ListedFacts } from "../filter.ts";
@@ -8,13 +8,7 @@ import type { VersionRecord } from "../ports/metadata-store.ts";
 /** What the value of a version is found by. */
 export type StoredBlob = Pick<VersionRecord, "name" | "version" | "digest" | "size" | "mediaType">;
 
-/** Where an artifact gets its value from. */
-export interface BlobSource {
-  value(stored: StoredBlob, options?: CallOptions): Promise<unknown>;
-  bytes(stored: StoredBlob, span: Span, options?: CallOptions): Promise<Uint8Array>;
-  pieces(stored: StoredBlob, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array>;
-  writeTo(stored: StoredBlob, path: string, options?: CallOptions): Promise<void>;
-}
+export type BlobSource = ValueSource<StoredBlob>;
 
 /** A snapshot of one version, over the place that its value is in. */
 export class RecordArtifact implements Artifact {
