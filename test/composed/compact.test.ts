@@ -7,29 +7,17 @@ import type { ComposedStore } from "../../engine/composed/store.ts";
 import type { BlobStore, MetadataStore } from "../../engine/main.ts";
 import { all, makeTree, noise } from "../conformance/store-support.ts";
 import { failure } from "../helpers/errors.ts";
-import { newFolder, removeFolders } from "../helpers/folders.ts";
+import { newFolder } from "../helpers/folders.ts";
 import { Random } from "../helpers/random.ts";
+import { closeAll } from "../helpers/stores.ts";
 import "../helpers/whole-suites.ts";
-import type { OpenParts, Parts } from "./stores.ts";
-import { TestPlace } from "./stores.ts";
+import { openNoted, SQLITE_AND_FOLDER, TestPlace } from "./stores.ts";
 
 const test = suite("compaction of stores over ports");
-const open: ComposedStore[] = [];
-test.after.each(async () => {
-  for (const store of open.splice(0)) await store.close();
-  removeFolders();
-});
-
-const PARTS: Parts = { metadata: "sqlite", blobs: "folder" };
-
-async function opened(options: OpenParts = {}, place = new TestPlace(PARTS)) {
-  const store = await place.open(options);
-  open.push(store);
-  return { store, place };
-}
+test.after.each(closeAll);
 
 test("what was put lately waits, whether a version had it or not", async () => {
-  const { store, place } = await opened();
+  const { store, place } = await openNoted();
   await store.save("a", noise(10_000));
   await store.delete("a:0");
   const orphan = noise(5_000, 2);
@@ -45,7 +33,7 @@ test("what was put lately waits, whether a version had it or not", async () => {
 });
 
 test("a dry run forgets nothing", async () => {
-  const { store, place } = await opened();
+  const { store, place } = await openNoted();
   await store.save("a", 1);
   await store.delete("a:0");
   place.settle();
@@ -54,7 +42,7 @@ test("a dry run forgets nothing", async () => {
 });
 
 test("a put of what is there already counts as put now", async () => {
-  const { store, place } = await opened();
+  const { store, place } = await openNoted();
   await store.save("a", "same");
   await store.delete("a:0");
   place.settle();
@@ -65,7 +53,7 @@ test("a put of what is there already counts as put now", async () => {
 });
 
 test("all that a folder consists of stays as long as a version has it", async () => {
-  const { store, place } = await opened();
+  const { store, place } = await openNoted();
   const files = Object.fromEntries(Array.from({ length: 1_200 }, (_, i) => [`d/${i}`, `${i}`]));
   await store.saveDirectory("tree", makeTree(join(newFolder(), "tree"), files));
   const count = place.blobFiles().length;
@@ -78,7 +66,7 @@ test("all that a folder consists of stays as long as a version has it", async ()
 });
 
 test("a manifest that can't be read keeps everything, since nobody knows what it needs", async () => {
-  const { store, place } = await opened();
+  const { store, place } = await openNoted();
   const tree = makeTree(join(newFolder(), "tree"), { a: "1", b: "2" });
   const { digest } = await store.saveDirectory("tree", tree);
   await store.save("gone", 1);
@@ -96,14 +84,14 @@ test("a manifest that can't be read keeps everything, since nobody knows what it
 });
 
 test("there is no log to copy or index to rebuild", async () => {
-  const { store } = await opened();
+  const { store } = await openNoted();
   assert.ok((await failure(store.backup(newFolder()), "NOT_SUPPORTED")).hint);
   assert.ok((await failure(store.rebuildIndex(), "NOT_SUPPORTED")).hint);
 });
 
 test("what comes free in the log of metadata is told by compact, and not by a prune", async () => {
   const long = (i: number) => `let x = ${i};\n`.repeat(1_000);
-  const { store, place } = await opened({}, new TestPlace({ metadata: "embedded", blobs: "folder" }));
+  const { store, place } = await openNoted({}, new TestPlace({ metadata: "embedded", blobs: "folder" }));
   for (let i = 0; i < 6; i++) await store.save("a", noise(1_000, i), { code: long(i) });
   for (const version of [1, 2]) await store.delete(`a:${version}`);
   place.settle();
@@ -120,9 +108,9 @@ test("what comes free in the log of metadata is told by compact, and not by a pr
 });
 
 test("a folder compared with a version that is deleted and collected meanwhile is read instead", async () => {
-  const place = new TestPlace(PARTS);
+  const place = new TestPlace(SQLITE_AND_FOLDER);
   const tree = makeTree(join(newFolder(), "tree"), { "a.txt": "alpha", "b/c": noise(30_000) });
-  const { store: other } = await opened({}, place);
+  const { store: other } = await openNoted({}, place);
   await other.saveDirectory("tree", tree);
   await sleep(150);
   await other.saveDirectory("tree", tree);
@@ -139,16 +127,16 @@ test("a folder compared with a version that is deleted and collected meanwhile i
       return metadata.commit(units, options);
     },
   });
-  const { store } = await opened({ overMetadata }, place);
+  const { store } = await openNoted({ overMetadata }, place);
   const saved = await store.saveDirectory("tree", tree);
   assert.is(saved.version, 2);
   assert.equal((await store.verify({ full: true })).problems, []);
 });
 
 test("a folder is compared with no other version than the one that its save asks for", async () => {
-  const place = new TestPlace(PARTS);
+  const place = new TestPlace(SQLITE_AND_FOLDER);
   const tree = makeTree(join(newFolder(), "tree"), { "a.txt": "alpha", "b/c": noise(30_000) });
-  const { store: other } = await opened({}, place);
+  const { store: other } = await openNoted({}, place);
   await sleep(150);
   await other.saveDirectory("tree", tree);
   place.settle();
@@ -164,7 +152,7 @@ test("a folder is compared with no other version than the one that its save asks
       return metadata.commit(units, options);
     },
   });
-  const { store } = await opened({ overMetadata }, place);
+  const { store } = await openNoted({ overMetadata }, place);
   assert.is((await store.saveDirectory("tree", tree, { ifVersion: 1 })).version, 2);
   assert.equal((await store.verify({ full: true })).problems, []);
 });
@@ -181,7 +169,7 @@ test("what did not change of a folder is neither read nor put again", async () =
       return blobs.putPieces(pieces, options);
     },
   });
-  const { store } = await opened({ overBlobs });
+  const { store } = await openNoted({ overBlobs });
   const large = noise(1_500_000);
   const tree = makeTree(join(newFolder(), "tree"), { large, small: noise(50_000, 2), c: "c" });
   await sleep(150);
@@ -229,7 +217,10 @@ for (const blobs of ["folder", "log"] as const) {
   test(`compactions beside savers take nothing that a version needs: ${blobs}`, async () => {
     const place = new TestPlace({ metadata: "sqlite", blobs });
     const graceMilliseconds = 400;
-    const stores = [await opened({ graceMilliseconds }, place), await opened({ graceMilliseconds }, place)];
+    const stores = [
+      await openNoted({ graceMilliseconds }, place),
+      await openNoted({ graceMilliseconds }, place),
+    ];
     const tree = makeTree(join(newFolder(), "tree"), { a: "1", "b/c": noise(3_000, 7) });
     const end = performance.now() + 4_000;
     const working = [0, 1, 2].map((id) => work(stores[id % 2]!.store, id, tree, end));

@@ -11,6 +11,7 @@ import type { BlobStore, MetadataStore } from "../../engine/main.ts";
 import { openStore } from "../../engine/main.ts";
 import type { OpenedStore, StoreTestOptions } from "../conformance/store-support.ts";
 import { newFolder } from "../helpers/folders.ts";
+import { track } from "../helpers/stores.ts";
 
 /** Stores over ports, as the adapters put them together. */
 
@@ -117,4 +118,11 @@ export async function openComposed(parts: Parts, options?: OpenParts): Promise<O
       for (const each of stores) await each.close();
     },
   };
+}
+
+export const SQLITE_AND_FOLDER: Parts = { metadata: "sqlite", blobs: "folder" };
+
+/** Noted, so that `closeAll` closes it. */
+export async function openNoted(options: OpenParts = {}, place = new TestPlace(SQLITE_AND_FOLDER)) {
+  return { store: track(await place.open(options)), place };
 }

@@ -2,33 +2,20 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { ComposedStore } from "../../engine/composed/store.ts";
 import type { BlobStore, MetadataStore } from "../../engine/main.ts";
 import { makeTree, noise } from "../conformance/store-support.ts";
-import { newFolder, removeFolders } from "../helpers/folders.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { closeAll } from "../helpers/stores.ts";
 import "../helpers/whole-suites.ts";
-import type { OpenParts, Parts } from "./stores.ts";
-import { TestPlace } from "./stores.ts";
+import { openNoted, SQLITE_AND_FOLDER, TestPlace } from "./stores.ts";
 
 const test = suite("verification beside compactions of others");
-const open: ComposedStore[] = [];
-test.after.each(async () => {
-  for (const store of open.splice(0)) await store.close();
-  removeFolders();
-});
-
-const PARTS: Parts = { metadata: "sqlite", blobs: "folder" };
-
-async function opened(options: OpenParts = {}, place = new TestPlace(PARTS)) {
-  const store = await place.open(options);
-  open.push(store);
-  return { store, place };
-}
+test.after.each(closeAll);
 
 test("what is deleted and collected while a verification looks at it is no damage, unlike what a version needs", async () => {
-  const place = new TestPlace(PARTS);
+  const place = new TestPlace(SQLITE_AND_FOLDER);
   const tree = makeTree(join(newFolder(), "tree"), { "a.txt": "alpha", "b/c": noise(3_000) });
-  const { store: other } = await opened({}, place);
+  const { store: other } = await openNoted({}, place);
   let between: (() => Promise<void>) | undefined;
   // A page of versions is known by then.
   const overBlobs = (blobs: BlobStore): Partial<BlobStore> => ({
@@ -39,7 +26,7 @@ test("what is deleted and collected while a verification looks at it is no damag
       return blobs.sizeOf(digest, options);
     },
   });
-  const { store } = await opened({ overBlobs }, place);
+  const { store } = await openNoted({ overBlobs }, place);
   await other.saveDirectory("a-tree", tree);
   await other.save("b", noise(2_000, 2));
   for (const full of [false, true]) {
@@ -64,8 +51,8 @@ test("what is deleted and collected while a verification looks at it is no damag
 });
 
 test("bytes that were gone for a moment are no damage of who has them again", async () => {
-  const place = new TestPlace(PARTS);
-  const { store: other } = await opened({}, place);
+  const place = new TestPlace(SQLITE_AND_FOLDER);
+  const { store: other } = await openNoted({}, place);
   const bytes = noise(2_000, 2);
   const overMetadata = (metadata: MetadataStore): Partial<MetadataStore> => ({
     at: async (name, version, options) => {
@@ -92,7 +79,7 @@ test("bytes that were gone for a moment are no damage of who has them again", as
     },
   });
   await other.save("a", bytes);
-  const { store } = await opened({ overBlobs, overMetadata }, place);
+  const { store } = await openNoted({ overBlobs, overMetadata }, place);
   assert.equal((await store.verify()).problems, []);
   assert.is(isFirst, false);
   assert.equal(Buffer.from(await other.load<Uint8Array>("z:0")), bytes);

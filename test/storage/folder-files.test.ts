@@ -1,47 +1,20 @@
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { FolderBlobsOptions } from "../../adapters/storage/folder/open.ts";
-import { openFolderBlobs } from "../../adapters/storage/folder/open.ts";
-import type { BlobStore } from "../../engine/main.ts";
-import type { Sample } from "../conformance/blob-places.ts";
 import { inPieces, isThere, MIB, putSamples, sample } from "../conformance/blob-places.ts";
 import { failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
-import { closeAll, track } from "../helpers/stores.ts";
+import { closeAll } from "../helpers/stores.ts";
 import "../helpers/whole-suites.ts";
+import { age, HOUR, nameOf, open, pathOf, temporaryIn } from "./folder-support.ts";
 
 /** What the suite of the port can't see: the files themselves. */
 const test = suite("the files of a folder of blobs");
 test.after.each(closeAll);
-
-const HOUR = 3_600_000;
-
-async function open(folder: string, options: FolderBlobsOptions = {}): Promise<BlobStore> {
-  return track(await openFolderBlobs(folder, { durable: false, ...options }));
-}
-
-const nameOf = ({ digest }: Pick<Sample, "digest">) => Buffer.from(digest).toString("hex");
-const pathOf = (folder: string, one: Pick<Sample, "digest">) =>
-  join(folder, "blobs/sha256", nameOf(one).slice(0, 2), nameOf(one));
-const temporaryIn = (folder: string) => readdirSync(join(folder, "tmp"));
-
-function age(path: string, milliseconds: number): void {
-  const seconds = (Date.now() - milliseconds) / 1000;
-  utimesSync(path, seconds, seconds);
-}
 
 test("each blob is a plain file, named by what sha256sum says of it", async () => {
   const folder = newFolder();

@@ -1,39 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, renameSync, utimesSync } from "node:fs";
+import { existsSync, readdirSync, renameSync } from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { FolderBlobsOptions } from "../../adapters/storage/folder/open.ts";
-import { openFolderBlobs } from "../../adapters/storage/folder/open.ts";
 import type { BlobStore } from "../../engine/main.ts";
 import type { Sample } from "../conformance/blob-places.ts";
 import { isThere, MIB, putSamples } from "../conformance/blob-places.ts";
 import { failure } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
-import { closeAll, track } from "../helpers/stores.ts";
+import { closeAll } from "../helpers/stores.ts";
 import "../helpers/whole-suites.ts";
+import { age, HOUR, nameOf, open, pathOf, temporaryIn } from "./folder-support.ts";
 
 /** Between the steps of a removal, and after whoever was removing has died. */
 const test = suite("removal from a folder of blobs");
 test.after.each(closeAll);
-
-const HOUR = 3_600_000;
-
-async function open(folder: string, options: FolderBlobsOptions = {}): Promise<BlobStore> {
-  return track(await openFolderBlobs(folder, { durable: false, ...options }));
-}
-
-const nameOf = ({ digest }: Pick<Sample, "digest">) => Buffer.from(digest).toString("hex");
-const pathOf = (folder: string, one: Pick<Sample, "digest">) =>
-  join(folder, "blobs/sha256", nameOf(one).slice(0, 2), nameOf(one));
-const temporaryIn = (folder: string) => readdirSync(join(folder, "tmp"));
-
-function age(path: string, milliseconds: number): void {
-  const seconds = (Date.now() - milliseconds) / 1000;
-  utimesSync(path, seconds, seconds);
-}
 
 test("what was being removed by who died is there for who asks, and is collected into its place", async () => {
   const folder = newFolder();
