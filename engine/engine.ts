@@ -275,6 +275,7 @@ export class EngineCore {
   /** Waits for running commits and lets go of everything. */
   async close(): Promise<void> {
     this.#epochs.stop();
+    await this.#upkeep.stop();
     try {
       await this.#committer.idle();
     } finally {

@@ -20,12 +20,14 @@ import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
+import type { IdlePackingSettings } from "./maintenance/pack.ts";
 
 export interface EngineSettings {
   files: FileSystem;
   segmentBytesMax: number;
   lockWaitMax: number;
   minFreeSpace: number;
+  packing: IdlePackingSettings;
   /** Bytes of memory for blobs that were read lately. */
   cacheSize: number;
   familyOf: FamilyOf | undefined;
@@ -49,6 +51,8 @@ const FULL_DISK_BYTES = 4 * 1024 * 1024;
 export class LogEnd {
   readonly reader: LogReader;
   readonly space: FreeSpace;
+  /** The last batch of this process; 0: it has written nothing. */
+  written = 0;
   readonly #folder: string;
   readonly #source: IndexSource;
   readonly #view: IndexView;
@@ -174,6 +178,7 @@ export class LogEnd {
     const durableSequence = Math.max(state.durableSequence, this.durableSequence);
     this.lock.setState({ ...state, tail: end, durableSequence, cutAtTail: false });
     this.#view.wrote(end.sequence);
+    this.written = end.sequence;
   }
 
   /**

@@ -18,6 +18,7 @@ import type { Application } from "./maintenance/identity.ts";
 import { checkApplication } from "./maintenance/identity.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
+import { IDLE_PACKING, type IdlePackingSettings } from "./maintenance/pack.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
 
 export interface OpenOptions {
@@ -39,6 +40,8 @@ export interface OpenOptions {
   files?: FileSystem;
   /** How often users of a store give signs of life, and when one without is taken for gone. */
   times?: Partial<LockTimes>;
+  /** When the index is packed while nobody writes: see `idle-packing.ts`. */
+  packing?: Partial<IdlePackingSettings>;
   /** Which keys lie together with their newest first; default: none. */
   familyOf?: FamilyOf;
 }
@@ -132,6 +135,7 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
     lockWaitMax: lockWaitOf(options),
     minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
+    packing: { ...IDLE_PACKING, ...options.packing },
     cacheSize: options.cacheSize ?? CACHE_SIZE,
     familyOf: options.familyOf,
     now,

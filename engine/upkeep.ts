@@ -2,6 +2,7 @@ import type { Committer } from "./commit.ts";
 import type { Durability } from "./durability.ts";
 import type { EpochWatch } from "./epoch-watch.ts";
 import { fromSystemError } from "./errors.ts";
+import { IdlePacking } from "./idle-packing.ts";
 import type { Catalog } from "./index/catalog.ts";
 import { markUnclean } from "./index/mark.ts";
 import type { SharedState } from "./index/shared-state.ts";
@@ -51,9 +52,20 @@ const NOTHING = { run: () => undefined, bytes: 0, durable: true, reserve: true }
 /** What changes log and index as a whole, while they are in use. */
 export class Upkeep {
   readonly #parts: UpkeepParts;
+  readonly #idlePacking: IdlePacking;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
+    const { settings, source, end, follow } = parts;
+    this.#idlePacking = new IdlePacking({
+      ...{ settings, source, end, follow },
+      lockedState: () => this.#lockedState(),
+    });
+  }
+
+  /** Ends what goes on by itself. */
+  stop(): Promise<void> {
+    return this.#idlePacking.stop();
   }
 
   /** Reads the whole log and compares it with the index. */
@@ -116,6 +128,7 @@ export class Upkeep {
   /** Gives the space of what nothing needs any more back. */
   async compact(options: CompactCoreOptions): Promise<CoreCompact> {
     try {
+      if (!options.dryRun) await this.#idlePacking.giveWay();
       return await compactLog(this.#compactParts(), options);
     } catch (error) {
       throw fromSystemError(error, "compacting the log", {

@@ -94,6 +94,7 @@ const MDB_THROUGH_FS: Record<string, string> = {
   "engine/index/mark.ts":
     "syncs data.mdb, on which LMDB holds no file lock, when nobody else has the index open",
   "engine/index/inspect.ts": "reads data.mdb, on which LMDB holds no file lock, before LMDB opens it",
+  "engine/index/filled-part.ts": "reads a few pages of data.mdb, on which LMDB holds no file lock",
   "engine/index/gate-wait.ts": "lets a child read who has the mutex in lock.mdb; opens nothing itself",
   "engine/index/gate.ts": "only asks for the inode of lock.mdb; opens nothing",
   "engine/maintenance/read-only-index.ts": "only asks whether the files may be written to; opens nothing",

@@ -1,4 +1,4 @@
-import { RecordKind } from "../log/format.ts";
+import { RecordKind, readUint53, writeUint53 } from "../log/format.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOG_START } from "../log/segment.ts";
 import { BlobRows } from "./blob-rows.ts";
@@ -7,7 +7,7 @@ import { asBuffer, rowOf } from "./change.ts";
 import { fromIndexFailure } from "./damage.ts";
 import { GapRow } from "./gap.ts";
 import { lazyRowIn } from "./lazy-row.ts";
-import type { EnvironmentRange, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
+import type { EnvironmentRange, EnvironmentSize, EnvironmentSnapshot, FirstOf } from "./lmdb.ts";
 import { Environment } from "./lmdb.ts";
 import type { RawEntry } from "./raw-entry.ts";
 import type { RawPut } from "./raw-put.ts";
@@ -19,8 +19,10 @@ export type { Change };
 
 const APPLIED_KEY = Buffer.from([META_SPACE, 0x01]);
 const STORE_KEY = Buffer.from([META_SPACE, 0x03]);
+const PACKED_KEY = Buffer.from([META_SPACE, 0x04]);
 const FIRST_KEY = Buffer.from([META_SPACE]);
 const NO_DIGEST = new Uint8Array();
+const NUMBER_BYTES = 8;
 
 export type Closing = (close: () => Promise<void>) => Promise<void>;
 
@@ -138,9 +140,22 @@ export class Catalog {
     this.#environment.clearDeadReaders();
   }
 
-  /** Bytes of the file, of what of it holds rows, and of one page. */
-  size(): { fileBytes: number; usedBytes: number; pageBytes: number } {
+  /** Bytes of the file, of what of it holds rows, and of one page, and how many rows there are. */
+  size(): EnvironmentSize {
     return this.#environment.size();
+  }
+
+  /** How many rows there were when they were packed; 0 where they never were. */
+  packedEntries(): number {
+    const bytes = this.#environment.get(PACKED_KEY);
+    return bytes?.length === NUMBER_BYTES ? readUint53(bytes, 0) : 0;
+  }
+
+  /** As they are now, the rows are packed. */
+  notePacked(): void {
+    const bytes = Buffer.alloc(NUMBER_BYTES);
+    writeUint53(bytes, this.size().entries, 0);
+    this.transact(() => this.#environment.put(PACKED_KEY, bytes));
   }
 
   /** How far of the log is in the index; undefined when it is of another version of these rows. */

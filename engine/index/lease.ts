@@ -8,6 +8,8 @@ const LEASE_KEY = Buffer.from("compactor");
 
 interface Holder extends Sign {
   id: string;
+  /** It moves nothing, and is taken from by who is to move records. */
+  yields?: boolean;
 }
 
 export interface LeaseParts {
@@ -25,14 +27,19 @@ export class CompactorLease {
   readonly #parts: LeaseParts;
   readonly #id = randomBytes(8).toString("hex");
   readonly #timer: NodeJS.Timeout;
+  readonly #yields: boolean;
   #beatAt = 0;
   #isWaiting = false;
 
-  /** @throws CONFLICT when another one has it, in this process or elsewhere */
-  constructor(parts: LeaseParts) {
+  /**
+   * @param yields it may be taken from this one
+   * @throws CONFLICT when another one has it, in this process or elsewhere
+   */
+  constructor(parts: LeaseParts, yields = false) {
     this.#parts = parts;
+    this.#yields = yields;
     const holder = compactorOf(parts);
-    if (holder) throw isCompacting(holder);
+    if (holder && (yields || !holder.yields)) throw isCompacting(holder);
     this.#write();
     // While a step takes long, or waits for others.
     this.#timer = setInterval(() => this.#beatSoon(), parts.times.beat);
@@ -59,7 +66,7 @@ export class CompactorLease {
   }
 
   #write(): void {
-    const holder: Holder = { ...ownSign(), id: this.#id };
+    const holder: Holder = { ...ownSign(), id: this.#id, ...(this.#yields && { yields: true }) };
     this.#parts.rows().put(LEASE_KEY, signBytes(holder));
     this.#beatAt = holder.heartbeat;
   }
@@ -73,7 +80,7 @@ export class CompactorLease {
 }
 
 /** Who has the lease, and is there. */
-export function compactorOf({ rows, times }: Pick<LeaseParts, "rows" | "times">): Sign | undefined {
+export function compactorOf({ rows, times }: Pick<LeaseParts, "rows" | "times">): Holder | undefined {
   const value = rows().getFast(LEASE_KEY);
   const holder = value && signOf<Holder>(value);
   return holder && !isGone(holder, times) ? holder : undefined;

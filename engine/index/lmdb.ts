@@ -38,8 +38,16 @@ export interface EnvironmentSnapshot {
   done(): void;
 }
 
+export interface EnvironmentSize {
+  fileBytes: number;
+  usedBytes: number;
+  pageBytes: number;
+  entries: number;
+}
+
 interface TreeStats {
   pageSize: number;
+  entryCount: number;
   treeBranchPageCount: number;
   treeLeafPageCount: number;
   overflowPages: number;
@@ -205,14 +213,15 @@ export class Environment {
     makePrivate(folder);
   }
 
-  /** Bytes of the file, of the pages that hold rows, and of one page. */
-  size(): { fileBytes: number; usedBytes: number; pageBytes: number } {
+  /** Bytes of the file, of the pages that hold rows, and of one page, and how many entries there are. */
+  size(): EnvironmentSize {
     const stats = this.#database.getStats() as TreeStats & { lastPageNumber: number; root: TreeStats };
-    const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
+    const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize, entryCount } = stats;
     return {
       fileBytes: (stats.lastPageNumber + 1) * pageSize,
       usedBytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize,
       pageBytes: pageSize,
+      entries: entryCount,
     };
   }
 

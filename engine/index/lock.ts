@@ -209,10 +209,11 @@ export class LockEnvironment {
 
   /**
    * The right to move records of the log. Only while the lock is held, as all calls of the lease.
+   * @param yields who is to move records may take it from this one
    * @throws CONFLICT naming the process that has it
    */
-  takeCompactor(): CompactorLease {
-    return new CompactorLease(this.#leaseParts);
+  takeCompactor(yields = false): CompactorLease {
+    return new CompactorLease(this.#leaseParts, yields);
   }
 
   /** Whether somebody moves records of the log. */

@@ -30,6 +30,13 @@ const eventLoop: EventLoop = {
   pause: () => new Promise((resolve) => setTimeout(resolve, 1)),
 };
 
+/** As the other, for work that nobody waits for: a process whose own work is done ends all the same. */
+export const forgettableLoop: EventLoop = {
+  ...eventLoop,
+  turn: () => new Promise((resolve) => setTimeout(resolve, 0).unref()),
+  pause: () => new Promise((resolve) => setTimeout(resolve, 1).unref()),
+};
+
 /**
  * How long work beside others rests. A walk that gives way for one turn of the event loop at a time is met by everybody
  * else in every turn. So it leaves the loop alone for as long as it had it, and others see it now and then. Where they

@@ -33,7 +33,7 @@ import { eachSlice, retaining } from "./slices.ts";
 /** A smaller index is not worth the work. */
 const BYTES_MIN = 256 * 1024;
 /** Of the file, at least this part is to come free. */
-const SPARED_PART = 0.2;
+export const SPARED_PART = 0.2;
 const RECORDS_PER_SLICE = 128;
 /** Where no more than this was to be brought up, the rest is brought up under the lock: about ten milliseconds. */
 const FEW_RECORDS = 512;
@@ -50,6 +50,10 @@ export interface PackOptions {
   pace: Pace;
   /** The part of the file that is to come free at least, if it is to be done at all. */
   sparedPart?: number | undefined;
+  /** A smaller file is not worth the work. */
+  bytesMin?: number | undefined;
+  /** So many bytes of the disk are nobody's but the writers'. */
+  keptFree?: number | undefined;
 }
 
 export interface PackParts extends PackOptions {
@@ -59,6 +63,22 @@ export interface PackParts extends PackOptions {
   /** Under the lock: the generation in use is another one from now on. */
   goTo(opened: OpenedIndex): void;
 }
+
+/** When it is done by itself: see `idle-packing.ts`. */
+export interface IdlePackingSettings {
+  /** Milliseconds between two looks: where nobody has written from one to the next, it is begun. */
+  look: number;
+  /** A smaller file of the index is not worth the work. */
+  bytesMin: number;
+  /** The index has so many times the rows that it had when it was last packed. */
+  growth: number;
+}
+
+export const IDLE_PACKING: IdlePackingSettings = {
+  look: 5_000,
+  bytesMin: 4 * 1024 * 1024,
+  growth: 1.5,
+};
 
 /** Where it comes to nothing, the index in use stays as it is. */
 export async function packIndex(parts: PackParts): Promise<void> {
@@ -78,13 +98,17 @@ export async function packIndex(parts: PackParts): Promise<void> {
   await discarded;
 }
 
-async function isWorth({ home, catalog, pace, sparedPart = SPARED_PART }: PackParts): Promise<boolean> {
+async function isWorth({ home, catalog, pace, ...options }: PackParts): Promise<boolean> {
+  const { sparedPart = SPARED_PART, bytesMin = BYTES_MIN, keptFree = 0 } = options;
   const index = catalog();
   const { fileBytes, pageBytes } = index.size();
-  if (fileBytes < BYTES_MIN) return false;
+  if (fileBytes < bytesMin) return false;
   const size = new PackedSize(pageBytes);
   await retaining(index, () => eachSlice(index, pace, ROWS, (entry) => size.add(entry)));
-  return size.bytes <= fileBytes * (1 - sparedPart) && home.files.freeBytes(home.folder) > 2 * size.bytes;
+  return (
+    size.bytes <= fileBytes * (1 - sparedPart) &&
+    home.files.freeBytes(home.folder) > 2 * size.bytes + keptFree
+  );
 }
 
 class Packing {
@@ -229,6 +253,7 @@ class Packing {
     for (const _ of this.#slicesTo(target));
     if (!this.#isAt(target)) return false;
     this.#old.putOwnInto(this.#packed);
+    this.#packed.notePacked();
     markUnclean(this.#folder);
     this.#parts.goTo({ catalog: this.#packed, state: { ...state, ...this.#inUse(state) } });
     this.#isUsed = true;

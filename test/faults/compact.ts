@@ -111,7 +111,7 @@ export const compactFaults: Fault[] = [
   {
     name: "two compact at once",
     file: "engine/index/lease.ts",
-    text: "if (holder) throw isCompacting(holder);",
+    text: "if (holder && (yields || !holder.yields)) throw isCompacting(holder);",
     replacement: "if (holder?.pid === -1) throw isCompacting(holder);",
     tests: ["engine/compact-faults.test.ts"],
   },

@@ -66,7 +66,7 @@ export const packFaults: Fault[] = [
   {
     name: "a full index is packed again",
     file: P,
-    text: "size.bytes <= fileBytes * (1 - sparedPart) && ",
+    text: "    size.bytes <= fileBytes * (1 - sparedPart) &&\n",
     replacement: "",
     tests: pack,
   },

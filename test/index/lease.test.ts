@@ -45,6 +45,23 @@ test("within one process too, by the same handle and by others; given back it ca
   }
 });
 
+test("from one that moves nothing it is taken by who moves records, and by nobody else", async () => {
+  const home = newLockHome();
+  const [first, second] = [lockOf(home), lockOf(home)];
+  const yielding = first.holdSync(() => first.takeCompactor(true));
+  assert.ok(second.isCompacted);
+  await failureWithHint(() => second.holdSync(() => second.takeCompactor(true)), "CONFLICT");
+  assert.ok(isOurs(first, yielding));
+  const lease = take(second);
+  assert.not(isOurs(first, yielding));
+  first.holdSync(() => yielding.beat());
+  release(first, yielding);
+  assert.ok(isOurs(second, lease));
+  for (const yields of [true, false])
+    await failureWithHint(() => first.holdSync(() => first.takeCompactor(yields)), "CONFLICT");
+  release(second, lease);
+});
+
 test("one that was silent for too long loses it, learns that at its next step, and takes nothing back", async () => {
   const home = newLockHome();
   const lock = lockOf(home, { silenceMax: 50, beat: 60_000 });

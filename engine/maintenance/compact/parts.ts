@@ -67,19 +67,24 @@ export interface CompactParts {
   now(): number;
 }
 
+export type LeaseUser = Pick<CompactParts, "lock" | "lockWaitMax" | "lockedState">;
+
 /** What the steps of one compaction share. */
 export class CompactorLock {
-  readonly #parts: CompactParts;
+  readonly #parts: LeaseUser;
   readonly #lease: CompactorLease;
 
-  private constructor(parts: CompactParts, lease: CompactorLease) {
+  private constructor(parts: LeaseUser, lease: CompactorLease) {
     this.#parts = parts;
     this.#lease = lease;
   }
 
-  /** @throws CONFLICT when somebody else compacts */
-  static async take(parts: CompactParts): Promise<CompactorLock> {
-    const lease = await parts.lock.holdWithin(parts.lockWaitMax, () => parts.lock.takeCompactor());
+  /**
+   * @param yields who compacts may take it from this one
+   * @throws CONFLICT when somebody else compacts
+   */
+  static async take(parts: LeaseUser, yields = false): Promise<CompactorLock> {
+    const lease = await parts.lock.holdWithin(parts.lockWaitMax, () => parts.lock.takeCompactor(yields));
     return new CompactorLock(parts, lease);
   }
 
