@@ -6,7 +6,6 @@ import { CompactorLock } from "./maintenance/compact/parts.ts";
 import { Courtesy, forgettableLoop } from "./maintenance/courtesy.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import { Pace } from "./maintenance/pace.ts";
-import { SPARED_PART } from "./maintenance/pack.ts";
 
 /** Writers are back once they have written so many batches: it gives way to them. A few it catches up with. */
 const BATCHES_MAX = 64;
@@ -107,24 +106,25 @@ export class IdlePacking {
   /** By what LMDB counts, and some of its pages; whether it is so is known when all rows were seen. */
   #seemsWorth(): boolean {
     const { source, settings } = this.#parts;
-    const { bytesMin, growth } = settings.packing;
+    const { bytesMin, growth, sparedPart } = settings.packing;
     const { catalog, indexFolder } = source;
     catalog.refresh();
     const size = catalog.size();
     if (size.fileBytes < bytesMin || size.entries < growth * catalog.packedEntries()) return false;
     const bytes = size.usedBytes * filledPart(indexFolder, size);
-    return bytes <= size.fileBytes * (1 - SPARED_PART);
+    return bytes <= size.fileBytes * (1 - sparedPart);
   }
 
   async #pack(signal: AbortSignal): Promise<void> {
     const { source, end, settings, lockedState } = this.#parts;
-    const { lockWaitMax, minFreeSpace: keptFree, packing } = settings;
+    const { lockWaitMax, minFreeSpace: keptFree } = settings;
+    const { bytesMin, sparedPart } = settings.packing;
     const lock = await CompactorLock.take({ lock: end.lock, lockWaitMax, lockedState }, true);
     try {
       await source.pack({
         hold: (action) => lock.hold(action),
         pace: Pace.courteous({ signal }, new Courtesy(forgettableLoop)),
-        ...{ bytesMin: packing.bytesMin, keptFree },
+        ...{ bytesMin, sparedPart, keptFree },
       });
     } catch (error) {
       throw await lock.explain(error);

@@ -33,7 +33,7 @@ import { eachSlice, retaining } from "./slices.ts";
 /** A smaller index is not worth the work. */
 const BYTES_MIN = 256 * 1024;
 /** Of the file, at least this part is to come free. */
-export const SPARED_PART = 0.2;
+const SPARED_PART = 0.2;
 const RECORDS_PER_SLICE = 128;
 /** Where no more than this was to be brought up, the rest is brought up under the lock: about ten milliseconds. */
 const FEW_RECORDS = 512;
@@ -72,12 +72,15 @@ export interface IdlePackingSettings {
   bytesMin: number;
   /** The index has so many times the rows that it had when it was last packed. */
   growth: number;
+  /** The part of the file that is to come free at least. */
+  sparedPart: number;
 }
 
 export const IDLE_PACKING: IdlePackingSettings = {
   look: 5_000,
   bytesMin: 4 * 1024 * 1024,
   growth: 1.5,
+  sparedPart: SPARED_PART,
 };
 
 /** Where it comes to nothing, the index in use stays as it is. */

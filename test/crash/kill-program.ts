@@ -4,10 +4,12 @@
  */
 import { existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { openStore, VarveError } from "../../engine/main.ts";
 import { Random } from "../helpers/random.ts";
 import { openOverSeams } from "../helpers/seam-store.ts";
+import { PACKS_SOON } from "./packing.ts";
 import type { Aim } from "./points.ts";
 import { takeAim } from "./points.ts";
 import { filesWithPoints } from "./points-disk.ts";
@@ -59,6 +61,9 @@ const LOCK_WAIT_MILLISECONDS_MAX = 30_000;
 /** One value in so many is a directory or large, one of those in so many is large, and one save of those in so many is given up. */
 const PARTS_ONE_IN = 60;
 const LARGE_ONE_IN = 6;
+/** One process in so many packs the index where nobody writes for a moment, and for so long one pauses that is to do it. */
+const PACKS_ONE_IN = 4;
+const PACKING_MILLISECONDS = 30;
 const GIVEN_UP_ONE_IN = 4;
 /** So many bytes of one that is given up are taken, at most. */
 const TAKEN_BYTES_MAX = 600_000;
@@ -81,6 +86,7 @@ function open(): Promise<ArtifactStore> {
     minFreeSpace: 0,
     // Nobody waits long for others to let go of old files.
     times: { look: 20 },
+    ...((options.doing === "pack" || random.below(PACKS_ONE_IN) === 0) && { packing: PACKS_SOON }),
   };
   return openOverSeams(options.home, seams, options.durability);
 }
@@ -167,7 +173,8 @@ async function work(store: ArtifactStore): Promise<void> {
     if (doing === "compact" || random.below(12) === 0) await compact(store);
     if (doing === "backup") await store.backup(`${options.home}-backup-${options.who}`);
     if (random.below(doing === "rebuild" ? 1 : 20) === 0) await store.rebuildIndex();
-    if (random.below(3) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(10)));
+    if (doing === "pack") await sleep(PACKING_MILLISECONDS);
+    if (random.below(3) === 0) await sleep(random.below(10));
   }
 }
 

@@ -88,7 +88,18 @@ export class KillRound {
 
   async #live({ point }: KillPlan, doing?: Doing): Promise<void> {
     const random = this.#random;
-    const any: Doing[] = ["open", "save", "save", "save", "parts", "rebuild", "close", "compact", "backup"];
+    const any: Doing[] = [
+      "open",
+      "save",
+      "save",
+      "save",
+      "parts",
+      "rebuild",
+      "close",
+      "compact",
+      "pack",
+      "backup",
+    ];
     const options: KillProgramOptions = {
       home: this.#home,
       told: this.#told,

@@ -8,6 +8,7 @@ export type Doing =
   | "reboot"
   | "config"
   | "compact"
+  | "pack"
   | "backup";
 
 /** Every named point, with what leads there. The harness asserts that each was reached. */
@@ -120,6 +121,10 @@ const LIST = {
   "remove old segment: after": "compact",
   "release the lease: before": "compact",
   "release the lease: after": "compact",
+  "packing: before": "pack",
+  "packing: rows are put": "pack",
+  "packing: before it is in use": "pack",
+  "packing: after": "pack",
   "backup copied: before its names": "backup",
   "backup copied: half of its names": "backup",
   "backup copied: after its names": "backup",

@@ -165,10 +165,28 @@ function replaceMethodsOfSpace(): void {
     "compaction step: before its commit",
     "compaction step: after",
   ]);
+  replaceMethodsOfPacking();
   beforeAndAfter(Retirement.prototype, "add", "new epoch: before", "new epoch: after");
   const claim = BackupClaim.prototype;
   beforeAndAfter(claim, "fulfil", "backup copied: before its names", "backup copied: after its names");
   beforeAndAfter(claim, "release", "backup claim: before it is given back", "backup claim: given back");
+}
+
+function replaceMethodsOfPacking(): void {
+  let isPacking = false;
+  replace(LiveIndex.prototype, "pack", (call) => {
+    isPacking = true;
+    return (call() as Promise<void>).finally(() => (isPacking = false));
+  });
+  beforeAndAfter(LiveIndex.prototype, "pack", "packing: before", "packing: after");
+  replace(Catalog.prototype, "append", (call) => {
+    if (isPacking) at("packing: rows are put");
+    return call();
+  });
+  replace(Catalog.prototype, "notePacked", (call) => {
+    call();
+    at("packing: before it is in use");
+  });
 }
 
 /** Files that the engine writes past the seam of the log, by what they are. */

@@ -1,4 +1,5 @@
 import type { Artifact, ArtifactStore } from "../../engine/api.ts";
+import type { Random } from "../helpers/random.ts";
 import type { History, ModelVersion } from "./power-cut-history.ts";
 import { holds } from "./power-cut-history.ts";
 import { textOf } from "./values.ts";
@@ -27,4 +28,18 @@ function given(history: History, artifact: Artifact): void {
   history.given(artifact.ref, (model) => holds(model, artifact));
 }
 
-export const READS: readonly Read[] = [load, get, list];
+const READS: readonly Read[] = [load, get, list];
+
+/** A read of one of these stores, where that is open and there is something to read. */
+export function drawRead(
+  random: Random,
+  stores: readonly [ArtifactStore, ArtifactStore, ArtifactStore | undefined],
+  history: History,
+): (() => Promise<void>) | undefined {
+  const store = stores[random.below(stores.length)];
+  const live = history.tip.model.live();
+  const one = live[random.below(live.length)];
+  if (!store || !one) return undefined;
+  const way = READS[random.below(READS.length)]!;
+  return () => way(store, history, one);
+}

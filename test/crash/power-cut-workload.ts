@@ -1,6 +1,8 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
+import { isPackedSoon } from "./packing.ts";
 import type { DrawnChange, Parts } from "./power-cut-changes.ts";
 import { DrawnChanges, isArtifact } from "./power-cut-changes.ts";
 import type { TakenStates } from "./power-cut-check.ts";
@@ -8,8 +10,8 @@ import { observe } from "./power-cut-check.ts";
 import type { Attempt } from "./power-cut-history.ts";
 import { History } from "./power-cut-history.ts";
 import { Moments } from "./power-cut-moments.ts";
-import { READS } from "./power-cut-reads.ts";
-import { openOver } from "./power-cut-store.ts";
+import { drawRead } from "./power-cut-reads.ts";
+import { openBusy } from "./power-cut-store.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 import { oneFault } from "./simulated-faults.ts";
 
@@ -27,9 +29,6 @@ export interface WorkloadSettings {
 
 /** One step in so many saves in parts. */
 const PARTS_ONE_IN: Record<Parts, number> = { none: Number.POSITIVE_INFINITY, small: 4, large: 2 };
-
-/** Readers let go of old files soon. */
-const TIMES = { look: 5 };
 
 /**
  * Random use of a store over a simulated disk: two handles that save, one durable and one buffered, and one that only
@@ -96,7 +95,8 @@ export class Workload {
     else if (chosen < 77) await this.#changeAlone();
     else if (chosen < 84) this.#compact();
     else if (chosen < 88) await this.#quiet();
-    else if (chosen < 92) await this.#rebuild();
+    else if (chosen < 91) await this.#rebuild();
+    else if (chosen < 95) await this.#packIndex();
     else await this.#reopen();
     // Mostly one at a time; else what follows is called while this is under way.
     if (this.#random.below(3) > 0) await Promise.allSettled(this.#running);
@@ -196,14 +196,10 @@ export class Workload {
   // What is given to readers
 
   #read(): void {
-    const stores = [this.#durable, this.#buffered, this.#reader];
-    const store = stores[this.#random.below(3)];
-    const live = this.history.tip.model.live();
-    const one = live[this.#random.below(live.length)];
-    if (!store || !one) return;
-    const way = READS[this.#random.below(READS.length)]!;
+    const read = drawRead(this.#random, [this.#durable, this.#buffered, this.#reader], this.history);
+    if (!read) return;
     this.#moments.count("reads");
-    const done = way(store, this.history, one).catch((error) => {
+    const done = read().catch((error) => {
       if (error instanceof VarveError && (error.code === "NOT_FOUND" || this.#inFault)) return;
       this.history.violations.push(`a read failed: ${(error as Error).stack}`);
     });
@@ -217,6 +213,14 @@ export class Workload {
     this.#moments.count("rebuilds");
     await this.#durable.rebuildIndex();
     this.#moments.take("rebuilt");
+  }
+
+  /** It does so by itself, where nobody does anything. */
+  async #packIndex(): Promise<void> {
+    this.#attempt(true, this.#changes.save(this.#durable));
+    await this.#quiet();
+    if (await isPackedSoon(this.disk.home)) this.#moments.count("packings");
+    this.#moments.take("packed");
   }
 
   async #reopen(): Promise<void> {
@@ -250,12 +254,10 @@ export class Workload {
 
   async #open(): Promise<void> {
     const { segmentBytesMax } = this.#settings;
-    const options = { segmentBytesMax, lockWaitMax: 20_000, checkpointBatchesMin: 6, times: TIMES };
     this.#moments.count("openings");
-    this.#durable = await openOver(this.disk, options);
-    this.#buffered = await openOver(this.disk, options, false);
-    this.#reader =
-      this.#random.below(3) > 0 ? await openOver(this.disk, { readOnly: true, times: TIMES }) : undefined;
+    this.#durable = await openBusy(this.disk, { segmentBytesMax });
+    this.#buffered = await openBusy(this.disk, { segmentBytesMax }, false);
+    this.#reader = this.#random.below(3) > 0 ? await openBusy(this.disk, { readOnly: true }) : undefined;
     this.history.observed(await observe(this.#durable, this.#hasParts));
     // The next write settles whether a call of unknown outcome has taken effect.
     if (this.history.possible.length > 1) {
@@ -296,5 +298,3 @@ export class Workload {
     this.history.isDeceived = this.#inFault;
   }
 }
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));

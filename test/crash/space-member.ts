@@ -3,6 +3,7 @@ import type { Artifact, ArtifactStore } from "../../engine/api.ts";
 import { VarveError } from "../../engine/errors.ts";
 import type { Random } from "../helpers/random.ts";
 import { openOverSeams } from "../helpers/seam-store.ts";
+import { PACKS_SOON } from "./packing.ts";
 import { filesWithPoints } from "./points-disk.ts";
 import { SpaceCalls } from "./space-calls.ts";
 import type { Call, Given, Line, Result } from "./space-events.ts";
@@ -33,7 +34,7 @@ export class SpaceMember {
   }
 
   open(): Promise<void> {
-    const { home, readOnly, durability, segmentBytesMax, times, maxSize } = this.#task;
+    const { home, readOnly, durability, segmentBytesMax, times, packs, maxSize } = this.#task;
     const warn = (what: string, facts?: Record<string, unknown>) => {
       const message = `${what} ${JSON.stringify(facts ?? {})}`;
       this.#note({ n: this.#n++, at: now(), call: { call: "warned", message } });
@@ -47,6 +48,7 @@ export class SpaceMember {
       minFreeSpace: 0,
       readOnly,
       times,
+      ...(packs && { packing: PACKS_SOON }),
       logger,
     };
     return this.#do({ call: "open" }, async () => {

@@ -29,6 +29,8 @@ export interface SpaceTask {
   maxSize?: number;
   /** Milliseconds of the signs of life: see `LockTimes`. */
   times: { beat: number; look: number; silenceMax: number };
+  /** It packs the index where nobody writes for a moment. */
+  packs: boolean;
   aim?: Aim;
 }
 

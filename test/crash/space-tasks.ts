@@ -16,9 +16,9 @@ const CALLS_MAX = 40;
 const TIMES = { beat: 5_000, look: 15, silenceMax: 60_000 };
 const SHORT_TIMES = { beat: 60, look: 15, silenceMax: 300 };
 
-/** Points that only who moves records, or backs up, comes by. */
+/** Points that only who moves records, packs the index, or backs up, comes by. */
 export const SPACE_POINTS: readonly Point[] = POINTS.filter((point) =>
-  ["compact", "backup"].includes(leadsTo(point)),
+  ["compact", "pack", "backup"].includes(leadsTo(point)),
 );
 
 /** Points of what all of them do all the time; what was written before one counts, or does not, for everybody. */
@@ -43,6 +43,7 @@ export function drawTasks(
   const segmentBytesMax = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
   const maxSize = 4 * segmentBytesMax + random.below(20_000);
   const capped = random.below(CAPPED_ONE_IN) === 0 && { maxSize };
+  const packs = random.below(2) === 0;
   const times = treatment === "long stops" ? SHORT_TIMES : TIMES;
   return Array.from({ length: count }, (_, i) => {
     const aim = drawAim(random, points);
@@ -59,6 +60,7 @@ export function drawTasks(
       first: i === 0,
       segmentBytesMax,
       times,
+      packs,
       ...capped,
       ...(aims && { aim }),
     };

@@ -4,6 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
+import { filledPart } from "../../engine/index/filled-part.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
 import { listGenerations } from "../../engine/maintenance/home.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
@@ -238,6 +239,21 @@ test("it is not begun where the disk has no room for it beside what is kept free
   freeBytes = 200 * mebibyte;
   await store.save("more", 1);
   await until("a packed index", () => isPacked(home, old));
+});
+
+test("how full pages are is guessed of the index, and of one that was removed that they are full", async () => {
+  const home = newFolder();
+  const store = await open(home, { packing: { ...PACKING, look: 60_000 } });
+  await fill(store);
+  const folder = newestIndex(home);
+  const catalog = new Catalog(folder);
+  const size = catalog.size();
+  await catalog.release();
+  const part = filledPart(folder, size);
+  assert.ok(part > 0.4 && part < 0.8, `${part} as saved`);
+  await store.compact();
+  assert.ok(filledPart(newestIndex(home), size) > 0.9, "packed");
+  assert.is(filledPart(folder, size), 1);
 });
 
 test("a failure is told once, and forgotten until something was written", async () => {
