@@ -14,6 +14,7 @@ import { embeddedMetadataFaults } from "./embedded-metadata.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
 import { generationsFaults } from "./generations.ts";
+import { idlePackingFaults } from "./idle-packing.ts";
 import { indexFaults } from "./index.ts";
 import { largeFaults } from "./large.ts";
 import { largeReadingFaults } from "./large-reading.ts";
@@ -44,6 +45,7 @@ export const faults: Fault[] = [
   ...generationsFaults,
   ...maintenanceFaults,
   ...spaceFaults,
+  ...idlePackingFaults,
   ...embeddedMetadataFaults,
   ...sqlPartsFaults,
   ...pruneFaults,
