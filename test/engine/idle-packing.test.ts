@@ -30,22 +30,34 @@ test.after.each(closeAll);
 test.after.each(killPrograms);
 
 /** Enough that its pages are worth packing. */
-const ARTIFACTS = 3_000;
+const ARTIFACTS = 2_000;
+const SAVED_MEANWHILE = 600;
 const PACKING = { look: 20, bytesMin: 256 * 1024, growth: 1.5 };
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const fileBytes = (home: string) => statSync(join(newestIndex(home), "data.mdb")).size;
 
-function open(home: string, options: Partial<OpenOptions> = {}): Promise<ArtifactStore> {
-  return openSeamStore(home, { packing: PACKING, ...options }, "buffered");
+/** What is saved last begins it: a moment later nobody writes any more. */
+async function openToPack(home: string, options: Partial<OpenOptions> = {}): Promise<ArtifactStore> {
+  const store = await openSeamStore(home, { packing: PACKING, ...options }, "buffered");
+  await store.save("last", Date.now());
+  return store;
 }
 
-/** In few batches; rows of the index come in any order all the same. */
-async function fill(store: ArtifactStore, count = ARTIFACTS, from = 0): Promise<void> {
+/** Rows of the index come in any order. It is not packed meanwhile. */
+async function fill(home: string, count = ARTIFACTS, from = 0): Promise<void> {
+  const store = await openSeamStore(home, {}, "buffered");
   for (let first = from; first < from + count; first += 500)
     await store.batch((batch) => {
       for (let i = first; i < Math.min(first + 500, from + count); i++) batch.save(`n${i % 3}`, { i });
     });
+  await store.close();
+}
+
+async function filledHome(): Promise<string> {
+  const home = newFolder();
+  await fill(home);
+  return home;
 }
 
 async function check(store: ArtifactStore, count = ARTIFACTS): Promise<void> {
@@ -78,48 +90,38 @@ function whilePacking(during: () => void): void {
 }
 
 test("once nobody writes its pages are full, and again when it has grown by half", async () => {
-  const home = newFolder();
+  const home = await filledHome();
   const begun = countPackings();
-  const store = await open(home);
-  await fill(store);
   const old = listGenerations(home);
   const before = fileBytes(home);
+  const store = await openToPack(home);
   await until("a packed index", () => isPacked(home, old));
   assert.ok(fileBytes(home) < before * 0.7, `${fileBytes(home)} of ${before}`);
   await check(store);
   const packed = listGenerations(home);
-  await fill(store, ARTIFACTS / 4, ARTIFACTS);
+  await store.save("last", 2);
+  await pause(6 * PACKING.look);
+  assert.is(begun.count, 1);
+  await store.close();
+  await fill(home, ARTIFACTS / 4, ARTIFACTS);
+  // Another one knows when it was packed.
+  const later = await openToPack(home);
   await pause(6 * PACKING.look);
   assert.is(begun.count, 1);
   assert.equal(listGenerations(home), packed);
-  await fill(store, ARTIFACTS / 2, ARTIFACTS * 1.25);
+  await later.close();
+  await fill(home, ARTIFACTS / 2, ARTIFACTS * 1.25);
+  const last = await openToPack(home);
   await until("an index packed again", () => isPacked(home, packed));
-  await check(store, ARTIFACTS * 1.75);
-  await store.close();
-  await check(await open(home), ARTIFACTS * 1.75);
-});
-
-test("another process that opens it later knows when it was packed", async () => {
-  const home = newFolder();
-  const store = await open(home);
-  await fill(store);
-  const old = listGenerations(home);
-  await until("a packed index", () => isPacked(home, old));
-  await store.close();
-  const begun = countPackings();
-  const later = await open(home);
-  await fill(later, ARTIFACTS / 4, ARTIFACTS);
-  await pause(6 * PACKING.look);
-  assert.is(begun.count, 0);
+  await check(last, ARTIFACTS * 1.75);
+  await last.close();
+  await check(await openSeamStore(home), ARTIFACTS * 1.75);
 });
 
 test("it is not begun by who only reads", async () => {
-  const home = newFolder();
-  const store = await open(home, { packing: { ...PACKING, look: 60_000 } });
-  await fill(store);
-  await store.close();
+  const home = await filledHome();
   const begun = countPackings();
-  const reader = await open(home);
+  const reader = await openSeamStore(home, { packing: PACKING }, "buffered");
   for (let i = 0; i < ARTIFACTS; i += 100) await reader.load(`n${i % 3}:${Math.floor(i / 3)}`);
   await pause(6 * PACKING.look);
   assert.is(begun.count, 0);
@@ -127,36 +129,30 @@ test("it is not begun by who only reads", async () => {
   await until("a beginning", () => begun.count > 0);
 });
 
-test("writers that come back end it, and when they are done it is begun again", async () => {
-  const home = newFolder();
-  const store = await open(home);
-  await fill(store);
-  const [old] = listGenerations(home);
+test("what others write meanwhile is in it, or it gives way to them and is begun again", async () => {
+  const home = await filledHome();
+  const old = listGenerations(home);
   const saving: Promise<void>[] = [];
-  let isOver = false;
-  whilePacking(() => saving.push(saveUntil(store, () => isOver)));
+  whilePacking(() => saving.push(saveSome(store)));
+  const store = await openToPack(home);
   await until("a packing", () => saving.length > 0);
-  const made = listGenerations(home).find((generation) => generation !== old)!;
-  await until("its end", () => !listGenerations(home).includes(made));
-  assert.ok(listGenerations(home).includes(old!));
-  isOver = true;
   await saving[0];
-  await until("a packed index", () => isPacked(home, [old!]));
+  await until("a packed index", () => isPacked(home, old));
   await check(store);
+  for (let i = 0; i < SAVED_MEANWHILE; i++)
+    assert.equal(await store.load(`meanwhile:${i}`), { meanwhile: i });
 });
 
-/** More than can be caught up with on the way, but the loop is left to others. */
-async function saveUntil(store: ArtifactStore, isOver: () => boolean): Promise<void> {
-  for (let i = 0; !isOver(); i++) {
-    for (let k = 0; k < 100; k++) await store.save("more", { i, k });
-    await pause(1);
+/** Too many to catch up with, but the loop is left to others. */
+async function saveSome(store: ArtifactStore): Promise<void> {
+  for (let i = 0; i < SAVED_MEANWHILE; i++) {
+    await store.save("meanwhile", { meanwhile: i });
+    if (i % 20 === 0) await pause(1);
   }
 }
 
 test("who compacts ends it, here", async () => {
-  const home = newFolder();
-  const store = await open(home);
-  await fill(store);
+  const home = await filledHome();
   let compacted: Promise<unknown> | undefined;
   let isPacking = false;
   LiveIndex.prototype.pack = function (options) {
@@ -171,6 +167,7 @@ test("who compacts ends it, here", async () => {
   whilePacking(() => {
     compacted = store.compact();
   });
+  const store = await openToPack(home);
   await until("a packing", () => compacted !== undefined);
   await compacted;
   assert.equal(beside, [false]);
@@ -179,11 +176,9 @@ test("who compacts ends it, here", async () => {
 });
 
 test("who compacts ends it, in another process", async () => {
-  const home = newFolder();
+  const home = await filledHome();
   const troubles: string[] = [];
   const warn = (message: string) => void troubles.push(message);
-  const store = await open(home, { logger: { debug() {}, info() {}, warn, error: warn } });
-  await fill(store);
   let other: Program | undefined;
   let isOver = false;
   // It has the lease, and goes on only behind the compaction.
@@ -200,24 +195,24 @@ test("who compacts ends it, in another process", async () => {
       isOver = true;
     });
   };
+  const store = await openToPack(home, { logger: { debug() {}, info() {}, warn, error: warn } });
   await until("its end", () => isOver);
   await check(store);
   assert.equal(troubles, []);
 });
 
 test("closing ends it, and it leaves nothing", async () => {
-  const home = newFolder();
-  const store = await open(home);
-  await fill(store);
+  const home = await filledHome();
   const before = listGenerations(home);
   let closed: Promise<void> | undefined;
   whilePacking(() => {
     closed = store.close();
   });
+  const store = await openToPack(home);
   await until("a packing", () => closed !== undefined);
   await closed;
   assert.equal(listGenerations(home), before);
-  await check(await open(home));
+  await check(await openSeamStore(home));
 });
 
 test("a process whose own work is done ends, also in the middle of it", async () => {
@@ -226,20 +221,18 @@ test("a process whose own work is done ends, also in the middle of it", async ()
   assert.equal(await program.expect(), { begun: true });
   assert.equal(await program.expect(), { ended: true, isPacked: false });
   await program.ended();
-  await check(await open(home));
+  await check(await openSeamStore(home));
 });
 
 test("it is not begun where the disk has no room for it beside what is kept free", async () => {
-  const home = newFolder();
+  const home = await filledHome();
   const mebibyte = 1024 * 1024;
-  let freeBytes = 200 * mebibyte;
-  const files = Object.assign(Object.create(nodeFileSystem), { freeBytes: () => freeBytes });
-  const store = await open(home, { files, minFreeSpace: 99 * mebibyte });
-  const begun = countPackings();
-  await fill(store);
   // As much as its pages take is there beside that, twice as much is not.
-  freeBytes = 99.6 * mebibyte;
+  let freeBytes = 99.5 * mebibyte;
+  const files = Object.assign(Object.create(nodeFileSystem), { freeBytes: () => freeBytes });
+  const begun = countPackings();
   const old = listGenerations(home);
+  const store = await openToPack(home, { files, minFreeSpace: 99 * mebibyte });
   await until("a look", () => begun.count > 0);
   await pause(4 * PACKING.look);
   assert.equal(listGenerations(home), old);
@@ -249,18 +242,16 @@ test("it is not begun where the disk has no room for it beside what is kept free
 });
 
 test("a small one is left as it is", async () => {
-  const home = newFolder();
-  const store = await open(home, { packing: { ...PACKING, bytesMin: 2 ** 30 } });
+  const home = await filledHome();
   const begun = countPackings();
-  await fill(store);
+  await openToPack(home, { packing: { ...PACKING, bytesMin: 2 ** 30 } });
   await pause(6 * PACKING.look);
   assert.is(begun.count, 0);
 });
 
 test("how full pages are is guessed of the index, and of one that was removed that they are full", async () => {
-  const home = newFolder();
-  const store = await open(home, { packing: { ...PACKING, look: 60_000 } });
-  await fill(store);
+  const home = await filledHome();
+  const store = await openSeamStore(home);
   const folder = newestIndex(home);
   const catalog = new Catalog(folder);
   const size = catalog.size();
@@ -273,15 +264,14 @@ test("how full pages are is guessed of the index, and of one that was removed th
 });
 
 test("a failure is told once, and forgotten until something was written", async () => {
-  const home = newFolder();
+  const home = await filledHome();
   const told: unknown[] = [];
   const warn = (message: string, facts?: object) => void told.push([message, facts]);
-  const store = await open(home, { logger: { debug() {}, info() {}, warn, error: warn } });
   LiveIndex.prototype.pack = async () => {
     throw new Error("broken");
   };
-  await fill(store);
   const old = listGenerations(home);
+  const store = await openToPack(home, { logger: { debug() {}, info() {}, warn, error: warn } });
   await until("a word of it", () => told.length > 0);
   await pause(6 * PACKING.look);
   assert.equal(told, [["the index could not be packed", { error: "Error: broken" }]]);

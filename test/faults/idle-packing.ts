@@ -19,7 +19,7 @@ export const idlePackingFaults: Fault[] = [
     file: I,
     text: "      ending.abort();\n    }, WRITERS",
     replacement: "    }, WRITERS",
-    tests: packing,
+    tests: moment,
   },
   {
     name: "writers that come back are waited for as long as before",
