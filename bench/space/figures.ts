@@ -13,17 +13,33 @@ export interface Loads {
 /** What the versions were saved with. */
 export const SPACE_VALUE_BYTES = 1_024;
 
-/** Bytes of values as CBOR, of the log, of its blobs, of the index. */
+/** How many artifacts, and bytes of values as CBOR, of the log, of its blobs, of the index. */
 export interface Sizes {
+  artifacts: number;
   valueBytes: number;
   blobBytes: number;
   logBytes: number;
   indexBytes: number;
 }
 
+/** The saves by which a store has grown, from one part of what it was to another. */
+export interface Saves {
+  from: number;
+  to: number;
+  /** Microseconds of a save, by the clock and of the processor. */
+  time: number;
+  processor: number;
+  sizes: Sizes;
+}
+
 export interface SpaceFigures {
-  /** Behind the filling, and behind a compaction that has nothing to do but for the index. */
+  /** Behind the filling. */
   saved: Sizes;
+  /** Once nobody wrote for so long that the index was packed by itself; absent for one that is too small for that. */
+  rested: Sizes | undefined;
+  /** Saves in the end of the filling, and behind that, in parts of what is there. */
+  saves: Saves[];
+  /** Behind a compaction that has nothing to do but for the index. */
   compacted: Sizes;
   /** Seconds of each dry run. */
   plans: number[];

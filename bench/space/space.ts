@@ -42,27 +42,52 @@ export function spaceLines(rows: readonly Space[]): string[] {
 }
 
 function overheadLines(row: Space): string[] {
-  const { artifacts, saved, compacted, plans, planned, freedBytes } = row;
+  const { artifacts, saved, rested, compacted, plans, planned, freedBytes } = row;
   const cells = (what: string, bytesOf: (sizes: Sizes) => number) => [
     what,
-    ...[saved, compacted].flatMap((sizes) => [
-      `${Math.round(bytesOf(sizes) / artifacts)}`,
-      `${digits((100 * bytesOf(sizes)) / sizes.valueBytes)} %`,
-    ]),
+    ...[saved, rested, compacted].flatMap((sizes) => (sizes ? amount(bytesOf(sizes), sizes) : ["", ""])),
   ];
   const { median, min, max } = spreadOf(plans);
   const time = (seconds: number) => durationText(seconds * 1_000_000);
   return [
     `${artifacts} artifacts:`,
     ...tableLines([
-      ["", "bytes as saved", "of values", "compacted", "of values"],
+      ["", "bytes as saved", "of values", "packed by itself", "of values", "compacted", "of values"],
       cells("values", ({ valueBytes }) => valueBytes),
       cells("log beside blobs", ({ logBytes, blobBytes }) => logBytes - blobBytes),
       cells("index", ({ indexBytes }) => indexBytes),
-      cells("together", ({ logBytes, blobBytes, indexBytes }) => logBytes - blobBytes + indexBytes),
+      cells("together", overhead),
     ]),
+    "",
+    ...saveLines(row),
+    "",
     `A plan that lets ${planned} go: ${time(median)} (${time(min)}–${time(max)}); the last compaction freed ${freedBytes} bytes.`,
   ];
+}
+
+function amount(bytes: number, { artifacts, valueBytes }: Sizes): [string, string] {
+  return [`${Math.round(bytes / artifacts)}`, `${digits((100 * bytes) / valueBytes)} %`];
+}
+
+function overhead({ logBytes, blobBytes, indexBytes }: Sizes): number {
+  return logBytes - blobBytes + indexBytes;
+}
+
+/** What is saved behind the packing of the index, beside what was saved before. */
+function saveLines({ saves, rested }: Space): string[] {
+  const percent = (part: number) => Math.round(100 * part);
+  return tableLines([
+    [
+      rested ? "saves before and behind it" : "saves; the index was not packed",
+      ...["by the clock", "of the processor", "index", "of values", "together"],
+    ],
+    ...saves.map(({ from, to, time, processor, sizes }) => [
+      `from ${percent(from)} to ${percent(to)} %`,
+      ...[durationText(time), durationText(processor)],
+      ...amount(sizes.indexBytes, sizes),
+      amount(overhead(sizes), sizes)[1],
+    ]),
+  ]);
 }
 
 function loadLines({ idle, same, other }: Space): string[] {

@@ -1,13 +1,14 @@
 /** What the child processes of the space benchmark do. */
 
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { readdirSync } from "node:fs";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Encoder } from "cbor-x";
 import { latencyOf } from "../../cli/bench/statistics.ts";
 import { type Entry, EntrySource, randomFrom } from "../../cli/bench/values.ts";
 import { loadLibrary } from "../../cli/library.ts";
 import { runTask } from "../child-process.ts";
 import type { SpaceTask } from "../task.ts";
-import type { Loads, Sizes, SpaceFigures } from "./figures.ts";
+import type { Loads, Saves, Sizes, SpaceFigures } from "./figures.ts";
 
 /** Saves in flight, and deletions of one batch. */
 const CALLERS = 1_000;
@@ -16,10 +17,16 @@ const VERSIONS = 1_000;
 /** Of so many versions one is deleted before each compaction, from another place on. */
 const PARTS = 3;
 const PLANS = 5;
+/** By such parts of what is there it grows behind the packing of its index. */
+const PARTS_BEHIND = [0.01, 0.05, 0.2];
+/** A smaller index is left as it is, and slower than this it would be given up. */
+const PACKED_BYTES_MIN = 4 * 1024 * 1024;
+const PACKED_PER_SECOND_MIN = 10_000;
 
 type Store = Awaited<ReturnType<Awaited<ReturnType<typeof loadLibrary>>["openStore"]>>;
 
-const refOf = (index: number) => `model/${Math.floor(index / VERSIONS)}:${index % VERSIONS}`;
+const nameOf = (index: number) => `model/${Math.floor(index / VERSIONS)}`;
+const refOf = (index: number) => `${nameOf(index)}:${index % VERSIONS}`;
 
 async function open(home: string): Promise<Store> {
   const { openStore } = await loadLibrary();
@@ -38,14 +45,67 @@ function pad(entries: readonly Entry[], bytes: number): void {
     value.notes += " ".repeat(Math.max(0, bytes - encoder.encode(value).length));
 }
 
-async function fill(store: Store, task: SpaceTask): Promise<void> {
-  const { seed, bytes, count } = task;
-  const entries = new EntrySource({ seed, bytes: bytes - ROOM_BYTES }, { first: FIRST_RUN });
-  let saved = 0;
-  for (const some of entries.takeInParts(count)) {
-    pad(some, bytes);
-    await Promise.all(some.map(({ value }) => store.save(refOf(saved++).replace(/:\d+$/, ""), value)));
+/** Saves a store's artifacts, some at a time. */
+class Filling {
+  readonly #store: Store;
+  readonly #task: SpaceTask;
+  readonly #entries: EntrySource;
+  #saved = 0;
+
+  constructor(store: Store, task: SpaceTask) {
+    this.#store = store;
+    this.#task = task;
+    this.#entries = new EntrySource(
+      { seed: task.seed, bytes: task.bytes - ROOM_BYTES },
+      { first: FIRST_RUN },
+    );
   }
+
+  /** Until there is such a part of those that were asked for, which may be more than all. */
+  async saveTo(part: number): Promise<Saves> {
+    const { bytes, count } = this.#task;
+    const from = this.#saved;
+    const times = { clock: 0, processor: 0 };
+    for (const some of this.#entries.takeInParts(Math.round(part * count) - from)) {
+      pad(some, bytes);
+      const [clock, used] = [performance.now(), process.cpuUsage()];
+      await Promise.all(some.map(({ value }) => this.#store.save(nameOf(this.#saved++), value)));
+      times.clock += (performance.now() - clock) * 1_000;
+      const { user, system } = process.cpuUsage(used);
+      times.processor += user + system;
+    }
+    const saves = Math.max(1, this.#saved - from);
+    return {
+      ...{ from: from / count, to: part, time: times.clock / saves, processor: times.processor / saves },
+      sizes: await sizesOf(this.#store, this.#saved),
+    };
+  }
+}
+
+async function fill(task: SpaceTask): Promise<Pick<SpaceFigures, "saved" | "rested" | "saves">> {
+  const store = await open(task.folder);
+  const filling = new Filling(store, task);
+  await filling.saveTo(1 - PARTS_BEHIND.at(-1)!);
+  const saves = [await filling.saveTo(1)];
+  const saved = saves[0]!.sizes;
+  const isPacked = saved.indexBytes >= PACKED_BYTES_MIN && (await isPackedByItself(task));
+  const rested = isPacked ? await sizesOf(store, task.count) : undefined;
+  for (const part of PARTS_BEHIND) saves.push(await filling.saveTo(1 + part));
+  await store.close();
+  return { saved, rested, saves };
+}
+
+/** Whether the index was packed by itself, which is begun five to ten seconds behind the last save. */
+async function isPackedByItself({ folder, secondsMax, count }: SpaceTask): Promise<boolean> {
+  const generations = () => readdirSync(folder).filter((name) => name.startsWith("index-"));
+  const before = new Set(generations());
+  const end = performance.now() + Math.min(secondsMax, 20 + count / PACKED_PER_SECOND_MIN) * 1_000;
+  while (performance.now() < end) {
+    const now = generations();
+    if (now.length === 1 && !before.has(now[0]!)) return true;
+    await sleep(200);
+  }
+  return false;
 }
 
 async function deletePart(store: Store, count: number, part: number): Promise<void> {
@@ -83,20 +143,17 @@ async function loadDuring(store: Store, task: SpaceTask, compacting: Promise<unk
   return loads;
 }
 
-async function sizesOf(store: Store): Promise<Sizes> {
+async function sizesOf(store: Store, artifacts: number): Promise<Sizes> {
   const { valueBytes, blobBytes, logBytes, indexBytes } = await store.stats();
-  return { valueBytes, blobBytes, logBytes, indexBytes };
+  return { artifacts, valueBytes, blobBytes, logBytes, indexBytes };
 }
 
 async function measure(task: SpaceTask): Promise<SpaceFigures> {
   const { folder, count, secondsMax } = task;
-  const filled = await open(folder);
-  await fill(filled, task);
-  await filled.close();
+  const filled = await fill(task);
   const store = await open(folder);
-  const saved = await sizesOf(store);
   await store.compact();
-  const compacted = await sizesOf(store);
+  const compacted = await sizesOf(store, filled.saves.at(-1)!.sizes.artifacts);
   const plans: number[] = [];
   let planned = 0;
   for (let i = 0; i < PLANS; i++) {
@@ -121,7 +178,7 @@ async function measure(task: SpaceTask): Promise<SpaceFigures> {
   const other = await loadDuring(store, task, compacting);
   const freedBytes = before - (await store.stats()).logBytes;
   await store.close();
-  return { saved, compacted, plans, planned, idle, same, other, freedBytes };
+  return { ...filled, compacted, plans, planned, idle, same, other, freedBytes };
 }
 
 /** Nothing is measured in the process that only compacts. */
