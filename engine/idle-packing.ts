@@ -10,7 +10,7 @@ import { Pace } from "./maintenance/pace.ts";
 /** Writers are back once they have written so many batches: it gives way to them. A few it catches up with. */
 const BATCHES_MAX = 64;
 const WRITERS_LOOK_MILLISECONDS = 50;
-/** Writers that came back each time are waited for ever longer, up to so many looks. */
+/** Where it comes to nothing, by writers that came back or otherwise, it waits ever longer, up to so many looks. */
 const LOOKS_MAX = 128;
 
 export interface IdlePackingParts {
@@ -65,6 +65,7 @@ export class IdlePacking {
     const { written } = this.#parts.end;
     if (this.#running || written === this.#begunBehind) return;
     const sequence = this.#sequence();
+    if (sequence === undefined) return;
     const isQuiet = sequence === this.#seen;
     this.#seen = sequence;
     this.#looks = isQuiet ? this.#looks + 1 : 0;
@@ -76,8 +77,13 @@ export class IdlePacking {
     });
   }
 
-  #sequence(): number {
-    return this.#parts.source.sharedState().tail.sequence;
+  /** Of the end of the log. Undefined where it can't be read, of which whoever reads or writes next will tell. */
+  #sequence(): number | undefined {
+    try {
+      return this.#parts.source.sharedState().tail.sequence;
+    } catch {
+      return undefined;
+    }
   }
 
   async #run(): Promise<void> {
@@ -85,21 +91,21 @@ export class IdlePacking {
     this.#ending = ending;
     const begun = this.#seen;
     const watching = setInterval(() => {
-      if (this.#sequence() <= begun + BATCHES_MAX) return;
-      this.#looksNeeded = Math.min(LOOKS_MAX, 2 * this.#looksNeeded);
-      ending.abort();
+      const sequence = this.#sequence();
+      if (sequence !== undefined && sequence > begun + BATCHES_MAX) ending.abort();
     }, WRITERS_LOOK_MILLISECONDS);
     watching.unref();
+    let isDone = false;
     try {
       await this.#parts.follow();
-      if (this.#seemsWorth()) await this.#pack(ending.signal);
-      if (!ending.signal.aborted) this.#looksNeeded = 1;
+      isDone = !this.#seemsWorth() || (await this.#pack(ending.signal));
     } catch (error) {
       // Who compacts packs it too.
       if (ending.signal.aborted || (error instanceof VarveError && error.code === "CONFLICT")) return;
       this.#parts.settings.onTrouble("the index could not be packed", error);
     } finally {
       clearInterval(watching);
+      this.#looksNeeded = isDone ? 1 : Math.min(LOOKS_MAX, 2 * this.#looksNeeded);
     }
   }
 
@@ -108,17 +114,18 @@ export class IdlePacking {
     const { source, settings } = this.#parts;
     const { bytesMin, growth, sparedPart } = settings.packing;
     const { catalog, indexFolder } = source;
-    catalog.refresh();
     const size = catalog.size();
     if (size.fileBytes < bytesMin || size.entries < growth * catalog.packedEntries()) return false;
     const bytes = size.usedBytes * filledPart(indexFolder, size);
     return bytes <= size.fileBytes * (1 - sparedPart);
   }
 
-  async #pack(signal: AbortSignal): Promise<void> {
+  /** Gives whether anything came of it. */
+  async #pack(signal: AbortSignal): Promise<boolean> {
     const { source, end, settings, lockedState } = this.#parts;
     const { lockWaitMax, minFreeSpace: keptFree } = settings;
     const { bytesMin, sparedPart } = settings.packing;
+    const before = source.indexFolder;
     const lock = await CompactorLock.take({ lock: end.lock, lockWaitMax, lockedState }, true);
     try {
       await source.pack({
@@ -126,6 +133,7 @@ export class IdlePacking {
         pace: Pace.courteous({ signal }, new Courtesy(forgettableLoop)),
         ...{ bytesMin, sparedPart, keptFree },
       });
+      return source.indexFolder !== before;
     } catch (error) {
       throw await lock.explain(error);
     } finally {

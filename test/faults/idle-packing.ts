@@ -17,15 +17,15 @@ export const idlePackingFaults: Fault[] = [
   {
     name: "writers that come back do not end the packing",
     file: I,
-    text: "      ending.abort();\n    }, WRITERS",
-    replacement: "    }, WRITERS",
+    text: "      if (sequence !== undefined && sequence > begun + BATCHES_MAX) ending.abort();\n",
+    replacement: "      if (sequence === begun - 1) ending.abort();\n",
     tests: moment,
   },
   {
     name: "writers that come back are waited for as long as before",
     file: I,
-    text: "      this.#looksNeeded = Math.min(LOOKS_MAX, 2 * this.#looksNeeded);\n",
-    replacement: "",
+    text: "isDone ? 1 : Math.min(LOOKS_MAX, 2 * this.#looksNeeded);",
+    replacement: "isDone ? 1 : 1;",
     tests: moment,
   },
   {
