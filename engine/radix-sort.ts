@@ -1,13 +1,18 @@
 const BITS = 11;
 const BUCKETS = 1 << BITS;
 
-interface Pairs {
+export interface Pairs {
   keys: Uint32Array;
   items: Uint32Array;
 }
 
-/** Items by the key of each: in one pass over them for every eleven bits of the highest key. The same keys stay in their order. */
+/** Items by the key of each. The same keys stay in their order. */
 export function sortedByKey(keys: Uint32Array, items: Uint32Array): Uint32Array {
+  return sortedPairs(keys, items).items;
+}
+
+/** The same with the keys: in one pass over them for every eleven bits of the highest key. */
+export function sortedPairs(keys: Uint32Array, items: Uint32Array): Pairs {
   let all = 0;
   for (let i = 0; i < keys.length; i++) all |= keys[i]!;
   let from: Pairs = { keys, items };
@@ -16,7 +21,7 @@ export function sortedByKey(keys: Uint32Array, items: Uint32Array): Uint32Array 
     sortByDigit(shift, from, into);
     [from, into] = [into, from.keys === keys ? pairs(keys.length) : from];
   }
-  return from.items;
+  return from;
 }
 
 function pairs(length: number): Pairs {

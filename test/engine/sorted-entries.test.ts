@@ -89,6 +89,41 @@ function entriesOf(keys: readonly Buffer[]): { buffer: Buffer; entries: Uint32Ar
   return { buffer: Buffer.concat(parts), entries: offsetsOf(parts) };
 }
 
+test("of many entries each comes to its place too", () => {
+  const random = new Random("many entries");
+  for (const letters of [2, 9]) {
+    // A few keys again and again, some longer than others, and all of them in no order.
+    const keys = Array.from({ length: 9_000 }, () =>
+      Buffer.from(Array.from({ length: 2 + random.below(7) }, () => random.below(letters))),
+    );
+    const { buffer, entries } = entriesOf(keys);
+    const expected = [...entries].sort((a, b) => compareKeys(buffer, a, buffer, b) || a - b);
+    assert.is(sortEntries(buffer, entries), false);
+    assert.equal([...entries], expected, `seed ${random.seed}`);
+  }
+});
+
+test("only keys that are in order and differ are said to be there once", () => {
+  const said = (...keys: string[]) => {
+    const { buffer, entries } = entriesOf(keys.map((key) => Buffer.from(key)));
+    return sortEntries(buffer, entries);
+  };
+  assert.is(said("a", "ab", "b"), true);
+  assert.is(said("a", "ab", "ab", "b"), false);
+  assert.is(said("b", "a", "b"), false);
+});
+
+test("what was fetched ahead is given entry by entry, to the last one", () => {
+  for (const count of [0, 1, 15, 16, 17, 33]) {
+    const { buffer, entries } = entriesOf(Array.from({ length: count }, (_, i) => Buffer.from([i])));
+    const backwards = entries.slice().reverse();
+    const source = new SortedInMemory(waitInMemory(0, buffer, backwards));
+    const found: number[] = [];
+    while (source.next()) found.push(source.entry);
+    assert.equal(found, [...backwards]);
+  }
+});
+
 test("several runs give each key once, in order, with the runs that have it from the earliest on", () => {
   const random = new Random("merged entries");
   for (let round = 0; round < 60; round++) {

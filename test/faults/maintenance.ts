@@ -173,8 +173,30 @@ export const maintenanceFaults: Fault[] = [
   {
     name: "entries that are in order but for one are not sorted",
     file: "engine/maintenance/bulk/sort.ts",
-    text: "    if (isSorted)\n",
-    replacement: "    if (i === 1)\n",
+    text: "if (!isSorted) continue;",
+    replacement: "if (i > 1) continue;",
+    tests: ["engine/sorted-entries.test.ts"],
+  },
+  {
+    name: "keys that are in order are all taken for different ones",
+    file: "engine/maintenance/bulk/sort.ts",
+    text: 'else if (same === most && lengthBefore === length) order = "sorted";',
+    replacement: "",
+    tests: ["engine/sorted-entries.test.ts", "engine/rebuild.test.ts"],
+  },
+  {
+    name: "of many entries the rest of the keys does not count",
+    file: "engine/maintenance/bulk/sort.ts",
+    text: "chunks.set(sorted.keys, from);",
+    replacement: "",
+    tests: ["engine/sorted-entries.test.ts"],
+  },
+  {
+    name: "entries behind those that were fetched are left out",
+    file: "engine/maintenance/bulk/sorted.ts",
+    text: "if (this.#index === this.#fetched) this.#fetchMore();",
+    replacement:
+      "if (this.#index === this.#fetched) this.#fetchMore();\n    if (this.#index === FETCHED_AT_ONCE) return false;",
     tests: ["engine/sorted-entries.test.ts"],
   },
   {

@@ -127,7 +127,7 @@ export class Run {
       entries[i] = at;
       at = entryEnd(this.rows, at);
     }
-    sortEntries(this.rows, entries);
+    if (sortEntries(this.rows, entries)) return entries;
     let kept = 0;
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!;

@@ -1,13 +1,17 @@
+import { sortedPairs } from "../../radix-sort.ts";
+
 /**
  * Entries are keys with their values in a buffer, one behind the other: length of the key (u16), flags (u16), length of
  * the value (u32), key, value. Here they are sorted by key; those with the same key stay in the order they were in.
  */
 
 export const ENTRY_HEAD_BYTES = 8;
-/** A number holds 3 bytes of a key, how many there still are (up to 4), and a place in the list: to sort numbers is to sort entries. */
+/** A chunk holds so many bytes of a key, and how many there still are, up to one more. */
 const CHUNK_BYTES = 3;
-/** Room for the place: more entries can't be sorted at once. */
-const CHUNK_UNIT = 2 ** 26;
+/** More entries are put into buckets, which takes less time than to compare. */
+const MANY = 4096;
+/** A number that is a chunk and, below it, a place in the list: to sort these is to sort few entries. */
+const CHUNK_UNIT = 2 * MANY;
 
 function chunkIn(number: number): number {
   return Math.floor(number / CHUNK_UNIT);
@@ -33,43 +37,50 @@ export function compareKeys(a: Buffer, entryA: number, b: Buffer, entryB: number
   return endA - entryA - (endB - entryB);
 }
 
-/** Sorts `entries`, the offsets of entries in `buffer`, in place. */
-export function sortEntries(buffer: Buffer, entries: Uint32Array): void {
-  const depth = depthOf(buffer, entries);
-  if (depth !== undefined) new EntrySort(buffer, entries).sort(0, entries.length, depth);
+/** Sorts `entries`, the offsets of entries in `buffer`, in place. True where no key is there twice, as far as that is known. */
+export function sortEntries(buffer: Buffer, entries: Uint32Array): boolean {
+  const { depth, order } = orderOf(buffer, entries);
+  if (order === "none") new EntrySort(buffer, entries).sort(0, entries.length, depth);
+  return order === "distinct";
 }
 
-/** In how many bytes all keys are the same; undefined where they are in order, as often in the log. */
-function depthOf(buffer: Buffer, entries: Uint32Array): number | undefined {
+/** Where keys are in order, as often in the log, they are not sorted: "distinct" where each is there once. */
+type Order = "distinct" | "sorted" | "none";
+
+/** Also in how many bytes all keys are the same, which counts where they are to be sorted. */
+function orderOf(buffer: Buffer, entries: Uint32Array): { depth: number; order: Order } {
   let depth = Number.POSITIVE_INFINITY;
-  let isSorted = true;
+  let order: Order = "distinct";
   for (let i = 1; i < entries.length; i++) {
     const before = entries[i - 1]! + ENTRY_HEAD_BYTES;
     const key = entries[i]! + ENTRY_HEAD_BYTES;
     const lengthBefore = keyLengthAt(buffer, entries[i - 1]!);
     const length = keyLengthAt(buffer, entries[i]!);
+    const isSorted = order !== "none";
     // Once it is to be sorted, no more than `depth` counts.
     const most = Math.min(lengthBefore, length, isSorted ? length : depth);
     let same = 0;
     while (same < most && buffer[before + same] === buffer[key + same]) same++;
     if (same < depth) depth = same;
-    if (isSorted)
-      isSorted = same < most ? buffer[before + same]! < buffer[key + same]! : lengthBefore <= length;
+    if (!isSorted) continue;
+    if (same < most ? buffer[before + same]! > buffer[key + same]! : lengthBefore > length) order = "none";
+    else if (same === most && lengthBefore === length) order = "sorted";
   }
-  return isSorted ? undefined : depth;
+  return { depth, order };
 }
 
 class EntrySort {
   readonly #buffer: Buffer;
   readonly #entries: Uint32Array;
-  readonly #numbers: Float64Array;
-  readonly #moved: Uint32Array;
+  /** Of the entries in the places of `#entries`. */
+  readonly #chunks: Uint32Array;
+  readonly #numbers = new Float64Array(MANY);
+  readonly #moved = new Uint32Array(MANY);
 
   constructor(buffer: Buffer, entries: Uint32Array) {
     this.#buffer = buffer;
     this.#entries = entries;
-    this.#numbers = new Float64Array(entries.length);
-    this.#moved = new Uint32Array(entries.length);
+    this.#chunks = new Uint32Array(entries.length);
   }
 
   /** The keys of this part are the same in their first `depth` bytes. */
@@ -79,10 +90,11 @@ class EntrySort {
       return;
     }
     this.#sortByChunk(from, to, depth);
+    const chunks = this.#chunks;
     for (let start = from; start < to; ) {
-      const chunk = chunkIn(this.#numbers[start]!);
+      const chunk = chunks[start]!;
       let end = start + 1;
-      while (end < to && chunkIn(this.#numbers[end]!) === chunk) end++;
+      while (end < to && chunks[end] === chunk) end++;
       // Where the keys end in the chunk they are the same.
       const goesOn = (chunk & 7) > CHUNK_BYTES;
       if (goesOn && end - start > 1) this.sort(start, end, depth + CHUNK_BYTES);
@@ -92,20 +104,33 @@ class EntrySort {
 
   #sortByChunk(from: number, to: number, depth: number): void {
     const entries = this.#entries;
-    const numbers = this.#numbers.subarray(from, to);
+    const chunks = this.#chunks;
     let isSorted = true;
-    for (let i = 0, last = 0; i < numbers.length; i++) {
-      const chunk = this.#chunkOf(entries[from + i]!, depth);
+    for (let i = from, last = 0; i < to; i++) {
+      const chunk = this.#chunkOf(entries[i]!, depth);
       if (chunk < last) isSorted = false;
       last = chunk;
-      numbers[i] = chunk * CHUNK_UNIT + i;
+      chunks[i] = chunk;
     }
     if (isSorted) return;
+    if (to - from > MANY) {
+      const sorted = sortedPairs(chunks.slice(from, to), entries.slice(from, to));
+      chunks.set(sorted.keys, from);
+      entries.set(sorted.items, from);
+    } else this.#sortNumbers(from, to);
+  }
+
+  #sortNumbers(from: number, to: number): void {
+    const entries = this.#entries;
+    const chunks = this.#chunks;
+    const numbers = this.#numbers.subarray(0, to - from);
+    for (let i = 0; i < numbers.length; i++) numbers[i] = chunks[from + i]! * CHUNK_UNIT + i;
     numbers.sort();
-    this.#moved.set(entries.subarray(from, to), from);
+    this.#moved.set(entries.subarray(from, to));
     for (let i = 0; i < numbers.length; i++) {
-      const place = numbers[i]! - chunkIn(numbers[i]!) * CHUNK_UNIT;
-      entries[from + i] = this.#moved[from + place]!;
+      const chunk = chunkIn(numbers[i]!);
+      chunks[from + i] = chunk;
+      entries[from + i] = this.#moved[numbers[i]! - chunk * CHUNK_UNIT]!;
     }
   }
 
