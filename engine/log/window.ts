@@ -5,6 +5,8 @@ import { HASHED_BYTES, HASHED_FROM } from "./hash-memory.ts";
 const PIECE_BYTES = 1024 * 1024;
 /** Larger than a piece, so that few batches reach over the end of what was read and are read twice. */
 const BUFFER_BYTES = HASHED_BYTES;
+/** Read at once: what was read is still in the processor's nearer memory when it is looked at. */
+const READ_BYTES = 512 * 1024;
 
 /** A file read from front to back through one buffer, whose bytes move with what is read next. */
 export class Window {
@@ -92,7 +94,7 @@ export class Window {
       this.#buffer = Buffer.allocUnsafeSlow(room);
       this.#base = 0;
     }
-    const end = Math.min(this.#buffer.length, this.#base + left);
+    const end = Math.min(this.#buffer.length, this.#base + Math.min(left, Math.max(wanted, READ_BYTES)));
     this.#start = offset;
     this.#filled = this.#base + this.#file.read(this.#buffer.subarray(this.#base, end), offset);
   }

@@ -9,6 +9,9 @@ import { Window } from "../../log/window.ts";
 /** Where the second half of the log begins is looked for within so many bytes: more are seldom in one batch. */
 const LOOKED_THROUGH_BYTES = 4 * 1024 * 1024;
 
+/** What this thread has read before the other one has begun: so much more is its part. */
+const HEAD_START_BYTES = 24 * 1024 * 1024;
+
 /**
  * A batch near the middle of the log, from which it can be read while others read what is before it. Whether the log goes
  * on there is known when that was read: then it ended at this position. Undefined where there is none, or where the log is
@@ -25,11 +28,12 @@ export function middleOf(
   const sizes = ids.map((id) => reader.readableSegment(id)?.file.size() ?? 0);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total < bytesMin) return undefined;
+  const first = total / 2 + Math.min(HEAD_START_BYTES, total / 32);
   let before = 0;
   for (const [i, id] of ids.entries()) {
-    const wanted = total / 2 - before;
+    const wanted = first - before;
     before += sizes[i]!;
-    const isBehind = before > total / 2 && segmentGeneration(id) === 0;
+    const isBehind = before > first && segmentGeneration(id) === 0;
     const found = isBehind ? batchBehind(reader, ids, id, wanted) : undefined;
     if (found) return found;
   }
