@@ -8,7 +8,9 @@ import { ENTRY_HEAD_BYTES } from "./sort.ts";
 const FLAG_PLACED = 1;
 const FLAG_REFERENCED_FIRST = 2;
 const KEY_BYTES = 1 + DIGEST_BYTES;
+const DIGEST_AT = ENTRY_HEAD_BYTES + 1;
 const VALUE_AT = ENTRY_HEAD_BYTES + KEY_BYTES;
+const COUNT_AT = VALUE_AT + 24;
 const VALUE_BYTES = 4 * 8;
 export const BLOB_ENTRY_BYTES = VALUE_AT + VALUE_BYTES;
 
@@ -21,6 +23,9 @@ export interface BlobPart {
   count: number;
 }
 
+/** To look one up is a wait for memory: so many are waited for at once. */
+const LOOKED_UP_AT_ONCE = 16;
+
 /** Entries of blobs by digest: a hash table with open addressing, filled to less than half. */
 export class BlobTable {
   readonly buffer: Buffer;
@@ -29,8 +34,12 @@ export class BlobTable {
   readonly #capacity: number;
   readonly #slots: Int32Array;
   #count = 0;
+  /** The last entries, of blobs that were not looked up yet: there may be others of the same digests. */
+  #fresh = 0;
   /** The entry that was found last. */
   #last = 0;
+  /** Of what was read of the table ahead: without that nothing would be. */
+  protected sum = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -39,24 +48,42 @@ export class BlobTable {
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
   }
 
-  get count(): number {
-    return this.#count;
+  get isEmpty(): boolean {
+    return this.#count === 0;
   }
 
-  /** How many more there is room for. */
+  /** How many more there is room for, at least. */
   get room(): number {
     return this.#capacity - this.#count;
+  }
+
+  /** Offsets of all entries, in no order. */
+  entries(): Uint32Array {
+    this.#lookUpFresh();
+    const entries = new Uint32Array(this.#count);
+    for (let i = 0; i < entries.length; i++) entries[i] = i * BLOB_ENTRY_BYTES;
+    return entries;
   }
 
   clear(): void {
     this.#slots.fill(0);
     this.#count = 0;
+    this.#fresh = 0;
     this.#last = 0;
   }
 
   /** A copy of the blob whose digest stands at `at` in `bytes`. */
   place(bytes: Uint8Array, at: number, segment: number, offset: number, payloadLength: number): void {
-    const entry = this.#find(bytes, at, 0);
+    if (!this.#isLast(bytes, at)) {
+      // Nearly always it is a new one, and what comes next is what refers to it.
+      if (this.#fresh === LOOKED_UP_AT_ONCE) this.#lookUpFresh();
+      this.#last = this.#add(bytes, at, 0);
+      this.#fresh++;
+    }
+    this.#placeAt(this.#last, segment, offset, payloadLength);
+  }
+
+  #placeAt(entry: number, segment: number, offset: number, payloadLength: number): void {
     const value = entry + VALUE_AT;
     this.buffer[entry + 2]! |= FLAG_PLACED;
     this.view.setFloat64(value, segment, true);
@@ -64,12 +91,14 @@ export class BlobTable {
     this.view.setFloat64(value + 16, payloadLength, true);
   }
 
-  /** Something refers to the blob, which changes the count by `by`. Gives its entry. */
+  /** Something refers to the blob, which changes the count by `by`. Gives its entry, valid until the next call. */
   refer(bytes: Uint8Array, at: number, by: number): number {
-    const entry = this.#find(bytes, at, FLAG_REFERENCED_FIRST);
-    const count = entry + VALUE_AT + 24;
-    if (by !== 0) this.view.setFloat64(count, this.view.getFloat64(count, true) + by, true);
-    return entry;
+    if (!this.#isLast(bytes, at)) {
+      this.#lookUpFresh();
+      this.#last = this.#look(bytes, at);
+    }
+    this.#countReferences(this.#last, by);
+    return this.#last;
   }
 
   placeOf(entry: number): RecordPlace | undefined {
@@ -77,30 +106,67 @@ export class BlobTable {
     return placeAt(this.view, entry + VALUE_AT);
   }
 
-  /** @param flags of the entry, if it is a new one */
-  #find(bytes: Uint8Array, at: number, flags: number): number {
-    // A blob is mostly followed by what refers to it.
-    if (this.#count > 0 && this.#isOf(this.#last, bytes, at)) return this.#last;
-    this.#last = this.#look(bytes, at, flags);
-    return this.#last;
+  #isLast(bytes: Uint8Array, at: number): boolean {
+    return this.#count > 0 && this.#isOf(this.#last, bytes, at);
   }
 
-  #look(bytes: Uint8Array, at: number, flags: number): number {
+  #look(bytes: Uint8Array, at: number): number {
+    const slot = this.#slotOf(bytes, at);
+    const known = this.#slots[slot]!;
+    if (known !== 0) return (known - 1) * BLOB_ENTRY_BYTES;
+    this.#slots[slot] = this.#count + 1;
+    return this.#add(bytes, at, FLAG_REFERENCED_FIRST);
+  }
+
+  /** Where the number of the entry stands, plus one; 0 stands where it would. */
+  #slotOf(bytes: Uint8Array, at: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = readUint32(bytes, at) & mask; ; slot = (slot + 1) & mask) {
       const known = this.#slots[slot]!;
-      if (known === 0) {
-        this.#slots[slot] = this.#count + 1;
-        return this.#add(bytes, at, flags);
-      }
-      const entry = (known - 1) * BLOB_ENTRY_BYTES;
-      if (this.#isOf(entry, bytes, at)) return entry;
+      if (known === 0 || this.#isOf((known - 1) * BLOB_ENTRY_BYTES, bytes, at)) return slot;
     }
+  }
+
+  #lookUpFresh(): void {
+    const from = this.#count - this.#fresh;
+    const end = this.#count;
+    const mask = this.#slots.length - 1;
+    let sum = 0;
+    for (let i = from; i < end; i++)
+      sum += this.#slots[readUint32(this.buffer, i * BLOB_ENTRY_BYTES + DIGEST_AT) & mask]!;
+    this.sum = sum;
+    this.#count = from;
+    this.#fresh = 0;
+    for (let i = from; i < end; i++) this.#takeIn(i * BLOB_ENTRY_BYTES);
+    // It may have gone into another one.
+    if (this.#count < end) this.#last = 0;
+  }
+
+  /** A fresh entry comes behind those that were looked up, or what it says goes into that of its digest. */
+  #takeIn(fresh: number): void {
+    const { buffer, view } = this;
+    const slot = this.#slotOf(buffer, fresh + DIGEST_AT);
+    const known = this.#slots[slot]!;
+    if (known === 0) {
+      const entry = this.#count * BLOB_ENTRY_BYTES;
+      if (entry < fresh) buffer.copyWithin(entry, fresh, fresh + BLOB_ENTRY_BYTES);
+      this.#slots[slot] = ++this.#count;
+      return;
+    }
+    const entry = (known - 1) * BLOB_ENTRY_BYTES;
+    const { place, count } = readBlobPart(view, fresh);
+    this.#placeAt(entry, place!.segment, place!.offset, place!.payloadLength);
+    this.#countReferences(entry, count);
+  }
+
+  #countReferences(entry: number, by: number): void {
+    const count = entry + COUNT_AT;
+    if (by !== 0) this.view.setFloat64(count, this.view.getFloat64(count, true) + by, true);
   }
 
   #isOf(entry: number, bytes: Uint8Array, at: number): boolean {
     const { buffer } = this;
-    const known = entry + ENTRY_HEAD_BYTES + 1;
+    const known = entry + DIGEST_AT;
     for (let i = 0; i < DIGEST_BYTES; i++) if (buffer[known + i] !== bytes[at + i]) return false;
     return true;
   }
@@ -114,7 +180,7 @@ export class BlobTable {
     buffer[entry + 3] = 0;
     writeUint32(buffer, VALUE_BYTES, entry + 4);
     buffer[entry + ENTRY_HEAD_BYTES] = BLOB_SPACE;
-    const digest = entry + ENTRY_HEAD_BYTES + 1;
+    const digest = entry + DIGEST_AT;
     for (let i = 0; i < DIGEST_BYTES; i++) buffer[digest + i] = bytes[at + i]!;
     for (let at = entry + VALUE_AT; at < entry + BLOB_ENTRY_BYTES; at += 8) this.view.setFloat64(at, 0, true);
     return entry;
@@ -133,7 +199,7 @@ export function readBlobPart(view: DataView, entry: number): BlobPart {
   return {
     place: (flags & FLAG_PLACED) === 0 ? undefined : placeAt(view, value),
     isReferencedFirst: (flags & FLAG_REFERENCED_FIRST) !== 0,
-    count: view.getFloat64(value + 24, true),
+    count: view.getFloat64(entry + COUNT_AT, true),
   };
 }
 

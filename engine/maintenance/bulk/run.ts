@@ -6,7 +6,7 @@ import type { LogReader, RecordPlace } from "../../log/reader.ts";
 import type { ScannedRecord } from "../../log/scan.ts";
 import type { LogPosition } from "../../log/segment.ts";
 import { segmentNumber } from "../../log/segment-id.ts";
-import { BLOB_ENTRY_BYTES, BlobTable } from "./blobs.ts";
+import { BlobTable } from "./blobs.ts";
 import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./sort.ts";
 
 /** The key was deleted; there is no value. */
@@ -61,7 +61,7 @@ export class Run {
   }
 
   get isEmpty(): boolean {
-    return this.#count === 0 && this.blobs.count === 0;
+    return this.#count === 0 && this.blobs.isEmpty;
   }
 
   clear(): void {
@@ -150,8 +150,7 @@ export class Run {
 
   /** Offsets of the entries of blobs, in order of digests. To be asked for after the rows. */
   sortedBlobs(): Uint32Array {
-    const entries = new Uint32Array(this.blobs.count);
-    for (let i = 0; i < entries.length; i++) entries[i] = i * BLOB_ENTRY_BYTES;
+    const entries = this.blobs.entries();
     sortEntries(this.blobs.buffer, entries);
     return entries;
   }
