@@ -25,10 +25,14 @@ test("whatever comes in whatever order, each blob has its last copy and its coun
   const table = new BlobTable(CAPACITY);
   for (const several of [1, 3, 20, 400]) {
     table.clear();
-    // Some begin with the same bytes, by which they are looked up.
-    const digests = Array.from({ length: several }, (_, i) =>
-      Buffer.concat([Buffer.from([i % 7, 0, 0, 0]), random.bytes(DIGEST_BYTES - 4)]),
-    );
+    // Some begin with the same bytes, by which they are looked up, and some differ in the last bytes alone.
+    const digests = Array.from({ length: several }, (_, i) => {
+      const head = Buffer.from([i % 7, 0, 0, 0]);
+      const rest = i % 3 === 0 ? Buffer.alloc(DIGEST_BYTES - 8) : random.bytes(DIGEST_BYTES - 8);
+      const tail = Buffer.alloc(4);
+      tail.writeUInt32LE(i);
+      return Buffer.concat([head, rest, tail]);
+    });
     const expected = new Map<string, BlobPart>();
     for (let i = 0; i < 450; i++) {
       const bytes = digests[random.below(several)]!;

@@ -220,6 +220,20 @@ export const maintenanceFaults: Fault[] = [
     tests: ["engine/blob-table.test.ts"],
   },
   {
+    name: "blobs of which some bits are the same are taken for one",
+    file: "engine/maintenance/bulk/blobs.ts",
+    text: "=== 0 && this.#isOf(this.#entryIn(slot), bytes, at)",
+    replacement: "=== 0",
+    tests: ["engine/blob-table.test.ts"],
+  },
+  {
+    name: "a blob is not found by the bits of its digest",
+    file: "engine/maintenance/bulk/blobs.ts",
+    text: "const bits = readUint32(this.buffer, entry + DIGEST_AT + 4) & ~this.#numberMask;",
+    replacement: "const bits = readUint32(this.buffer, entry + DIGEST_AT + 5) & ~this.#numberMask;",
+    tests: ["engine/blob-table.test.ts"],
+  },
+  {
     name: "a batch that is longer than what is read at once is damage",
     file: "engine/log/window.ts",
     text: "Math.min(left, Math.max(wanted, READ_BYTES))",

@@ -32,7 +32,9 @@ export class BlobTable {
   /** Of `buffer`. */
   readonly view: DataView;
   readonly #capacity: number;
+  /** In the lower bits of each the number of an entry, plus one, in the others bits of its digest: few others are looked at. */
   readonly #slots: Int32Array;
+  readonly #numberMask: number;
   #count = 0;
   /** The last entries, of blobs that were not looked up yet: there may be others of the same digests. */
   #fresh = 0;
@@ -46,6 +48,7 @@ export class BlobTable {
     this.buffer = Buffer.allocUnsafeSlow(capacity * BLOB_ENTRY_BYTES);
     this.view = new DataView(this.buffer.buffer);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
+    this.#numberMask = 2 ** Math.ceil(Math.log2(capacity + 1)) - 1;
   }
 
   get isEmpty(): boolean {
@@ -112,19 +115,31 @@ export class BlobTable {
 
   #look(bytes: Uint8Array, at: number): number {
     const slot = this.#slotOf(bytes, at);
-    const known = this.#slots[slot]!;
-    if (known !== 0) return (known - 1) * BLOB_ENTRY_BYTES;
-    this.#slots[slot] = this.#count + 1;
-    return this.#add(bytes, at, FLAG_REFERENCED_FIRST);
+    if (this.#slots[slot] !== 0) return this.#entryIn(slot);
+    const entry = this.#add(bytes, at, FLAG_REFERENCED_FIRST);
+    this.#fillSlot(slot, entry);
+    return entry;
   }
 
-  /** Where the number of the entry stands, plus one; 0 stands where it would. */
+  /** That of the entry with this digest; where there is none, the empty one for it. */
   #slotOf(bytes: Uint8Array, at: number): number {
     const mask = this.#slots.length - 1;
+    const bits = readUint32(bytes, at + 4);
     for (let slot = readUint32(bytes, at) & mask; ; slot = (slot + 1) & mask) {
       const known = this.#slots[slot]!;
-      if (known === 0 || this.#isOf((known - 1) * BLOB_ENTRY_BYTES, bytes, at)) return slot;
+      if (known === 0) return slot;
+      if (((known ^ bits) & ~this.#numberMask) === 0 && this.#isOf(this.#entryIn(slot), bytes, at))
+        return slot;
     }
+  }
+
+  #entryIn(slot: number): number {
+    return ((this.#slots[slot]! & this.#numberMask) - 1) * BLOB_ENTRY_BYTES;
+  }
+
+  #fillSlot(slot: number, entry: number): void {
+    const bits = readUint32(this.buffer, entry + DIGEST_AT + 4) & ~this.#numberMask;
+    this.#slots[slot] = bits | (entry / BLOB_ENTRY_BYTES + 1);
   }
 
   #lookUpFresh(): void {
@@ -146,14 +161,13 @@ export class BlobTable {
   #takeIn(fresh: number): void {
     const { buffer, view } = this;
     const slot = this.#slotOf(buffer, fresh + DIGEST_AT);
-    const known = this.#slots[slot]!;
-    if (known === 0) {
-      const entry = this.#count * BLOB_ENTRY_BYTES;
+    if (this.#slots[slot] === 0) {
+      const entry = this.#count++ * BLOB_ENTRY_BYTES;
       if (entry < fresh) buffer.copyWithin(entry, fresh, fresh + BLOB_ENTRY_BYTES);
-      this.#slots[slot] = ++this.#count;
+      this.#fillSlot(slot, entry);
       return;
     }
-    const entry = (known - 1) * BLOB_ENTRY_BYTES;
+    const entry = this.#entryIn(slot);
     const { place, count } = readBlobPart(view, fresh);
     this.#placeAt(entry, place!.segment, place!.offset, place!.payloadLength);
     this.#countReferences(entry, count);
