@@ -17,12 +17,18 @@ import { liveVersion, log, type Of, putAlias, Run, removeAlias } from "./unit-ru
 
 /** What the operations of a unit do, in memory: under the lock, on what was read there. */
 
-/** What it did, still to be told: records are made behind all units, from rows that may be read together. */
+/** What it did, still to be told: what records lack is read behind all units, together. */
 export interface AppliedUnit {
   sequence: number;
-  touched: { row: VersionRow; aliases: string[] }[];
+  touched: (VersionRecord | Unread)[];
   deleted: string[];
   removedAliases: string[];
+}
+
+/** Its code or environment is not in memory. */
+interface Unread {
+  row: VersionRow;
+  aliases: string[];
 }
 
 /** @throws what the unit failed with; then it has changed nothing. Errors of the database are thrown too. */
@@ -35,11 +41,9 @@ export async function applyUnit(state: State, documents: Documents, unit: Unit):
       const reading = apply(run, operation, place++);
       if (reading) await reading;
     }
-    const touched = [];
-    for (const row of run.touched) {
-      const aliases = state.aliasesOfNew(row) ?? (await state.aliasesOf(row));
-      touched.push({ row: { ...row }, aliases });
-    }
+    const touched: AppliedUnit["touched"] = [];
+    for (const row of run.touched)
+      touched.push(touchedOf(documents, row, state.aliasesOfNew(row) ?? (await state.aliasesOf(row))));
     state.endUnit();
     return { sequence: state.sequence, touched, deleted: run.deleted, removedAliases: run.removedAliases };
   } catch (error) {
@@ -48,20 +52,61 @@ export async function applyUnit(state: State, documents: Documents, unit: Unit):
   }
 }
 
+/**
+ * A unit that is one save for which nothing is to be read, as most are: at once, without what others need.
+ * @returns undefined where it is another
+ */
+export function applyPlainSave(state: State, documents: Documents, unit: Unit): AppliedUnit | undefined {
+  const [save] = unit.operations;
+  if (unit.operations.length !== 1 || save?.kind !== "save") return undefined;
+  const known = state.known(save.name);
+  if (!known || save.ifVersion !== undefined || save.inputs.length > 0) return undefined;
+  state.beginUnit(unit.time);
+  try {
+    const row = addVersion({ state, documents }, save, known, []);
+    const touched = [touchedOf(documents, row, [], save)];
+    state.endUnit();
+    return { sequence: state.sequence, touched, deleted: [], removedAliases: [] };
+  } catch (error) {
+    state.undoUnit();
+    throw error;
+  }
+}
+
+/** As it is now: the next unit may change the row. */
+function touchedOf(
+  documents: Documents,
+  row: VersionRow,
+  aliases: string[],
+  made?: SaveOperation,
+): VersionRecord | Unread {
+  const besides = documents.besideNow(row);
+  return besides ? recordOf(row, besides, aliases, made) : { row: { ...row }, aliases };
+}
+
 /** With code and environment as they are kept. */
 export async function resultsOf(
   db: Db,
   documents: Documents,
   applied: readonly (AppliedUnit | Error)[],
 ): Promise<(UnitResult | Error)[]> {
-  const rows = applied.flatMap((unit) => (unit instanceof Error ? [] : unit.touched.map(({ row }) => row)));
-  const besides = await documents.besides(rows, db);
+  const unread = applied.flatMap((unit) => (unit instanceof Error ? [] : unit.touched.filter(isUnread)));
+  const besides = await documents.besides(
+    unread.map(({ row }) => row),
+    db,
+  );
   return applied.map((unit) => {
     if (unit instanceof Error) return unit;
     const { sequence, touched, deleted, removedAliases } = unit;
-    const versions: VersionRecord[] = touched.map(({ row, aliases }) => recordOf(row, besides(row), aliases));
+    const versions = touched.map((each) =>
+      isUnread(each) ? recordOf(each.row, besides(each.row), each.aliases) : each,
+    );
     return { sequence, versions, deleted, removedAliases };
   });
+}
+
+function isUnread(touched: VersionRecord | Unread): touched is Unread {
+  return "row" in touched;
 }
 
 /** Gives a promise where something has to be read: most saves need nothing that was not read before. */
@@ -86,7 +131,7 @@ function save(run: Run, operation: SaveOperation, place: number): Promise<void> 
   const known = run.state.known(operation.name);
   if (!known || operation.ifVersion !== undefined || operation.inputs.length > 0)
     return saveAfterReading(run, operation, place);
-  addVersion(run, operation, { place, known, inputs: [] });
+  keep(run, addVersion(run, operation, known, []), place);
   return undefined;
 }
 
@@ -98,15 +143,20 @@ async function saveAfterReading(run: Run, operation: SaveOperation, place: numbe
   if (operation.ifVersion !== undefined) await checkLatest(state, name, operation.ifVersion);
   const inputs: string[] = [];
   for (const input of operation.inputs) inputs.push(refOf(await liveVersion(run, input)));
-  addVersion(run, operation, { place, known, inputs });
+  keep(run, addVersion(run, operation, known, inputs), place);
+}
+
+function keep(run: Run, row: VersionRow, place: number): void {
+  run.saved[place] = row;
+  run.touched.push(row);
 }
 
 function addVersion(
-  run: Run,
+  { state, documents }: Pick<Run, "state" | "documents">,
   operation: SaveOperation,
-  { place, known, inputs }: { place: number; known: NameState; inputs: string[] },
-): void {
-  const { state, documents } = run;
+  known: NameState,
+  inputs: string[],
+): VersionRow {
   const version = known.newest + 1;
   checkNewVersion(operation.name, version);
   const row = newRow(operation, {
@@ -119,8 +169,7 @@ function addVersion(
   });
   state.addVersion(known, row);
   log(state, "save", row);
-  run.saved[place] = row;
-  run.touched.push(row);
+  return row;
 }
 
 async function checkLatest(state: State, name: string, wanted: number | "absent"): Promise<void> {

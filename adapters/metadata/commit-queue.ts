@@ -32,19 +32,28 @@ export class CommitQueue {
   /** Milliseconds that are spent on finding out what became of a commit. */
   readonly #doubtMax: number;
   readonly #logger: Logger | undefined;
+  /** Told of calls that have ended, so many at once. */
+  readonly #onEnd: (calls: number) => void;
   readonly #queue: Call[] = [];
   #isRunning = false;
 
-  constructor(parts: Parts, limits: { lockWaitMax: number; doubtMax: number }, logger: Logger | undefined) {
+  constructor(
+    parts: Parts,
+    limits: { lockWaitMax: number; doubtMax: number },
+    logger: Logger | undefined,
+    onEnd: (calls: number) => void,
+  ) {
     this.#parts = parts;
+    this.#onEnd = onEnd;
     this.#lockWaitMax = limits.lockWaitMax;
     this.#doubtMax = limits.doubtMax;
     this.#logger = logger;
   }
 
+  /** @throws ABORTED; then it is no call */
   submit(units: readonly Unit[], { signal }: CallOptions = {}): Promise<Results> {
+    throwIfAborted(signal);
     return new Promise((resolve, reject) => {
-      throwIfAborted(signal);
       const operations = units.reduce((sum, unit) => sum + unit.operations.length, 0);
       const call: Call = { units, operations, queuedAt: performance.now(), resolve, reject };
       if (signal) this.#watch(call, signal);
@@ -59,6 +68,7 @@ export class CommitQueue {
       const place = this.#queue.indexOf(call);
       if (place < 0) return;
       this.#queue.splice(place, 1);
+      this.#onEnd(1);
       call.reject(abortedError(signal));
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -77,7 +87,11 @@ export class CommitQueue {
     this.#isRunning = true;
     // What is called in one turn of the event loop goes into one transaction.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#commit(this.#take());
+    while (this.#queue.length > 0) {
+      const calls = this.#take();
+      await this.#commit(calls);
+      this.#onEnd(calls.length);
+    }
     this.#isRunning = false;
   }
 
@@ -100,7 +114,12 @@ export class CommitQueue {
         calls.flatMap(({ units }) => units),
         deadline,
       );
-      for (const call of calls) call.resolve(results.splice(0, call.units.length));
+      let at = 0;
+      for (const call of calls) {
+        const { length } = call.units;
+        call.resolve(results.slice(at, at + length));
+        at += length;
+      }
     } catch (error) {
       if (isOfContents(error)) await this.#commitEach(calls, deadline);
       else for (const call of calls) call.reject(error);

@@ -27,6 +27,8 @@ export class Documents {
   /** What the counter said of removals when `#stored` was true. */
   #removals: number | undefined;
   readonly #values = new Map<string, { value: object; characters: number }>();
+  /** Of `#values`. */
+  #last: string | undefined;
   #characters = 0;
 
   constructor(db: Db, dialect: SqlDialect) {
@@ -141,15 +143,19 @@ export class Documents {
   #cached(key: string): object | undefined {
     const found = this.#values.get(key);
     if (!found) return undefined;
-    // The one used last goes last.
-    this.#values.delete(key);
-    this.#values.set(key, found);
+    // The one used last goes last. Many versions name the same one after another.
+    if (key !== this.#last) {
+      this.#values.delete(key);
+      this.#values.set(key, found);
+      this.#last = key;
+    }
     return found.value;
   }
 
   #keep(key: string, value: object, characters: number): void {
     if (characters > CACHED_CHARACTERS_MAX / 4 || this.#values.has(key)) return;
     this.#values.set(key, { value, characters });
+    this.#last = key;
     this.#characters += characters;
     for (const [oldest, entry] of this.#values) {
       if (this.#characters <= CACHED_CHARACTERS_MAX) return;

@@ -3,7 +3,7 @@ import type { SessionPool } from "./pool.ts";
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from "./query-builder.ts";
 import { Kysely } from "./query-builder.ts";
 import type { Db } from "./schema.ts";
-import type { Answer, Session } from "./session.ts";
+import type { Answer, CopiedRows, Session } from "./session.ts";
 
 /** A query builder over a pool of connections. Whatever fails is a `VarveError`. */
 export function queryBuilderOn(pool: SessionPool): Db {
@@ -22,6 +22,16 @@ export function toBePrepared<R>(query: CompiledQuery<R>): CompiledQuery<R> {
   return query;
 }
 
+/** Statements that are rows to be copied. */
+const copied = new WeakMap<object, readonly CopiedRows[]>();
+
+/** @param query any: it stands for them on its way to the connection */
+export function toBeCopied(query: CompiledQuery, tables: readonly CopiedRows[]): CompiledQuery {
+  const standing = { ...query };
+  copied.set(standing, tables);
+  return standing;
+}
+
 class Connection implements DatabaseConnection {
   readonly session: Session;
   readonly #pool: SessionPool;
@@ -32,18 +42,27 @@ class Connection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const tables = copied.get(query);
+    if (tables) {
+      await this.#inTime(() => this.session.copy!(tables));
+      return { rows: [] };
+    }
     const prepare = prepared.has(query) || query.sql.length <= PREPARED_CHARACTERS_MAX;
     const { rows, changed } = await this.run(query.sql, query.parameters, prepare);
     return { rows: rows as R[], numAffectedRows: BigInt(changed) };
   }
 
-  async run(sql: string, parameters: readonly unknown[], prepare: boolean): Promise<Answer> {
+  run(sql: string, parameters: readonly unknown[], prepare: boolean): Promise<Answer> {
+    return this.#inTime(() => this.session.run(sql, parameters, { prepare }));
+  }
+
+  async #inTime<T>(work: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(this.#late()), this.#pool.limits.statementWaitMax);
     });
     try {
-      return await Promise.race([this.session.run(sql, parameters, { prepare }), late]);
+      return await Promise.race([work(), late]);
     } catch (error) {
       throw this.#pool.dialect.explain(error);
     } finally {

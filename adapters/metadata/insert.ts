@@ -1,4 +1,4 @@
-import { toBePrepared } from "./driver.ts";
+import { toBeCopied, toBePrepared } from "./driver.ts";
 import type { CompiledQuery } from "./query-builder.ts";
 import { sql } from "./query-builder.ts";
 import { type Db, kindOf, type TableName, type Tables } from "./schema.ts";
@@ -60,25 +60,54 @@ export async function insertIfAbsent<T extends TableName>(
 ): Promise<void> {
   const columns = columnsOf(rows);
   const plan = { table, columns, existing: { key: columns.slice(0, 1), set: [] } };
-  await insert(db, dialect, [{ plan, rows }]);
+  await runAll(db, insertsOf(db, dialect, [{ plan, rows }]));
 }
 
-/** Rows for tables of which each is named once, in one statement where the database can. */
-export async function insert(db: Db, dialect: SqlDialect, given: readonly Rows[]): Promise<void> {
+/** One after another. */
+export async function runAll(db: Db, statements: readonly CompiledQuery[]): Promise<void> {
+  for (const statement of statements) await db.executeQuery(statement);
+}
+
+/**
+ * The statements that write rows for tables of which each is named once: few, where the database can. They hold what the rows
+ * are now, whatever becomes of these later.
+ */
+export function insertsOf(db: Db, dialect: SqlDialect, given: readonly Rows[]): CompiledQuery[] {
   const wanted = given.filter(({ rows }) => rows.length > 0);
-  if (dialect.arrays && wanted.length > 1 && (await insertTogether(db, dialect, wanted))) return;
-  for (const { plan, rows } of wanted) await insertAs(db, dialect, plan, rows);
+  const copied = wanted.filter(({ plan }) => plan.existing === undefined);
+  const count = copied.reduce((sum, { rows }) => sum + rows.length, 0);
+  if (dialect.copies && count >= dialect.copies.rowsMin) {
+    const others = wanted.filter((rows) => !copied.includes(rows));
+    return [copyOf(db, dialect, copied), ...statementsOf(db, dialect, others)];
+  }
+  return statementsOf(db, dialect, wanted);
+}
+
+function statementsOf(db: Db, dialect: SqlDialect, wanted: readonly Rows[]): CompiledQuery[] {
+  const together = dialect.arrays && wanted.length > 1 ? insertTogether(db, dialect, wanted) : undefined;
+  return together ? [together] : wanted.flatMap((rows) => insertAs(db, dialect, rows));
 }
 
 function columnsOf(rows: readonly object[]): string[] {
   return rows.length === 0 ? [] : Object.keys(rows[0]!);
 }
 
-/** Whether it could: one statement does not take everything. */
-async function insertTogether(db: Db, dialect: SqlDialect, given: readonly Rows[]): Promise<boolean> {
+function copyOf(db: Db, { copies }: SqlDialect, given: readonly Rows[]): CompiledQuery {
+  const tables = given.map(({ plan: { table, columns }, rows }) =>
+    copies!.encode(
+      table,
+      columns.map((name) => ({ name, kind: kindOf(name) })),
+      rows,
+    ),
+  );
+  return toBeCopied(sql`copy`.compile(db), tables);
+}
+
+/** Undefined where one statement does not take everything. */
+function insertTogether(db: Db, dialect: SqlDialect, given: readonly Rows[]): CompiledQuery | undefined {
   const parameters = given.flatMap(({ plan, rows }) => parametersOf(dialect, plan, rows));
   const bytes = parameters.reduce((sum: number, array) => sum + (array as Uint8Array).length, 0);
-  if (bytes > STATEMENT_BYTES_MAX) return false;
+  if (bytes > STATEMENT_BYTES_MAX) return undefined;
   const key = given.map(({ plan }) => keyOf(plan, "any")).join(", ");
   const shape = shapeOf(dialect, key, () => {
     const parts = given.map(
@@ -86,11 +115,11 @@ async function insertTogether(db: Db, dialect: SqlDialect, given: readonly Rows[
     );
     return sql`with ${sql.join(parts)} select 1`.compile(db);
   });
-  await db.executeQuery(toBePrepared({ ...shape.query, parameters }));
-  return true;
+  return toBePrepared({ ...shape.query, parameters });
 }
 
-async function insertAs(db: Db, dialect: SqlDialect, plan: Plan, rows: readonly object[]): Promise<void> {
+function insertAs(db: Db, dialect: SqlDialect, { plan, rows }: Rows): CompiledQuery[] {
+  const statements: CompiledQuery[] = [];
   for (let start = 0; start < rows.length; ) {
     const { count, prepare } = dialect.rowsPerInsert(fitting(plan, rows, start));
     const parameters = parametersOf(dialect, plan, rows.slice(start, start + count));
@@ -98,9 +127,10 @@ async function insertAs(db: Db, dialect: SqlDialect, plan: Plan, rows: readonly 
       insertOf(db, dialect, plan, count).compile(),
     );
     const query = { ...shape.query, parameters };
-    await db.executeQuery(prepare ? toBePrepared(query) : query);
+    statements.push(prepare ? toBePrepared(query) : query);
     start += count;
   }
+  return statements;
 }
 
 /** Row by row, or a whole column each. */
@@ -119,7 +149,7 @@ function parametersOf({ arrays }: SqlDialect, { columns }: Plan, rows: readonly 
 function fitting(plan: Plan, rows: readonly object[], start: number): number {
   let bytes = 0;
   for (let i = start; i < rows.length; i++) {
-    bytes += bytesOf(plan, rows.slice(i, i + 1));
+    bytes += bytesOf(plan, rows[i] as Record<string, unknown>);
     if (bytes > STATEMENT_BYTES_MAX) return Math.max(1, i - start);
   }
   return rows.length - start;
@@ -127,13 +157,11 @@ function fitting(plan: Plan, rows: readonly object[], start: number): number {
 
 const OTHER_BYTES = 8;
 
-function bytesOf({ columns }: Plan, rows: readonly object[]): number {
-  let bytes = rows.length * columns.length * OTHER_BYTES;
-  for (const row of rows as readonly Record<string, unknown>[]) {
-    for (const column of columns) {
-      const value = row[column];
-      if (typeof value === "string" || value instanceof Uint8Array) bytes += value.length;
-    }
+function bytesOf({ columns }: Plan, row: Record<string, unknown>): number {
+  let bytes = columns.length * OTHER_BYTES;
+  for (const column of columns) {
+    const value = row[column];
+    if (typeof value === "string" || value instanceof Uint8Array) bytes += value.length;
   }
   return bytes;
 }

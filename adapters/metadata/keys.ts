@@ -25,11 +25,11 @@ export function nameParts(names: Iterable<string>): string[][] {
 
 /** That a column is one of the names. */
 export function isNamed(
-  { hasArrays }: SqlDialect,
+  { arrays }: SqlDialect,
   column: string,
   names: readonly string[],
 ): Expression<SqlBool> {
-  if (hasArrays) return sql<SqlBool>`${sql.ref(column)} = any(${names})`;
+  if (arrays) return sql<SqlBool>`${sql.ref(column)} = any(${arrays.encode("text", names)})`;
   // Filled up with the last, so that there are few lengths to prepare.
   return sql<SqlBool>`${sql.ref(column)} in (${sql.join(filled([...names]))})`;
 }

@@ -13,7 +13,8 @@ export interface NameState {
   newest: number;
   latest: Latest;
   versions: Map<number, VersionRow | undefined>;
-  aliases: Map<string, AliasRow | undefined>;
+  /** Absent: none has been looked for. */
+  aliases?: Map<string, AliasRow | undefined>;
   /** All that the database has are among `aliases`. */
   hasAllAliases: boolean;
   hasAllVersions: boolean;
@@ -95,22 +96,23 @@ export class KnownRows {
     const state = await this.named(name);
     if (!state.hasAllAliases) {
       const rows = await this.#db.selectFrom("varve_aliases").selectAll().where("name", "=", name).execute();
-      for (const row of rows) if (!state.aliases.has(row.alias)) state.aliases.set(row.alias, row);
+      const known = aliasesIn(state);
+      for (const row of rows) if (!known.has(row.alias)) known.set(row.alias, row);
       state.hasAllAliases = true;
     }
-    return [...state.aliases.values()].filter((row) => row !== undefined);
+    return [...aliasesIn(state).values()].filter((row) => row !== undefined);
   }
 
   async alias(name: string, alias: string): Promise<AliasRow | undefined> {
     const state = await this.named(name);
-    if (state.aliases.has(alias) || state.hasAllAliases) return state.aliases.get(alias);
+    if (state.aliases?.has(alias) || state.hasAllAliases) return state.aliases?.get(alias);
     const row = await this.#db
       .selectFrom("varve_aliases")
       .selectAll()
       .where("name", "=", name)
       .where("alias", "=", alias)
       .executeTakeFirst();
-    state.aliases.set(alias, row);
+    aliasesIn(state).set(alias, row);
     return row;
   }
 
@@ -139,7 +141,6 @@ export class KnownRows {
       newest: row?.newest ?? -1,
       latest: row?.latest ?? null,
       versions: new Map(),
-      aliases: new Map(),
       hasAllAliases: isNew,
       hasAllVersions: isNew,
     };
@@ -170,4 +171,10 @@ export class KnownRows {
     }
     return latest < 0 ? undefined : latest;
   }
+}
+
+/** Those that were looked for, to be added to. */
+export function aliasesIn(state: NameState): Map<string, AliasRow | undefined> {
+  state.aliases ??= new Map();
+  return state.aliases;
 }

@@ -7,7 +7,7 @@ import type {
   ValueFacts,
   VersionRecord,
 } from "../../engine/main.ts";
-import type { OperationRow, VersionRow } from "./schema.ts";
+import type { VersionRow } from "./schema.ts";
 
 /** Rows of the tables as the port knows them. */
 
@@ -73,6 +73,20 @@ export function jsonOrNull(value: object): string | null {
   return null;
 }
 
+/** Whether a copy of it is what JSON would give back. */
+function isFlat(value: object): boolean {
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const key in value) {
+    const each = (value as Record<string, unknown>)[key];
+    const isKept =
+      typeof each === "number" ? Number.isFinite(each) && !Object.is(each, -0) : FLAT.has(typeof each);
+    if (!isKept && each !== null) return false;
+  }
+  return true;
+}
+
+const FLAT = new Set(["string", "boolean"]);
+
 export function tagsOf(row: Pick<VersionRow, "tags">): Record<string, string> {
   return row.tags === null ? {} : JSON.parse(row.tags);
 }
@@ -97,10 +111,12 @@ export function valueFacts(row: Pick<VersionRow, "digest" | "size" | "media_type
 /** What of a row is in its record. */
 export type RecordRow = Omit<VersionRow, "created_by" | "changed" | "removed_aliases">;
 
+/** @param made what the texts of tags and metadata were made of: a copy takes less than to read them */
 export function recordOf(
   row: RecordRow,
   { code, environment }: Shared,
   aliases: readonly string[],
+  made?: Pick<SaveOperation, "tags" | "metadata">,
 ): VersionRecord {
   // Bulk saves and lists are made of this: no object is made to be copied.
   const record: VersionRecord = {
@@ -114,8 +130,8 @@ export function recordOf(
     backend: row.backend as Backend,
     inputs: inputsOf(row),
     environment,
-    tags: tagsOf(row),
-    metadata: metadataOf(row),
+    tags: made && isFlat(made.tags) ? { ...made.tags } : tagsOf(row),
+    metadata: made && isFlat(made.metadata) ? { ...made.metadata } : metadataOf(row),
     aliases,
     deleted: row.deleted !== null,
     isForgotten: row.forgotten !== 0,
@@ -158,9 +174,6 @@ function sharedHex(digest: Uint8Array): string {
 function hex(digest: Uint8Array): string {
   return `sha256:${Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString("hex")}`;
 }
-
-/** An operation before its transaction has a token. */
-export type NewOperation = Omit<OperationRow, "token">;
 
 /** A ref as people write it. */
 export function refOf({ name, version }: { name: string; version: number }): string {

@@ -20,13 +20,13 @@ export type Db = Kysely<Tables>;
 export type TableName = keyof Tables;
 
 /** What is in a column, as far as a parameter of many rows has to say it. */
-export type ColumnKind = "text" | "number" | "bytes";
+export type ColumnKind = "text" | "number" | "small" | "bytes";
 
 /** Of the columns that are no text. */
 const KINDS: Record<string, ColumnKind> = {
   ...{ id: "number", sequence: "number", time: "number", newest: "number", latest: "number" },
   ...{ version: "number", input_version: "number", created_at: "number", size: "number", changed: "number" },
-  ...{ deleted: "number", forgotten: "number", ordinal: "number", horizon: "number", removals: "number" },
+  ...{ deleted: "number", forgotten: "small", ordinal: "number", horizon: "number", removals: "number" },
   ...{ digest: "bytes", stamps: "bytes", code: "bytes", environment: "bytes", hash: "bytes", token: "bytes" },
 };
 

@@ -8,6 +8,8 @@ import type { ColumnKind } from "./schema.ts";
 export interface Session {
   /** @throws the driver's own error */
   run(sql: string, parameters: readonly unknown[], options: RunOptions): Promise<Answer>;
+  /** Rows of several tables. Where the dialect copies. @throws the driver's own error */
+  copy?(tables: readonly CopiedRows[]): Promise<void>;
   /** Whether it has ended by itself, or is in a state that nobody knows. */
   readonly isLost: boolean;
   /** Ends it in peace. */
@@ -26,6 +28,12 @@ export interface Answer {
   changed: number;
 }
 
+/** Rows of one table in the form that the database copies. */
+export interface CopiedRows {
+  sql: string;
+  data: Uint8Array;
+}
+
 /** Types of columns. */
 export interface ColumnTypes {
   /** Up to 512 bytes of UTF-8, compared by bytes. */
@@ -35,6 +43,11 @@ export interface ColumnTypes {
   bytes(length: number): ColumnDataType | Expression<unknown>;
   /** Of any length, compared by bytes. */
   text: ColumnDataType | Expression<unknown>;
+}
+
+export interface CopiedColumn {
+  name: string;
+  kind: ColumnKind;
 }
 
 export type KyselyParts = Omit<Dialect, "createDriver">;
@@ -56,15 +69,18 @@ export interface SqlDialect {
   readonly hasTransactionalTables: boolean;
   /** How many rows the next statement of an insert of `rows` rows takes, and whether to prepare it. */
   rowsPerInsert(rows: number): { count: number; prepare: boolean };
-  /** Whole columns as parameters, where the database takes them: `rowsPerInsert` is for the others. */
+  /** Many values as one parameter, where the database takes them: shorter to send and to plan. `rowsPerInsert` is for the others. */
   readonly arrays?: {
     typeOf(kind: ColumnKind): string;
     encode(kind: ColumnKind, values: readonly unknown[]): Uint8Array;
   };
+  /** Many new rows in one piece, where the database takes them: what is shorter goes as arrays. */
+  readonly copies?: {
+    rowsMin: number;
+    encode(table: string, columns: readonly CopiedColumn[], rows: readonly object[]): CopiedRows;
+  };
   /** How `insert` says what becomes of rows that are there already. */
   readonly upsert: "on conflict" | "on duplicate key";
-  /** Whether many values may be one parameter, an array: shorter to send and to plan than one for each. */
-  readonly hasArrays: boolean;
   /** SQL for the bytes that the tables take; undefined where it can't be told. */
   readonly bytesQuery: string | undefined;
   connect(): Promise<Session>;

@@ -82,11 +82,20 @@ export class SqlMetadata implements MetadataStore {
     this.location = dialect.location;
     this.capabilities = { name: dialect.name, isRemote: dialect.isRemote };
     const { lockWaitMax, statementWaitMax } = limits;
-    this.#commits = new CommitQueue(this.#parts, { lockWaitMax, doubtMax: statementWaitMax }, parts.logger);
+    const waits = { lockWaitMax, doubtMax: statementWaitMax };
+    this.#commits = new CommitQueue(this.#parts, waits, parts.logger, (calls) => this.#end(calls));
   }
 
-  commit(units: readonly Unit[], options: CallOptions = {}): Promise<(UnitResult | Error)[]> {
-    return this.#write(() => this.#commits.submit(units, options));
+  /** The queue tells when it has ended: many wait at once, and each promise more of theirs is felt. */
+  commit(units: readonly Unit[], options?: CallOptions): Promise<(UnitResult | Error)[]> {
+    try {
+      this.#checkWritable();
+      const committing = this.#commits.submit(units, options);
+      this.#running++;
+      return committing;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   find(ref: ParsedRef, options?: CallOptions): Promise<VersionRecord | undefined> {
@@ -168,12 +177,16 @@ export class SqlMetadata implements MetadataStore {
 
   #write<T>(work: () => Promise<T>): Promise<T> {
     return this.#call(async () => {
-      if (this.#isReadOnly) {
-        throw new VarveError("READ_ONLY", "the store was opened read-only", {
-          hint: "open it without readOnly to change it",
-        });
-      }
+      this.#checkWritable();
       return work();
+    });
+  }
+
+  #checkWritable(): void {
+    if (this.#closing) throw closedError();
+    if (!this.#isReadOnly) return;
+    throw new VarveError("READ_ONLY", "the store was opened read-only", {
+      hint: "open it without readOnly to change it",
     });
   }
 
@@ -188,9 +201,13 @@ export class SqlMetadata implements MetadataStore {
     try {
       return await work();
     } finally {
-      this.#running--;
-      if (this.#running === 0) this.#onIdle?.();
+      this.#end(1);
     }
+  }
+
+  #end(calls: number): void {
+    this.#running -= calls;
+    if (this.#running === 0) this.#onIdle?.();
   }
 
   /** Items of pages. Between pages nothing is held, and nobody is waited for. */

@@ -1,10 +1,9 @@
 import type { OperationRecord } from "../../engine/main.ts";
-import { KnownRows, type NameState } from "./known-rows.ts";
-import type { NewOperation } from "./rows.ts";
-import type { AliasRow, Db, NameRow, VersionRow } from "./schema.ts";
+import { aliasesIn, KnownRows, type NameState } from "./known-rows.ts";
+import type { AliasRow, Db, NameRow, OperationRow, VersionRow } from "./schema.ts";
 import type { SqlDialect } from "./session.ts";
 
-/** Rows as they are to be written. */
+/** Rows as they are to be written, at once: the next unit may change them. */
 export interface Changes {
   versions: VersionRow[];
   changedVersions: VersionRow[];
@@ -14,14 +13,18 @@ export interface Changes {
   retagged: VersionRow[];
   /** Without a row: it goes. */
   aliases: { name: string; alias: string; row: AliasRow | undefined }[];
-  operations: NewOperation[];
+  operations: OperationRow[];
 }
 
 /** What a transaction knows, and has changed in memory, of names, versions and aliases. What a unit did can be taken back. */
 export class State extends KnownRows {
-  #undo: (() => void)[] = [];
+  readonly #token: Uint8Array;
+  readonly #undo: (() => void)[] = [];
+  /** As they were when the unit began. */
+  #operationsBefore = 0;
+  #timeBefore = 0;
   #ordinal = 0;
-  readonly operations: NewOperation[] = [];
+  readonly operations: OperationRow[] = [];
   readonly newVersions = new Set<VersionRow>();
   readonly changedVersions = new Map<string, VersionRow>();
   readonly changedNames = new Set<string>();
@@ -32,8 +35,10 @@ export class State extends KnownRows {
   sequence: number;
   time: number;
 
-  constructor(db: Db, dialect: SqlDialect, counter: { sequence: number; time: number }) {
+  /** @param token of the transaction: its operations have it */
+  constructor(db: Db, dialect: SqlDialect, counter: { sequence: number; time: number }, token: Uint8Array) {
     super(db, dialect);
+    this.#token = token;
     this.sequence = counter.sequence;
     this.time = counter.time;
   }
@@ -45,7 +50,8 @@ export class State extends KnownRows {
 
   aliasesOfNew(row: VersionRow): string[] | undefined {
     const state = this.newVersions.has(row) ? this.known(row.name) : undefined;
-    return state && namesOf(state.aliases.values(), row);
+    if (!state) return undefined;
+    return state.aliases ? namesOf(state.aliases.values(), row) : [];
   }
 
   addVersion(state: NameState, row: VersionRow): void {
@@ -90,16 +96,17 @@ export class State extends KnownRows {
   /** @param row undefined: it goes */
   async setAlias(name: string, alias: string, row: AliasRow | undefined): Promise<void> {
     const state = await this.named(name);
-    const isKnown = state.aliases.has(alias);
-    const before = state.aliases.get(alias);
+    const aliases = aliasesIn(state);
+    const isKnown = aliases.has(alias);
+    const before = aliases.get(alias);
     const { hasAllAliases } = state;
     const key = `${name}@${alias}`;
     const changed = this.changedAliases.get(key);
-    state.aliases.set(alias, row);
+    aliases.set(alias, row);
     this.changedAliases.set(key, { name, alias, row });
     this.#undo.push(() => {
-      if (isKnown) state.aliases.set(alias, before);
-      else state.aliases.delete(alias);
+      if (isKnown) aliases.set(alias, before);
+      else aliases.delete(alias);
       // What the database has of it was passed over since, and is to be read.
       state.hasAllAliases = hasAllAliases;
       if (changed) this.changedAliases.set(key, changed);
@@ -123,19 +130,17 @@ export class State extends KnownRows {
       version,
       alias,
       state: state ?? null,
+      token: this.#token,
     });
-    this.#undo.push(() => void this.operations.pop());
   }
 
   /** What is done from here on is one unit. */
   beginUnit(time: number): void {
-    this.#undo = [];
+    this.#undo.length = 0;
     this.#ordinal = 0;
-    const before = this.time;
+    this.#operationsBefore = this.operations.length;
+    this.#timeBefore = this.time;
     this.time = Math.max(this.time, time);
-    this.#undo.push(() => {
-      this.time = before;
-    });
   }
 
   /** Whether it has changed anything. */
@@ -143,23 +148,23 @@ export class State extends KnownRows {
     const hasChanged = this.operations.at(-1)?.sequence === this.unitSequence;
     if (hasChanged) this.sequence++;
     else this.undoUnit();
-    this.#undo = [];
     return hasChanged;
   }
 
   /** As if it had not begun. */
   undoUnit(): void {
     for (const undo of this.#undo.splice(0).reverse()) undo();
+    this.operations.length = this.#operationsBefore;
+    this.time = this.#timeBefore;
   }
 
-  /** What the units since the last call have changed. Between units only; what changes later does not change it. */
+  /** What the units since the last call have changed. Between units only. */
   async takeChanges(): Promise<Changes> {
-    const copies = (rows: Iterable<VersionRow>) => Array.from(rows, (row) => ({ ...row }));
     const changes = {
-      versions: copies(this.newVersions),
-      changedVersions: copies(this.changedVersions.values()),
+      versions: [...this.newVersions],
+      changedVersions: [...this.changedVersions.values()],
       ...(await this.#nameRows()),
-      retagged: copies(this.retagged.values()),
+      retagged: [...this.retagged.values()],
       aliases: [...this.changedAliases.values()],
       operations: this.operations.splice(0),
     };

@@ -2,14 +2,15 @@ import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Unit, UnitResult } from "../../engine/main.ts";
 import { VarveError } from "../../engine/main.ts";
-import { type AppliedUnit, applyUnit, resultsOf } from "./apply.ts";
+import { type AppliedUnit, applyPlainSave, applyUnit, resultsOf } from "./apply.ts";
 import type { Documents } from "./documents.ts";
 import { isOfUnit, reasonOf } from "./failure.ts";
+import { runAll } from "./insert.ts";
 import { partsOf, type VersionName } from "./keys.ts";
 import { lockCounter, setCounter } from "./migrate.ts";
 import type { Parts } from "./reading.ts";
 import { State } from "./state.ts";
-import { writeChanges } from "./write.ts";
+import { writesOf } from "./write.ts";
 
 /** One transaction with all the units that it is given. */
 
@@ -26,23 +27,24 @@ export interface Mark {
 
 const TOKEN_BYTES = 16;
 /** Small parts keep both sides busy; rows of other databases go in statements of as many as this, which are prepared once. */
-const UNITS_PER_PART = 128;
+const UNITS_PER_PART = 512;
 const ROWS_PER_STATEMENT = 256;
 
 /** @throws what the transaction failed with before it was committed: it has changed nothing */
 export async function transact(parts: Parts, units: readonly Unit[]): Promise<Outcome> {
   const { db, dialect, documents } = parts;
-  await documents.ensure(documentsOf(units));
+  const named = documentsOf(units);
+  await documents.ensure(named);
   const transaction = await db.startTransaction().execute();
   let results: (UnitResult | Error)[];
   let mark: Mark;
   try {
     const counter = await lockCounter(transaction, dialect);
-    await documents.ensureStill(documentsOf(units), counter.removals, transaction);
-    const state = new State(transaction, dialect, counter);
-    await prefetch(state, units);
+    await documents.ensureStill(named, counter.removals, transaction);
     mark = { sequence: counter.sequence + 1, token: randomBytes(TOKEN_BYTES) };
-    results = await applyAndWrite({ ...parts, db: transaction }, state, units, mark.token);
+    const state = new State(transaction, dialect, counter, mark.token);
+    await prefetch(state, units);
+    results = await applyAndWrite({ ...parts, db: transaction }, state, units);
     if (state.sequence === counter.sequence) {
       await transaction.rollback().execute();
       return { kind: "done", results };
@@ -74,7 +76,6 @@ async function applyAndWrite(
   { db, dialect, documents }: Parts,
   state: State,
   units: readonly Unit[],
-  token: Buffer,
 ): Promise<(UnitResult | Error)[]> {
   const results: (UnitResult | Error)[] = [];
   let writing: Promise<void> | undefined;
@@ -82,8 +83,10 @@ async function applyAndWrite(
     const length = dialect.arrays ? UNITS_PER_PART : ROWS_PER_STATEMENT;
     for (const part of partsOf(units, length)) {
       const applied = await applyAll(state, documents, part);
+      // The next part is ready when the connection is free.
+      const writes = writesOf(db, dialect, await state.takeChanges());
       await writing;
-      writing = writeChanges(db, dialect, await state.takeChanges(), token);
+      writing = runAll(db, writes);
       // It is waited for below, or behind what else failed.
       writing.catch(() => {});
       // What was given to the connection is sent before this thread is busy again.
@@ -107,7 +110,7 @@ async function applyAll(
   const applied: (AppliedUnit | Error)[] = [];
   for (const unit of units) {
     try {
-      applied.push(await applyUnit(state, documents, unit));
+      applied.push(applyPlainSave(state, documents, unit) ?? (await applyUnit(state, documents, unit)));
     } catch (error) {
       if (!isOfUnit(error)) throw error;
       applied.push(error);
@@ -147,14 +150,17 @@ function forgotten(sequence: number): VarveError {
   });
 }
 
-function* documentsOf(units: readonly Unit[]): Generator<object> {
+/** Once each. */
+function documentsOf(units: readonly Unit[]): Set<object> {
+  const documents = new Set<object>();
   for (const { operations } of units) {
     for (const operation of operations) {
       if (operation.kind !== "save") continue;
-      yield operation.environment;
-      if (operation.code) yield operation.code;
+      documents.add(operation.environment);
+      if (operation.code) documents.add(operation.code);
     }
   }
+  return documents;
 }
 
 /** What will be asked for, as far as the operations tell. */

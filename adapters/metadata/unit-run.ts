@@ -2,9 +2,8 @@ import type { MetadataOperation, Remains, Target } from "../../engine/main.ts";
 import { noSuchArtifact, standsForMany, VarveError } from "../../engine/main.ts";
 import type { Documents } from "./documents.ts";
 import type { VersionName } from "./keys.ts";
-import type { NewOperation } from "./rows.ts";
 import { stateOf } from "./rows.ts";
-import type { VersionRow } from "./schema.ts";
+import type { OperationRow, VersionRow } from "./schema.ts";
 import type { State } from "./state.ts";
 
 /** What all operations of a unit share: what it has done so far, and which versions its targets mean. */
@@ -83,7 +82,7 @@ export async function removeAlias(state: State, name: string, alias: string): Pr
   state.log({ kind: "alias", name, alias });
 }
 
-export function log(state: State, kind: NewOperation["kind"], row: VersionRow): void {
+export function log(state: State, kind: OperationRow["kind"], row: VersionRow): void {
   const { name, version } = row;
   state.log({ kind: kind as "save", name, version }, stateOf(row));
 }

@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict";
-import type { MetadataStore } from "../../engine/main.ts";
+import type { JsonObject, MetadataStore } from "../../engine/main.ts";
 import type { MetadataTesting } from "./metadata-support.ts";
 import {
   all,
@@ -17,17 +17,55 @@ import {
   save,
   saved,
   storeTests,
+  succeeded,
   unit,
 } from "./metadata-support.ts";
 
 const remove = (name: string, version: number) =>
   ({ kind: "delete", target: at(name, version), aliases: false }) as const;
 
-/** Which values are needed, forgetting those that are not, and counts. */
+/** What saves give, which values are needed, forgetting those that are not, and counts. */
 export function valueTests(testing: MetadataTesting): void {
+  givenTests(testing);
   neededTests(testing);
   forgetTests(testing);
   countTests(testing);
+}
+
+function givenTests(testing: MetadataTesting): void {
+  const test = storeTests(testing, "results");
+
+  test("what a save gives is what is read, whatever becomes of what was given", async (store) => {
+    const given: JsonObject[] = [
+      { text: "ü", number: 0.5, yes: true, none: null },
+      { deep: { list: [1, { two: 2 }] } },
+      JSON.parse('{"__proto__": "own", "constructor": 1}'),
+      { "2": "second", "1": "first", "-0": -0 },
+    ];
+    for (const metadata of given) {
+      const record = await saved(store, "a", { metadata, tags: { kind: "model" } });
+      const text = JSON.stringify(metadata);
+      metadata.added = "later";
+      assert.equal(JSON.stringify(record.metadata), text);
+      assert.deepEqual(plain(await store.find(latest("a"))), plain(record));
+    }
+  });
+
+  test("what a save gives is not what a later unit of the same call makes of it", async (store) => {
+    for (const user of ["mia", "x".repeat(1_100_000)]) {
+      const target = at(user.slice(0, 3), 0);
+      const results = await store.commit([
+        unit([save(target.name, { environment: { user }, tags: { state: "new" } })]),
+        unit([{ kind: "annotate", target, tags: { state: "old" } }]),
+      ]);
+      const versions = results.flatMap((result) => succeeded(result).versions);
+      assert.deepEqual(
+        versions.map(({ tags }) => tags.state),
+        ["new", "old"],
+      );
+      assert.equal(versions[0]!.environment.user, user);
+    }
+  });
 }
 
 function neededTests(testing: MetadataTesting): void {

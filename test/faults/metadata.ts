@@ -108,8 +108,9 @@ export const metadataFaults: Fault[] = [
   {
     name: "a unit that failed leaves what it had done",
     file: "adapters/metadata/apply.ts",
-    text: "    state.undoUnit();\n",
-    replacement: "",
+    text: "    return { sequence: state.sequence, touched, deleted: run.deleted, removedAliases: run.removedAliases };\n  } catch (error) {\n    state.undoUnit();\n",
+    replacement:
+      "    return { sequence: state.sequence, touched, deleted: run.deleted, removedAliases: run.removedAliases };\n  } catch (error) {\n",
     tests: conformance,
   },
   {

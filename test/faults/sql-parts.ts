@@ -2,6 +2,8 @@ import type { Fault } from "./fault.ts";
 
 const PARTS = "metadata/parts.test.ts";
 const ARRAYS = "metadata/arrays.test.ts";
+const COPY = "metadata/copy.test.ts";
+const CONFORMANCE = "metadata/sqlite-conformance.test.ts";
 
 /** Commits to SQL databases in parts, and columns as arrays. */
 export const sqlPartsFaults: Fault[] = [
@@ -15,8 +17,8 @@ export const sqlPartsFaults: Fault[] = [
   {
     name: "sql: tags that an earlier part wrote stay when a later one changes them",
     file: "adapters/metadata/state.ts",
-    text: "retagged: copies(this.retagged.values()),",
-    replacement: "retagged: copies([]),",
+    text: "retagged: [...this.retagged.values()],",
+    replacement: "retagged: [],",
     tests: [PARTS],
   },
   {
@@ -63,16 +65,58 @@ export const sqlPartsFaults: Fault[] = [
   },
   {
     name: "sql: large numbers in arrays lose what is above 32 bits",
-    file: "adapters/metadata/dialects/postgresql-arrays.ts",
+    file: "adapters/metadata/dialects/postgresql-values.ts",
     text: "const high = Math.floor(value / 2 ** 32);",
     replacement: "const high = value < 0 ? -1 : 0;",
     tests: [ARRAYS],
   },
   {
     name: "sql: a missing text in an array is an empty one",
-    file: "adapters/metadata/dialects/postgresql-arrays.ts",
-    text: "at = array.writeInt32BE(NULL, at);",
-    replacement: "at = array.writeInt32BE(0, at);",
+    file: "adapters/metadata/dialects/postgresql-values.ts",
+    text: "return putInt32(bytes, NULL, at);",
+    replacement: "return putInt32(bytes, 0 * NULL, at);",
     tests: [ARRAYS],
+  },
+  {
+    name: "sql: a short text that is not ASCII loses what is above it",
+    file: "adapters/metadata/dialects/postgresql-values.ts",
+    text: "    if (character > ASCII_MAX) return bytes.write(text, at);\n",
+    replacement: "    void ASCII_MAX;\n",
+    tests: [COPY],
+  },
+  {
+    name: "sql: a row that is copied is cut where its room ends",
+    file: "adapters/metadata/dialects/postgresql-copy.ts",
+    text: "if (at + room > bytes.length) bytes",
+    replacement: "if (at + room < 0) bytes",
+    tests: [COPY],
+  },
+  {
+    name: "sql: a failure of rows that were copied is passed over",
+    file: "adapters/metadata/dialects/postgresql-copy.ts",
+    text: "new Copy(tables, (error) => (error ? reject(error) : resolve()))",
+    replacement: "new Copy(tables, (error) => (error && !reject ? reject : resolve)())",
+    tests: [PARTS],
+  },
+  {
+    name: "sql: what a save gives is the caller's own",
+    file: "adapters/metadata/rows.ts",
+    text: "made && isFlat(made.metadata) ? { ...made.metadata }",
+    replacement: "made && isFlat(made.metadata) ? made.metadata",
+    tests: [CONFORMANCE],
+  },
+  {
+    name: "sql: what a save gives is not what is kept of it",
+    file: "adapters/metadata/rows.ts",
+    text: "if (!isKept && each !== null) return false;",
+    replacement: "void isKept;",
+    tests: [CONFORMANCE],
+  },
+  {
+    name: "sql: a save gives a version as a later unit of the transaction leaves it",
+    file: "adapters/metadata/apply.ts",
+    text: ": { row: { ...row }, aliases };",
+    replacement: ": { row, aliases };",
+    tests: [CONFORMANCE],
   },
 ];

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { queryBuilderOn } from "../../adapters/metadata/driver.ts";
-import { insert, upserted } from "../../adapters/metadata/insert.ts";
+import { insertsOf, runAll, upserted } from "../../adapters/metadata/insert.ts";
 import { dialectOf, openMetadata } from "../../adapters/metadata/open.ts";
 import { SessionPool } from "../../adapters/metadata/pool.ts";
 import { parseDatabaseUrl } from "../../adapters/metadata/url.ts";
@@ -25,7 +25,8 @@ for (const { name, place } of allDatabases(NAME)) {
       { latest: 2, newest: 6, name: "b" },
       { newest: 7, name: "c", latest: 3 },
     ];
-    for (const row of rows) await insert(db, dialect, [upserted("varve_names", ["name"], [row])]);
+    for (const row of rows)
+      await runAll(db, insertsOf(db, dialect, [upserted("varve_names", ["name"], [row])]));
     const read = await db.selectFrom("varve_names").selectAll().orderBy("name").execute();
     assert.equal(
       read.map((row) => [row.name, row.newest, row.latest]),

@@ -12,7 +12,7 @@ import { WRITABLE } from "./support.ts";
 
 const NAME = "metadata: commits in parts";
 const test = suite(NAME);
-const UNITS = 600;
+const UNITS = 1_200;
 const NAMES = 200;
 
 const nameAt = (i: number) => `part/${i % NAMES}`;
@@ -22,12 +22,12 @@ const missing: MetadataOperation = { kind: "delete", target: versionOf(0, 900), 
 
 /** Of versions that were saved some parts before. */
 const LATER: Record<number, MetadataOperation[]> = {
-  300: [{ kind: "annotate", target: versionOf(5, 0), tags: { later: "yes", at: null } }],
-  310: [{ kind: "delete", target: versionOf(6, 0), aliases: false }],
-  320: [missing],
-  330: [{ kind: "alias", name: nameAt(7), alias: "first", version: 0 }],
-  540: [{ kind: "annotate", target: versionOf(8, 0), tags: { later: "never" } }, missing],
-  550: [{ kind: "annotate", target: versionOf(9, 1), tags: { later: "yes" } }],
+  700: [{ kind: "annotate", target: versionOf(5, 0), tags: { later: "yes", at: null } }],
+  710: [{ kind: "delete", target: versionOf(6, 0), aliases: false }],
+  720: [missing],
+  730: [{ kind: "alias", name: nameAt(7), alias: "first", version: 0 }],
+  1140: [{ kind: "annotate", target: versionOf(8, 0), tags: { later: "never" } }, missing],
+  1150: [{ kind: "annotate", target: versionOf(9, 1), tags: { later: "yes" } }],
 };
 
 const unitAt = (i: number) => ({
@@ -61,7 +61,7 @@ for (const { name, place } of allDatabases(NAME)) {
     await writer.close();
     assert.equal(
       results.flatMap((result, i) => (result instanceof Error ? [i] : [])),
-      [320, 540],
+      [720, 1_140],
     );
     const numbers = results.flatMap((result) => (result instanceof Error ? [] : [result.sequence]));
     assert.equal(
@@ -100,10 +100,10 @@ for (const name of ["postgresql", "mariadb"] as const) {
     );
     await apply(store, save("one"));
     await apply(store, { kind: "alias", name: "one", alias: "x", version: 0 });
-    const units = Array.from({ length: 300 }, (_, i) => unit([save(`many/${i}`)]));
+    const units = Array.from({ length: 600 }, (_, i) => unit([save(`many/${i}`)]));
     units[1] = unit([save("refused")]);
     // In the next part of PostgreSQL: read in the transaction, which has failed by then.
-    units[140] = unit([{ kind: "annotate", target: alias("one", "x"), tags: { x: "1" } }]);
+    units[530] = unit([{ kind: "annotate", target: alias("one", "x"), tags: { x: "1" } }]);
     const results = await store.commit(units);
     assert.equal(
       results.flatMap((result, i) => (result instanceof Error ? [[i, (result as VarveError).code]] : [])),

@@ -47,7 +47,6 @@ export async function mysqlDialect(url: ServerUrl, limits: SessionLimits): Promi
     // Few lengths, so that each is prepared once: preparing takes a round trip of its own.
     rowsPerInsert: (rows) => ({ count: 4 ** Math.min(4, Math.floor(Math.log2(rows) / 2)), prepare: true }),
     upsert: "on duplicate key",
-    hasArrays: false,
     bytesQuery:
       "select sum(data_length + index_length) as bytes from information_schema.tables" +
       " where table_schema = database() and table_name like 'varve\\_%'",

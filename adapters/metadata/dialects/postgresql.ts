@@ -1,11 +1,12 @@
-import type { Client } from "pg";
+import type { Client, Submittable } from "pg";
 import { VarveError } from "../../../engine/main.ts";
 import { importDriver } from "../driver-import.ts";
 import { failure, lost, messageOf, networkFailure, unavailable } from "../failure.ts";
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from "../query-builder.ts";
-import type { Answer, RunOptions, Session, SessionLimits, SqlDialect } from "../session.ts";
+import type { Answer, CopiedRows, RunOptions, Session, SessionLimits, SqlDialect } from "../session.ts";
 import { type ServerUrl, seconds, wrong } from "../url.ts";
 import { arrayOf, arrayType } from "./postgresql-arrays.ts";
+import { copyOf, copyRows } from "./postgresql-copy.ts";
 
 /** PostgreSQL, and what speaks its protocol, through pg. Nothing is used that CockroachDB lacks. */
 
@@ -14,6 +15,8 @@ const SESSIONS_MAX = 10;
 const PREPARED_MAX = 256;
 /** A transaction that its client has left alone is ended by the server: others wait for it. */
 const IDLE_IN_TRANSACTION_MAX = 10_000;
+/** Fewer are not worth a statement for each table. */
+const COPIED_ROWS_MIN = 200;
 const INT8 = 20;
 
 export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): Promise<SqlDialect> {
@@ -47,8 +50,8 @@ export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): 
     hasTransactionalTables: true,
     rowsPerInsert: (rows) => ({ count: rows, prepare: true }),
     arrays: { typeOf: arrayType, encode: arrayOf },
+    copies: { rowsMin: COPIED_ROWS_MIN, encode: copyOf },
     upsert: "on conflict",
-    hasArrays: true,
     bytesQuery:
       "select sum(pg_total_relation_size(quote_ident(tablename)::regclass))::bigint as bytes from pg_tables" +
       " where schemaname = current_schema() and tablename like 'varve\\_%'",
@@ -146,6 +149,10 @@ class PostgresqlSession implements Session {
     const values = parameters as unknown[];
     const { rows, rowCount } = await this.#client.query(name ? { name, text, values } : { text, values });
     return { rows, changed: rowCount ?? 0 };
+  }
+
+  copy(tables: readonly CopiedRows[]): Promise<void> {
+    return copyRows((copy) => void this.#client.query(copy as Submittable), tables);
   }
 
   #nameOf(text: string): string | undefined {

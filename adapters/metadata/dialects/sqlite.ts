@@ -33,7 +33,6 @@ export async function sqliteDialect({ path }: SqliteUrl, access: SqlAccess): Pro
       prepare: true,
     }),
     upsert: "on conflict",
-    hasArrays: false,
     bytesQuery: "select page_count * page_size as bytes from pragma_page_count, pragma_page_size",
     connect: async () => new SqliteSession(new driver.default(path), access),
     isNoTable: (error) => /no such table/.test(messageOf(error)),
