@@ -99,6 +99,13 @@ export const sqlPartsFaults: Fault[] = [
     tests: [PARTS],
   },
   {
+    name: "sql: rows that can't be copied are copied again and again",
+    file: "adapters/metadata/dialects/postgresql.ts",
+    text: "      this.#onNoCopies();\n",
+    replacement: "      void this.#onNoCopies;\n",
+    tests: [COPY],
+  },
+  {
     name: "sql: what a save gives is the caller's own",
     file: "adapters/metadata/rows.ts",
     text: "made && isFlat(made.metadata) ? { ...made.metadata }",

@@ -4,7 +4,7 @@ import { copyOf } from "../../adapters/metadata/dialects/postgresql-copy.ts";
 import { openMetadata } from "../../adapters/metadata/open.ts";
 import { save, unit } from "../conformance/metadata-support.ts";
 import "../helpers/whole-suites.ts";
-import { hasService } from "../services/services.ts";
+import { ask, hasService, newDatabase, urlOf } from "../services/services.ts";
 import { endAll, openTest, servicePlace, WRITABLE } from "./support.ts";
 
 const NAME = "metadata: rows that PostgreSQL copies";
@@ -71,7 +71,7 @@ test("rows may be longer than they usually are", () => {
   );
 });
 
-if (hasService("postgresql", NAME))
+if (hasService("postgresql", NAME)) {
   test("what is copied is what is written one by one", async () => {
     const odd = (i: number) => ({
       tags: { text: TEXTS[i % TEXTS.length]!, 'it"s\\': String(i % 7) },
@@ -97,5 +97,33 @@ if (hasService("postgresql", NAME))
     assert.equal(copied.problems, []);
     assert.equal(copied, written);
   });
+
+  test("where rows can't be copied they are inserted", async () => {
+    const database = await newDatabase("postgresql");
+    await (await openTest(database.url, WRITABLE)).close();
+    const run = (sql: string) => ask("postgresql", database, sql);
+    const role = `${database.database}_user`;
+    await run(
+      `create role ${role} login password 'p'; grant all on all tables in schema public to ${role};` +
+        " alter table varve_versions enable row level security;" +
+        " create policy everything on varve_versions using (true) with check (true)",
+    );
+    const store = await openTest(urlOf(database, role, "p"), WRITABLE);
+    for (const round of [0, 1]) {
+      const results = await store.commit(
+        Array.from({ length: 260 }, (_, i) => unit([save(`${round}/${i}`)])),
+      );
+      assert.equal(
+        results.filter((result) => result instanceof Error),
+        [],
+      );
+    }
+    assert.is((await store.counts()).versions, 520);
+    assert.equal(await store.check(), []);
+    await store.close();
+    await run(`drop owned by ${role}; drop role ${role}`);
+    await database.drop();
+  });
+}
 
 test.run();

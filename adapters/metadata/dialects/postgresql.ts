@@ -29,6 +29,10 @@ export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): 
         ? Number
         : driver.default.types.getTypeParser(oid, format as "text"),
   };
+  const copies = { rowsMin: COPIED_ROWS_MIN, encode: copyOf };
+  const onNoCopies = () => {
+    copies.rowsMin = Number.POSITIVE_INFINITY;
+  };
   return {
     name: "postgresql",
     isRemote: true,
@@ -50,12 +54,15 @@ export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): 
     hasTransactionalTables: true,
     rowsPerInsert: (rows) => ({ count: rows, prepare: true }),
     arrays: { typeOf: arrayType, encode: arrayOf },
-    copies: { rowsMin: COPIED_ROWS_MIN, encode: copyOf },
+    copies,
     upsert: "on conflict",
     bytesQuery:
       "select sum(pg_total_relation_size(quote_ident(tablename)::regclass))::bigint as bytes from pg_tables" +
       " where schemaname = current_schema() and tablename like 'varve\\_%'",
-    connect: () => connectAs(given, (options) => new driver.default.Client({ ...options, types }), limits),
+    connect: () => {
+      const clientOf = (options: Options) => new driver.default.Client({ ...options, types });
+      return connectAs(given, (options) => new PostgresqlSession(clientOf(options), onNoCopies), limits);
+    },
     isNoTable: (error) => (error as { code?: unknown } | null)?.code === "42P01",
     explain: (error) => explain(error, url),
   };
@@ -91,19 +98,19 @@ function connectionOptions(url: ServerUrl, limits: SessionLimits): Options {
 
 async function connectAs(
   options: Options,
-  clientOf: (options: Options) => Client,
+  sessionOf: (options: Options) => PostgresqlSession,
   limits: SessionLimits,
 ): Promise<Session> {
   try {
-    return await connect(clientOf(options), limits);
+    return await connect(sessionOf(options), limits);
   } catch (error) {
     if (!options.ssl || !/does not support SSL/.test(messageOf(error))) throw error;
-    return connect(clientOf({ ...options, ssl: false }), limits);
+    return connect(sessionOf({ ...options, ssl: false }), limits);
   }
 }
 
-async function connect(client: Client, limits: SessionLimits): Promise<Session> {
-  const session = new PostgresqlSession(client);
+async function connect(session: PostgresqlSession, limits: SessionLimits): Promise<Session> {
+  const { client } = session;
   try {
     await client.connect();
     const { rows } = await client.query("select current_setting('server_encoding') as encoding");
@@ -131,12 +138,14 @@ interface Ending {
 }
 
 class PostgresqlSession implements Session {
-  readonly #client: Client;
+  readonly client: Client;
   readonly #names = new Map<string, string>();
+  readonly #onNoCopies: () => void;
   isLost = false;
 
-  constructor(client: Client) {
-    this.#client = client;
+  constructor(client: Client, onNoCopies: () => void) {
+    this.client = client;
+    this.#onNoCopies = onNoCopies;
     for (const event of ["error", "end"] as const) {
       client.on(event, () => {
         this.isLost = true;
@@ -147,12 +156,18 @@ class PostgresqlSession implements Session {
   async run(text: string, parameters: readonly unknown[], { prepare }: RunOptions): Promise<Answer> {
     const name = prepare ? this.#nameOf(text) : undefined;
     const values = parameters as unknown[];
-    const { rows, rowCount } = await this.#client.query(name ? { name, text, values } : { text, values });
+    const { rows, rowCount } = await this.client.query(name ? { name, text, values } : { text, values });
     return { rows, changed: rowCount ?? 0 };
   }
 
-  copy(tables: readonly CopiedRows[]): Promise<void> {
-    return copyRows((copy) => void this.#client.query(copy as Submittable), tables);
+  async copy(tables: readonly CopiedRows[]): Promise<void> {
+    try {
+      await copyRows((copy) => void this.client.query(copy as Submittable), tables);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== NOT_SUPPORTED) throw error;
+      this.#onNoCopies();
+      throw unavailable("conflict", `rows are not copied there: ${messageOf(error)}`, error);
+    }
   }
 
   #nameOf(text: string): string | undefined {
@@ -165,15 +180,17 @@ class PostgresqlSession implements Session {
 
   async close(): Promise<void> {
     this.isLost = true;
-    await this.#client.end();
+    await this.client.end();
   }
 
   destroy(): void {
     this.isLost = true;
-    (this.#client as unknown as Ending).connection?.stream?.destroy();
+    (this.client as unknown as Ending).connection?.stream?.destroy();
   }
 }
 
+/** Of `copy`: by tables with policies of rows, and by what speaks this protocol and is not PostgreSQL. */
+const NOT_SUPPORTED = "0A000";
 /** SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const CONFLICTS = new Set(["40001", "40P01", "23505"]);
 const UNAUTHORIZED = new Set(["28P01", "28000", "42501"]);
