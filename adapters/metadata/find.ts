@@ -1,77 +1,71 @@
 import type { ParsedRef, VersionRecord } from "../../engine/main.ts";
 import { standsForMany } from "../../engine/main.ts";
-import type { Documents } from "./documents.ts";
-import type { CompiledQuery } from "./query-builder.ts";
-import { stillThere } from "./reading.ts";
+import { type FixedQuery, readFixed } from "./driver.ts";
+import type { SessionPool } from "./pool.ts";
+import { type Parts, stillThere } from "./reading.ts";
 import { type RecordRow, recordOf } from "./rows.ts";
-import type { Db } from "./schema.ts";
+import { type Db, kindOf } from "./schema.ts";
 
 /** One version with all that is said of it, in one round trip. */
 
 /** What a record is made of, but for the name, which whoever asks has given. */
 const COLUMNS = [
-  ...(["v.version", "v.sequence", "v.created_at", "v.digest", "v.size", "v.media_type"] as const),
-  ...(["v.stamps", "v.backend", "v.code", "v.environment", "v.inputs", "v.tags", "v.metadata"] as const),
-  ...(["v.deleted", "v.forgotten"] as const),
+  ...(["version", "sequence", "created_at", "digest", "size", "media_type", "stamps", "backend"] as const),
+  ...(["code", "environment", "inputs", "tags", "metadata", "deleted", "forgotten"] as const),
 ] as const;
 
-type Single = Omit<RecordRow, "name"> & { own_alias: string | null };
-
 /** One row for each alias of the version, or one. */
-async function single(
-  db: Db,
-  documents: Documents,
-  name: string,
-  rows: Single[],
-): Promise<VersionRecord | undefined> {
-  if (rows.length === 0) return undefined;
-  const row = { ...rows[0]!, name };
-  const aliases = rows.flatMap(({ own_alias }) => (own_alias === null ? [] : [own_alias])).sort();
-  const now = documents.besideNow(row);
-  if (now) return recordOf(row, now, aliases);
-  try {
-    return recordOf(row, (await documents.besides([row]))(row), aliases);
-  } catch (error) {
-    // With a version that is gone since it was read, its code and environment may be gone too.
-    if ((error as { code?: unknown }).code !== "CORRUPTION") throw error;
-    if ((await stillThere(db, [row])).length > 0) throw error;
-    return undefined;
-  }
-}
-
-export async function findVersion(
-  db: Db,
-  documents: Documents,
-  ref: ParsedRef,
-): Promise<VersionRecord | undefined> {
-  if (ref.kind === "all") throw standsForMany(ref);
-  const record = await single(db, documents, ref.name, await rowsOf(db, ref));
-  return record?.deleted ? undefined : record;
-}
-
-export async function versionAt(
-  db: Db,
-  documents: Documents,
-  name: string,
-  version: number,
-): Promise<VersionRecord | undefined> {
-  return single(db, documents, name, await rowsOf(db, { name, kind: "version", version }));
-}
+type Single = Omit<RecordRow, "name"> & { own_alias: string | null };
 
 type SingleRef = Exclude<ParsedRef, { kind: "all" }>;
 
-/** Statements that come again and again: to build one takes longer than to send it. */
-const built = new WeakMap<Db, Map<SingleRef["kind"], CompiledQuery<Single>>>();
+export class Finder {
+  readonly #parts: Parts;
+  readonly #pool: SessionPool;
+  /** Statements that come again and again: to build one takes longer than to send it. */
+  readonly #built = new Map<SingleRef["kind"], FixedQuery>();
 
-async function rowsOf(db: Db, ref: SingleRef): Promise<Single[]> {
-  let known = built.get(db);
-  if (!known) {
-    known = new Map();
-    built.set(db, known);
+  constructor(parts: Parts, pool: SessionPool) {
+    this.#parts = parts;
+    this.#pool = pool;
   }
-  const query = known.get(ref.kind) ?? rowsQuery(db, ref).compile();
-  known.set(ref.kind, query);
-  return (await db.executeQuery<Single>({ ...query, parameters: keyOf(ref) })).rows;
+
+  async find(ref: ParsedRef): Promise<VersionRecord | undefined> {
+    if (ref.kind === "all") throw standsForMany(ref);
+    const record = await this.#single(ref);
+    return record?.deleted ? undefined : record;
+  }
+
+  at(name: string, version: number): Promise<VersionRecord | undefined> {
+    return this.#single({ name, kind: "version", version });
+  }
+
+  async #single(ref: SingleRef): Promise<VersionRecord | undefined> {
+    const { db, documents } = this.#parts;
+    const rows = (await readFixed(this.#pool, this.#queryFor(ref), keyOf(ref))) as Single[];
+    if (rows.length === 0) return undefined;
+    const row: RecordRow = Object.assign(rows[0]!, { name: ref.name });
+    const aliases = rows.flatMap(({ own_alias }) => (own_alias === null ? [] : [own_alias])).sort();
+    const now = documents.besideNow(row);
+    if (now) return recordOf(row, now, aliases);
+    try {
+      return recordOf(row, (await documents.besides([row]))(row), aliases);
+    } catch (error) {
+      // With a version that is gone since it was read, its code and environment may be gone too.
+      if ((error as { code?: unknown }).code !== "CORRUPTION") throw error;
+      if ((await stillThere(db, [row])).length > 0) throw error;
+      return undefined;
+    }
+  }
+
+  #queryFor(ref: SingleRef): FixedQuery {
+    const known = this.#built.get(ref.kind);
+    if (known) return known;
+    const columns = [...COLUMNS, "own_alias"].map((name) => ({ name, kind: kindOf(name) }));
+    const made = { sql: rowsQuery(this.#parts.db, ref).compile().sql, columns };
+    this.#built.set(ref.kind, made);
+    return made;
+  }
 }
 
 /** In the order of the places in the statement. */
@@ -88,7 +82,7 @@ function rowsQuery(db: Db, ref: SingleRef) {
     .leftJoin("varve_aliases as a", (join) =>
       join.onRef("a.name", "=", "v.name").onRef("a.version", "=", "v.version"),
     )
-    .select(COLUMNS)
+    .select(COLUMNS.map((column) => `v.${column}` as const))
     .select("a.alias as own_alias")
     .where("v.name", "=", name);
   if (ref.kind === "version") return base.where("v.version", "=", ref.version);

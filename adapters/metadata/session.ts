@@ -21,6 +21,8 @@ export interface Session {
 export interface RunOptions {
   /** The statement comes again, with other parameters: to be prepared once. */
   prepare: boolean;
+  /** Of the answer, where it is known: they need not be described then. */
+  columns?: readonly Column[] | undefined;
 }
 
 export interface Answer {
@@ -45,7 +47,7 @@ export interface ColumnTypes {
   text: ColumnDataType | Expression<unknown>;
 }
 
-export interface CopiedColumn {
+export interface Column {
   name: string;
   kind: ColumnKind;
 }
@@ -77,7 +79,7 @@ export interface SqlDialect {
   /** Many new rows in one piece, where the database takes them: what is shorter goes as arrays. */
   readonly copies?: {
     rowsMin: number;
-    encode(table: string, columns: readonly CopiedColumn[], rows: readonly object[]): CopiedRows;
+    encode(table: string, columns: readonly Column[], rows: readonly object[]): CopiedRows;
   };
   /** How `insert` says what becomes of rows that are there already. */
   readonly upsert: "on conflict" | "on duplicate key";

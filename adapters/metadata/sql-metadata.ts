@@ -23,7 +23,7 @@ import { Documents } from "./documents.ts";
 import { queryBuilderOn } from "./driver.ts";
 import { closedError, throwIfAborted, unlessAborted } from "./failure.ts";
 import { operationsAfter } from "./feed.ts";
-import { findVersion, versionAt } from "./find.ts";
+import { Finder } from "./find.ts";
 import type { VersionName } from "./keys.ts";
 import { listPages } from "./list.ts";
 import { countAll, forgetDeleted } from "./maintenance.ts";
@@ -41,7 +41,7 @@ export class SqlMetadata implements MetadataStore {
   readonly #db: Db;
   readonly #dialect: SqlDialect;
   readonly #parts: Parts;
-  readonly #documents: Documents;
+  readonly #finder: Finder;
   readonly #commits: CommitQueue;
   readonly #isReadOnly: boolean;
   #running = 0;
@@ -54,10 +54,11 @@ export class SqlMetadata implements MetadataStore {
     wanted: Wanted,
     logger: Logger | undefined,
   ): Promise<SqlMetadata> {
-    const db = queryBuilderOn(new SessionPool(dialect, limits));
+    const pool = new SessionPool(dialect, limits);
+    const db = queryBuilderOn(pool);
     try {
       const storeId = await prepareSchema(db, dialect, wanted);
-      return new SqlMetadata({ db, dialect, limits, storeId, logger, isReadOnly: wanted.readOnly });
+      return new SqlMetadata({ db, pool, dialect, limits, storeId, logger, isReadOnly: wanted.readOnly });
     } catch (error) {
       await db.destroy();
       throw error;
@@ -66,6 +67,7 @@ export class SqlMetadata implements MetadataStore {
 
   private constructor(parts: {
     db: Db;
+    pool: SessionPool;
     dialect: SqlDialect;
     limits: SessionLimits;
     storeId: string;
@@ -75,8 +77,8 @@ export class SqlMetadata implements MetadataStore {
     const { db, dialect, limits } = parts;
     this.#db = db;
     this.#dialect = dialect;
-    this.#documents = new Documents(db, dialect);
-    this.#parts = { db, dialect, documents: this.#documents };
+    this.#parts = { db, dialect, documents: new Documents(db, dialect) };
+    this.#finder = new Finder(this.#parts, parts.pool);
     this.#isReadOnly = parts.isReadOnly;
     this.storeId = parts.storeId;
     this.location = dialect.location;
@@ -99,11 +101,11 @@ export class SqlMetadata implements MetadataStore {
   }
 
   find(ref: ParsedRef, options?: CallOptions): Promise<VersionRecord | undefined> {
-    return this.#read(options, () => findVersion(this.#db, this.#documents, ref));
+    return this.#read(options, () => this.#finder.find(ref));
   }
 
   at(name: string, version: number, options?: CallOptions): Promise<VersionRecord | undefined> {
-    return this.#read(options, () => versionAt(this.#db, this.#documents, name, version));
+    return this.#read(options, () => this.#finder.at(name, version));
   }
 
   list(query: ListQuery, options?: CallOptions): AsyncIterable<VersionRecord> {

@@ -172,8 +172,8 @@ export const metadataFaults: Fault[] = [
   {
     name: "an answer that does not come is waited for",
     file: DRIVER,
-    text: "timer = setTimeout(() => reject(this.#late()), this.#pool.limits.statementWaitMax);",
-    replacement: "timer = setTimeout(() => reject(this.#late()), 2 ** 30);",
+    text: "const timer = setTimeout(() => reject(this.#late()), this.#pool.limits.statementWaitMax);",
+    replacement: "const timer = setTimeout(() => reject(this.#late()), 2 ** 30);",
     tests: network,
   },
   {

@@ -2,6 +2,7 @@ import type { Fault } from "./fault.ts";
 
 const PARTS = "metadata/parts.test.ts";
 const ARRAYS = "metadata/arrays.test.ts";
+const READING = "metadata/reading.test.ts";
 const COPY = "metadata/copy.test.ts";
 const CONFORMANCE = "metadata/sqlite-conformance.test.ts";
 
@@ -104,6 +105,29 @@ export const sqlPartsFaults: Fault[] = [
     text: "      this.#onNoCopies();\n",
     replacement: "      void this.#onNoCopies;\n",
     tests: [COPY],
+  },
+  {
+    name: "sql: a read that failed is never answered",
+    file: "adapters/metadata/dialects/postgresql-read.ts",
+    text: "    this.#onEnd(error, []);\n",
+    replacement: "    void error;\n",
+    tests: [READING],
+  },
+  {
+    name: "sql: a statement that failed passes for one that the server knows",
+    file: "adapters/metadata/dialects/postgresql-read.ts",
+    text: "if (connection.parsedStatements[name] === undefined) connection.parse({ name, text });",
+    replacement:
+      "if (connection.parsedStatements[name] === undefined) connection.parse({ name, text });\n    connection.parsedStatements[name] = text;",
+    tests: [READING],
+  },
+  {
+    name: "sql: bytes are read in the one form that they usually have",
+    file: "adapters/metadata/dialects/postgresql.ts",
+    text: "types.getTypeParser(oid)]),\n",
+    replacement:
+      'oid === 17 ? (text: string) => Buffer.from(text.slice(2), "hex") : types.getTypeParser(oid)]),\n',
+    tests: [READING],
   },
   {
     name: "sql: what a save gives is the caller's own",

@@ -1,4 +1,4 @@
-import type { CopiedColumn, CopiedRows } from "../session.ts";
+import type { Column, CopiedRows } from "../session.ts";
 import { putInt16, putValue, roomFor } from "./postgresql-values.ts";
 
 /**
@@ -16,12 +16,12 @@ const ROW_BYTES = 512;
 /** Of one message. */
 const PIECE_BYTES = 1024 * 1024;
 
-export function copyOf(table: string, columns: readonly CopiedColumn[], rows: readonly object[]): CopiedRows {
+export function copyOf(table: string, columns: readonly Column[], rows: readonly object[]): CopiedRows {
   const names = columns.map(({ name }) => `"${name}"`).join(", ");
   return { sql: `copy ${table} (${names}) from stdin binary`, data: rowsAsBytes(columns, rows) };
 }
 
-function rowsAsBytes(columns: readonly CopiedColumn[], rows: readonly object[]): Buffer {
+function rowsAsBytes(columns: readonly Column[], rows: readonly object[]): Buffer {
   let bytes = Buffer.allocUnsafe(HEADER_BYTES + ROW_BYTES * rows.length + COUNT_BYTES);
   bytes.fill(0, SIGNATURE.copy(bytes), HEADER_BYTES);
   let at = HEADER_BYTES;

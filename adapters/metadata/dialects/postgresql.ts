@@ -3,10 +3,12 @@ import { VarveError } from "../../../engine/main.ts";
 import { importDriver } from "../driver-import.ts";
 import { failure, lost, messageOf, networkFailure, unavailable } from "../failure.ts";
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from "../query-builder.ts";
+import type { ColumnKind } from "../schema.ts";
 import type { Answer, CopiedRows, RunOptions, Session, SessionLimits, SqlDialect } from "../session.ts";
 import { type ServerUrl, seconds, wrong } from "../url.ts";
 import { arrayOf, arrayType } from "./postgresql-arrays.ts";
 import { copyOf, copyRows } from "./postgresql-copy.ts";
+import { readFixed, type TextParser } from "./postgresql-read.ts";
 
 /** PostgreSQL, and what speaks its protocol, through pg. Nothing is used that CockroachDB lacks. */
 
@@ -17,7 +19,7 @@ const PREPARED_MAX = 256;
 const IDLE_IN_TRANSACTION_MAX = 10_000;
 /** Fewer are not worth a statement for each table. */
 const COPIED_ROWS_MIN = 200;
-const INT8 = 20;
+const OIDS: Record<ColumnKind, number> = { bytes: 17, number: 20, small: 21, text: 25 };
 
 export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): Promise<SqlDialect> {
   const driver = await importDriver("pg", () => import("pg"));
@@ -25,10 +27,13 @@ export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): 
   // Sequences, times and sizes are exact as numbers.
   const types = {
     getTypeParser: (oid: number, format?: "text" | "binary") =>
-      oid === INT8 && format !== "binary"
+      oid === OIDS.number && format !== "binary"
         ? Number
         : driver.default.types.getTypeParser(oid, format as "text"),
   };
+  const parsers = Object.fromEntries(
+    Object.entries(OIDS).map(([kind, oid]) => [kind, types.getTypeParser(oid)]),
+  ) as Record<ColumnKind, (text: string) => unknown>;
   const copies = { rowsMin: COPIED_ROWS_MIN, encode: copyOf };
   const onNoCopies = () => {
     copies.rowsMin = Number.POSITIVE_INFINITY;
@@ -61,7 +66,9 @@ export async function postgresqlDialect(url: ServerUrl, limits: SessionLimits): 
       " where schemaname = current_schema() and tablename like 'varve\\_%'",
     connect: () => {
       const clientOf = (options: Options) => new driver.default.Client({ ...options, types });
-      return connectAs(given, (options) => new PostgresqlSession(clientOf(options), onNoCopies), limits);
+      const parserOf: TextParser = ({ kind }) => parsers[kind];
+      const sessionOf = (options: Options) => new PostgresqlSession(clientOf(options), parserOf, onNoCopies);
+      return connectAs(given, sessionOf, limits);
     },
     isNoTable: (error) => (error as { code?: unknown } | null)?.code === "42P01",
     explain: (error) => explain(error, url),
@@ -140,11 +147,13 @@ interface Ending {
 class PostgresqlSession implements Session {
   readonly client: Client;
   readonly #names = new Map<string, string>();
+  readonly #parserOf: TextParser;
   readonly #onNoCopies: () => void;
   isLost = false;
 
-  constructor(client: Client, onNoCopies: () => void) {
+  constructor(client: Client, parserOf: TextParser, onNoCopies: () => void) {
     this.client = client;
+    this.#parserOf = parserOf;
     this.#onNoCopies = onNoCopies;
     for (const event of ["error", "end"] as const) {
       client.on(event, () => {
@@ -153,16 +162,22 @@ class PostgresqlSession implements Session {
     }
   }
 
-  async run(text: string, parameters: readonly unknown[], { prepare }: RunOptions): Promise<Answer> {
+  async run(text: string, parameters: readonly unknown[], { prepare, columns }: RunOptions): Promise<Answer> {
     const name = prepare ? this.#nameOf(text) : undefined;
     const values = parameters as unknown[];
+    if (name && columns) {
+      const rows = await readFixed(this.#submit, { name, text, values, columns }, this.#parserOf);
+      return { rows, changed: 0 };
+    }
     const { rows, rowCount } = await this.client.query(name ? { name, text, values } : { text, values });
     return { rows, changed: rowCount ?? 0 };
   }
 
+  readonly #submit = (query: object) => void this.client.query(query as Submittable);
+
   async copy(tables: readonly CopiedRows[]): Promise<void> {
     try {
-      await copyRows((copy) => void this.client.query(copy as Submittable), tables);
+      await copyRows(this.#submit, tables);
     } catch (error) {
       if ((error as { code?: unknown }).code !== NOT_SUPPORTED) throw error;
       this.#onNoCopies();
