@@ -25,6 +25,13 @@ export interface OpenMetadataOptions {
   statementWaitMax?: number;
 }
 
+const DRIVERS: Record<DatabaseUrl["kind"], string> = {
+  sqlite: "libsql",
+  postgresql: "pg",
+  mysql: "mysql2",
+  mariadb: "mysql2",
+};
+
 const LOCK_WAIT_MAX = 5000;
 const CONNECT_WAIT_MAX = 5000;
 const STATEMENT_WAIT_MAX = 30_000;
@@ -37,7 +44,7 @@ export async function openMetadata(url: string, options: OpenMetadataOptions): P
   const parsed = parseDatabaseUrl(url, options.folder ?? process.cwd());
   const { storeId, create, readOnly, logger } = options;
   const limits = limitsOf({ ...options, ...connectWaitOf(parsed) });
-  await importDriver("kysely", () => import("./query-builder.ts"));
+  await importDriver("kysely", () => import("./query-builder.ts"), [DRIVERS[parsed.kind]]);
   const dialect = await dialectOf(parsed, limits, { create, readOnly });
   const { SqlMetadata } = await import("./sql-metadata.ts");
   return SqlMetadata.open(dialect, limits, { storeId, create, readOnly }, logger);

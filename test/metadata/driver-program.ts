@@ -1,4 +1,4 @@
-/** Opens each URL as if a package were not installed, and prints how that is refused: `package url …`. */
+/** Opens each URL as if packages were not installed, and prints how that is refused: `package,… url …`. */
 import { register } from "node:module";
 import { openMetadata } from "../../adapters/metadata/open.ts";
 
@@ -6,9 +6,9 @@ const [missing, ...urls] = process.argv.slice(2);
 
 const hooks = `
   let missing;
-  export const initialize = (name) => { missing = name; };
+  export const initialize = (names) => { missing = names.split(","); };
   export async function resolve(specifier, context, next) {
-    if (specifier === missing || specifier.startsWith(missing + "/"))
+    if (missing.some((name) => specifier === name || specifier.startsWith(name + "/")))
       throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
     return next(specifier, context);
   }`;
