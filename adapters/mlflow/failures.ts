@@ -52,6 +52,10 @@ const HINTS: Partial<Record<VarveErrorCode, string>> = {
     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of a user who may do this",
   CONFIG: IS_IT_MLFLOW,
   UNAVAILABLE: "look at the server and the proxies before it, and call again",
+  NOT_FOUND: "look for it in MLflow: it may have been removed there",
+  INVALID_ARGUMENT: "MLflow says what it does not take: give something else",
+  CONFLICT: "look at what MLflow has under this name",
+  NOT_SUPPORTED: "the server can't do this: a newer MLflow may",
 };
 
 /** Texts that say what a status does not. */
@@ -125,7 +129,7 @@ export async function answerFailure(answer: HttpAnswer, at: string, doing: strin
 export function notMlflow(at: string, doing: string, cause?: unknown): VarveError {
   return new VarveError("CONFIG", `${doing}: ${at} answered with something that is no JSON`, {
     hint: IS_IT_MLFLOW,
-    details: { uri: at },
+    details: { uri: at, status: 200 },
     ...(cause !== undefined && { cause }),
   });
 }
