@@ -58,6 +58,9 @@ const HINTS: Partial<Record<VarveErrorCode, string>> = {
   NOT_SUPPORTED: "the server can't do this: a newer MLflow may",
 };
 
+const NOT_TRUSTED =
+  "the tracking server sends here, and credentials go only to the servers that are configured: let it pass the files on itself";
+
 /** Texts that say what a status does not. */
 const SAID: { status: number; text: RegExp; code: VarveErrorCode; hint: string }[] = [
   {
@@ -105,15 +108,23 @@ export function exchangeFailure(error: unknown, at: string): Failure {
   return { error: made("UNAVAILABLE", text, hint), isTransient: true, isRefused };
 }
 
-/** @throws what breaks while it is read */
-export async function answerFailure(answer: HttpAnswer, at: string, doing: string): Promise<Failure> {
+/**
+ * @param isTrusted whether the server was given credentials, if there are any
+ * @throws what breaks while it is read
+ */
+export async function answerFailure(
+  answer: HttpAnswer,
+  at: string,
+  doing: string,
+  isTrusted: boolean,
+): Promise<Failure> {
   const { status } = answer;
   const { errorCode, message } = saidIn(await answer.text());
   const said = SAID.find((each) => each.status === status && each.text.test(message));
   const isRedirect = status >= 300 && status < 400;
   const known = (errorCode && CODES[errorCode]) || STATUSES[status];
   const code = said?.code ?? (isRedirect ? "CONFIG" : (known ?? "UNAVAILABLE"));
-  const hint = said?.hint ?? hintOf(code, status);
+  const hint = said?.hint ?? (code === "UNAUTHORIZED" && !isTrusted ? NOT_TRUSTED : hintOf(code, status));
   const retryAfter = retryAfterOf(answer.header("retry-after"));
   return {
     error: new VarveError(code, `${doing}: ${at} answered ${status}${message && `: ${message}`}`, {

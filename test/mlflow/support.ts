@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { openClient } from "../../adapters/mlflow/client.ts";
 import type { Experiment, MlflowClient } from "../../adapters/mlflow/protocol.ts";
 import { newFolder, removeFolders } from "../helpers/folders.ts";
@@ -10,11 +11,16 @@ const SOON = { MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "0.01", MLFLOW_HTTP_REQUEST_B
 
 const clients: MlflowClient[] = [];
 const relays: Relay[] = [];
+const servers: Server[] = [];
 
 /** For `after.each`. */
 export async function endAll(): Promise<void> {
   for (const client of clients.splice(0)) client.close();
   for (const relay of relays.splice(0)) await relay.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
   removeFolders();
 }
 
@@ -70,4 +76,38 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
+}
+
+export interface Asked {
+  method: string;
+  /** With the query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  /** JSON of what is no text. */
+  body?: unknown;
+}
+
+/** A server for answers that MLflow gives when it is not asked to. It ends with the test. */
+export async function answering(
+  answer: (asked: Asked) => Answer | Promise<Answer>,
+): Promise<{ url: string; asked: Asked[] }> {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const { method = "", url: path = "", headers } = request;
+    const one = { method, path, headers, body: await bytesOf(request) };
+    asked.push(one);
+    const { status = 200, headers: own = {}, body = {} } = await answer(one);
+    const isText = typeof body === "string" || body instanceof Uint8Array;
+    response.writeHead(status, { ...(!isText && { "content-type": "application/json" }), ...own });
+    response.end(isText ? body : JSON.stringify(body));
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, asked };
 }
