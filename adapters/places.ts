@@ -3,11 +3,17 @@ import type { BlobOptions, BlobStore, MetadataOptions, MetadataStore, Places } f
 import { VarveError } from "../engine/main.ts";
 
 /** The adapters by the URLs that they are for. Each is loaded when it is asked for. */
-export const places: Places = { openMetadata, openBlobs };
+export const places: Places = { openMetadata, openBlobs, openBackend };
 
 async function openMetadata(url: string, options: MetadataOptions): Promise<MetadataStore> {
   const { openMetadata: open } = await import("./metadata/open.ts");
   return open(url, options);
+}
+
+async function openBackend(): Promise<never> {
+  throw new VarveError("NOT_SUPPORTED", "this version can't keep models in MLflow", {
+    hint: 'save with `backend: "varve"`',
+  });
 }
 
 /** A path or `file://` URL is a folder. */

@@ -16,6 +16,7 @@ import { copyMetadata, copyTags } from "./metadata.ts";
 import type { SavePlan } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { checkName, checkVersion, parseRef } from "./ref.ts";
+import { noMlflow } from "./refusals.ts";
 
 /** Longer code is a blob of its own, so that versions that share it keep it once. */
 const INLINE_CODE_CHARACTERS_MAX = 512;
@@ -120,11 +121,7 @@ export function takeOptions<I, R>(
 
 function checkBackend({ backend }: { backend?: string }): void {
   if (backend === undefined || backend === "varve") return;
-  if (backend === "mlflow") {
-    throw new VarveError("CONFIG", "no MLflow tracking URI is configured", {
-      hint: "save without `backend`, to keep the value in Varve",
-    });
-  }
+  if (backend === "mlflow") throw noMlflow();
   throw new VarveError("INVALID_ARGUMENT", `not a storage backend: ${JSON.stringify(backend)}`, {
     hint: "there is `varve`",
   });

@@ -1,4 +1,6 @@
 import type {
+  AdoptOptions,
+  Artifact,
   BackupOptions,
   BackupReport,
   CallOptions,
@@ -18,6 +20,7 @@ import { CallGuard } from "../call-guard.ts";
 import { readOnlyError, VarveError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
+import { noMlflow } from "../refusals.ts";
 import { Commits } from "./commits.ts";
 import { type CompactedParts, compactParts, reportOf } from "./compact.ts";
 import { pruneBlobs } from "./prune.ts";
@@ -58,6 +61,12 @@ export abstract class MaintainedComposedStore {
     this.#openFolder = settings.openFolder;
     this.#now = () => (settings.clock?.() ?? new Date()).getTime();
     this.commits = new Commits(this.metadata, this.#now, this.#graceMilliseconds);
+  }
+
+  adoptMlflow(_name: string, _uri: string, options: AdoptOptions = {}): Promise<Artifact> {
+    return this.calls.run(options, async () => {
+      throw noMlflow();
+    });
   }
 
   /**

@@ -21,6 +21,8 @@ export interface ValueFacts {
   mediaType: string;
   /** What only some values have: of a directory, the digest of the blob that tells which of its files are as they were. */
   stamps?: Digest;
+  /** Of one that a storage backend keeps: what finds it there. Kept and given as it is. */
+  kept?: JsonObject;
 }
 
 /** A version as it is at the moment of reading. */
@@ -61,11 +63,14 @@ export type MetadataOperation =
   | { kind: "annotate"; target: Target; tags?: Record<string, string | null>; metadata?: JsonObject }
   /**
    * The target may be `all`. A version with an alias is CONFLICT, unless `aliases`. With `unless`, a version that has been
-   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported.
+   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported. With `purge` it is
+   * forgotten too, and one that was deleted before is only that, and not reported, where the target names its version.
    */
-  | { kind: "delete"; target: Target; aliases: boolean; unless?: { changedAfter: number } }
+  | { kind: "delete"; target: Target; aliases: boolean; unless?: { changedAfter: number }; purge?: boolean }
   /** Brings back the aliases that went with it, where they are free. CONFLICT never; NOT_FOUND where it is forgotten. */
-  | { kind: "undelete"; name: string; version: number };
+  | { kind: "undelete"; name: string; version: number }
+  /** The value is in another place of its backend now. NOT_FOUND where the version is not live. */
+  | { kind: "move"; name: string; version: number; kept: JsonObject };
 
 export interface SaveOperation {
   kind: "save";
@@ -94,7 +99,7 @@ export interface Unit {
 export interface UnitResult {
   /** The newest operation then: its own number, or that of the unit before if it changed nothing. */
   sequence: number;
-  /** What saves, annotations and undeletes made, in their order, as they are behind the whole unit. */
+  /** What saves, annotations, undeletes and moves made, in their order, as they are behind the whole unit. */
   versions: VersionRecord[];
   /** Refs of the versions that were deleted, in order, and `name@alias` of the aliases that went with them. */
   deleted: string[];
@@ -141,7 +146,7 @@ export interface OperationRecord {
   sequence: number;
   /** Milliseconds since 1970; never decreasing. */
   time: number;
-  kind: "save" | "delete" | "undelete" | "alias" | "annotate" | "prune";
+  kind: "save" | "delete" | "undelete" | "alias" | "annotate" | "prune" | "move";
   name: string;
   /** Absent for aliases that were removed. */
   version?: number;
