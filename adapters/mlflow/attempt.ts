@@ -34,8 +34,11 @@ export function definitionOf(value: BackendValue, taken: TakenOptions): string {
   return hashOf([FORMAT, taken.signature ?? null, taken.inputExample ?? null]);
 }
 
-/** The same for a save that is repeated, and for none beside it. */
+/** The same for a save that is repeated as it was, and for none beside it: a run can't be given other parameters. */
 export function attemptOf(value: BackendValue, save: BackendSave, definition: string): string {
   const { storeId, name, version, isAgain } = save;
-  return hashOf([storeId, name, version, digestOf(value), definition, isAgain ? randomUUID() : null]);
+  const { experiment, runName, registeredName, tags, params } = save.options as TakenOptions;
+  const given = [experiment, runName ?? null, registeredName, Object.entries(tags), Object.entries(params)];
+  const again = isAgain ? randomUUID() : null;
+  return hashOf([storeId, name, version, digestOf(value), definition, given, again]);
 }
