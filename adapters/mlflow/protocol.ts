@@ -176,7 +176,7 @@ export interface Artifacts {
     pieces: () => AsyncIterable<Uint8Array>,
     options?: CallOptions,
   ): Promise<void>;
-  /** Nothing is asked again once the first bytes were given. @throws NOT_FOUND */
+  /** Goes on where a connection breaks, so that the bytes are to be compared with a digest. @throws NOT_FOUND */
   get(path: string, options?: CallOptions): AsyncIterable<Uint8Array>;
   /** Files of all levels, by path; none where there is no such folder. */
   list(options?: CallOptions): Promise<ListedFile[]>;
