@@ -63,8 +63,9 @@ export type MetadataOperation =
   | { kind: "annotate"; target: Target; tags?: Record<string, string | null>; metadata?: JsonObject }
   /**
    * The target may be `all`. A version with an alias is CONFLICT, unless `aliases`. With `unless`, a version that has been
-   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported. With `purge` it is
-   * forgotten too, and one that was deleted before is only that, and not reported, where the target names its version.
+   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported. With `purge`
+   * one that a backend keeps is forgotten too; one that was deleted before is only that, and not reported, where the target
+   * names its version.
    */
   | { kind: "delete"; target: Target; aliases: boolean; unless?: { changedAfter: number }; purge?: boolean }
   /** Brings back the aliases that went with it, where they are free. CONFLICT never; NOT_FOUND where it is forgotten. */
@@ -137,6 +138,7 @@ export interface ListQuery {
     minSize?: number;
     maxSize?: number;
     digestPrefix?: string;
+    backend?: Backend;
   };
   matches(record: VersionRecord): boolean;
 }
@@ -229,19 +231,22 @@ export interface MetadataStore {
     options?: CallOptions,
   ): Promise<LineageStep[]>;
 
-  /** The values that versions need which are live, or deleted and not forgotten: each digest once, or oftener. */
+  /**
+   * The values that versions need which are live, or deleted and not forgotten: each digest once, or oftener. Not those that a
+   * backend keeps.
+   */
   values(options?: CallOptions): AsyncIterable<ValueFacts & { deleted: boolean }>;
   /**
-   * Forgets the bytes of versions that are deleted since operations up to `sequence`: `at` says so, `undelete` refuses. The number of
-   * those that were not forgotten before is given.
-   * To be called before their bytes are removed.
+   * Forgets the bytes of versions that are deleted since operations up to `sequence`, but for those that a backend keeps: `at`
+   * says so, `undelete` refuses. The number of those that were not forgotten before is given. To be called before their bytes
+   * are removed.
    */
   forget(sequence: number, options?: CallOptions): Promise<number>;
   /**
    * Gives back what nothing needs any more: code and environments that no version names, what operations up to the horizon have
    * left. With `historyBefore` the horizon is moved up to there, never back: from then on no operation up to it is told of. Of
    * versions that are deleted since operations up to it, forgotten or not, nothing is left but that their numbers are not given again;
-   * the first and the newest of each name stay among the deleted ones. Others go on to commit and read meanwhile, and two calls at
+   * one that a backend keeps stays as long as it is not forgotten, for it tells whose that is; the first and the newest of each name stay among the deleted ones. Others go on to commit and read meanwhile, and two calls at
    * once do no harm; CONFLICT where only one at a time can be. Interrupted, it has done a part, and the next call ends it.
    */
   compact(options?: MetadataCompactOptions): Promise<MetadataCompactReport>;
