@@ -199,7 +199,10 @@ class ModelClient implements StorageBackend {
     return Array.from(this.#server.versions).flatMap(([key, { modelId, storeId: owner, madeAt }]) => {
       if (keys.has(key) || owner !== storeId || madeAt >= before) return [];
       const [name, number] = key.split("/") as [string, string];
-      return [{ place: this.#place(name, Number(number), modelId), description: `models:/${key}` }];
+      const isRemnant = !this.#server.models.has(modelId);
+      return [
+        { place: this.#place(name, Number(number), modelId), description: `models:/${key}`, isRemnant },
+      ];
     });
   }
 
