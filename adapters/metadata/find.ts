@@ -12,7 +12,7 @@ import type { Db } from "./schema.ts";
 const COLUMNS = [
   ...(["v.version", "v.sequence", "v.created_at", "v.digest", "v.size", "v.media_type"] as const),
   ...(["v.stamps", "v.backend", "v.code", "v.environment", "v.inputs", "v.tags", "v.metadata"] as const),
-  ...(["v.deleted", "v.forgotten"] as const),
+  ...(["v.deleted", "v.forgotten", "v.kept"] as const),
 ] as const;
 
 type Single = Omit<RecordRow, "name"> & { own_alias: string | null };
