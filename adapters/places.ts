@@ -1,13 +1,26 @@
 import { fileURLToPath } from "node:url";
-import type { BlobOptions, BlobStore, MetadataOptions, MetadataStore, Places } from "../engine/main.ts";
+import type {
+  BackendSettings,
+  BlobOptions,
+  BlobStore,
+  MetadataOptions,
+  MetadataStore,
+  Places,
+  StorageBackend,
+} from "../engine/main.ts";
 import { VarveError } from "../engine/main.ts";
 
 /** The adapters by the URLs that they are for. Each is loaded when it is asked for. */
-export const places: Places = { openMetadata, openBlobs };
+export const places: Places = { openMetadata, openBlobs, openBackend };
 
 async function openMetadata(url: string, options: MetadataOptions): Promise<MetadataStore> {
   const { openMetadata: open } = await import("./metadata/open.ts");
   return open(url, options);
+}
+
+async function openBackend(settings: BackendSettings): Promise<StorageBackend> {
+  const { openMlflow } = await import("./mlflow/open.ts");
+  return openMlflow(settings);
 }
 
 /** A path or `file://` URL is a folder. */

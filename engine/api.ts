@@ -35,8 +35,11 @@ export interface StoreOptions {
   databaseUrl?: string;
   /** Passed to the object-storage client. */
   storageOptions?: Record<string, unknown>;
+  /** The MLflow server that keeps models, and that they are read from. */
   mlflowTrackingUri?: string;
+  /** Where it registers them; default: the same server. */
   mlflowRegistryUri?: string;
+  /** What keeps a model of which `save` says nothing: `mlflow` (default, once a tracking URI is set) or `varve`. */
   defaultMlModelsStorageBackend?: Backend;
   /** `durable` (default): a promise resolves after the disk has it. `buffered`: after the operating system has it. */
   durability?: Durability;
@@ -147,6 +150,8 @@ export interface Artifact {
   /** The number of the save in the store's total order. */
   readonly sequence: number;
   readonly backend: Backend;
+  /** Where in MLflow it is, of what that keeps. */
+  readonly mlflow?: MlflowFacts;
   /** The user that saved it, where the environment told. */
   readonly createdBy?: string;
   readonly code?: Code;
@@ -188,10 +193,85 @@ export interface SaveOptions extends CallOptions {
   codec?: Codec | string;
   /** The media type to keep; only for byte values and files, or with `codec`. */
   mediaType?: string;
+  /**
+   * What keeps the value. By default MLflow keeps models once a tracking URI is set (see `defaultMlModelsStorageBackend`), and
+   * Varve everything else. A model is a value of media type `application/onnx`, a saved file whose name ends in `.onnx`, or a saved
+   * folder that has an `MLmodel` file.
+   * @throws CONFIG where no MLflow is configured, NOT_SUPPORTED for what is no model
+   */
   backend?: Backend;
+  /** Only of what MLflow keeps. */
+  mlflow?: MlflowSaveOptions;
   /** Save only if the latest version is this one (`"absent"`: if there is none); else `CONFLICT`. */
   ifVersion?: number | "absent";
 }
+
+/** How MLflow keeps a model. */
+export interface MlflowSaveOptions {
+  /** Its name; it is made where there is none. Default: MLflow's own `Default`. */
+  experiment?: string;
+  runName?: string;
+  /** Default: the artifact's name, with `-` for every character but letters of ASCII, digits, `.`, `_` and `-`. */
+  registeredModelName?: string;
+  /** Aliases of the registered model, which then point at the new version of it. */
+  aliases?: readonly string[];
+  /** On run, logged model and version. */
+  tags?: Record<string, string>;
+  /** On the run. */
+  params?: Record<string, string | number | boolean>;
+  /** What goes in and comes out, in the words of MLflow. Not of a folder, whose `MLmodel` tells it. */
+  signature?: MlflowSignature;
+  /** An array of numbers (a tensor), arrays by name, or an array of objects (rows). Not of a folder. */
+  inputExample?: Json;
+}
+
+export interface MlflowSignature {
+  inputs?: readonly (MlflowTensor | MlflowColumn)[];
+  outputs?: readonly (MlflowTensor | MlflowColumn)[];
+  params?: readonly MlflowParameter[];
+}
+
+export interface MlflowTensor {
+  name?: string;
+  /** Such as `float32`. */
+  dtype: string;
+  /** -1 for a dimension of any size. */
+  shape: readonly number[];
+}
+
+export interface MlflowColumn {
+  name?: string;
+  /** Such as `double`, `long`, `string`. */
+  type: string;
+  /** Default true. */
+  required?: boolean;
+}
+
+export interface MlflowParameter {
+  name: string;
+  type: string;
+  default: Json;
+  /** Of a list: `[-1]`. */
+  shape?: readonly number[];
+}
+
+/** Where in MLflow an artifact is. Without credentials. */
+export interface MlflowFacts {
+  readonly trackingUri: string;
+  /** What MLflow's own libraries load it by, such as `models:/clf/3`. */
+  readonly modelUri: string;
+  readonly registryUri?: string;
+  readonly modelId?: string;
+  readonly runId?: string;
+  readonly experimentId?: string;
+  readonly registeredName?: string;
+  readonly registeredVersion?: string;
+  /** Such as `onnx`, `sklearn`. */
+  readonly flavor?: string;
+}
+
+/** What is kept with a model that is in MLflow already. */
+export interface AdoptOptions extends Omit<SaveOptions, "backend" | "codec" | "mediaType" | "mlflow"> {}
 
 /** How `saveDirectory` reads a folder. */
 export interface SaveDirectoryOptions extends Omit<SaveOptions, "codec" | "mediaType"> {
@@ -336,7 +416,10 @@ export interface LineageGraph {
 export interface DeleteOptions extends CallOptions {
   /** Remove the version's aliases too, instead of `CONFLICT`. */
   aliases?: boolean;
-  /** For artifacts kept by MLflow: delete the model there too. */
+  /**
+   * For artifacts kept by MLflow: delete the model there too, unless another version of the store needs it. Nothing brings it
+   * back. May be repeated, with the version itself as the ref, where MLflow did not answer.
+   */
   purge?: boolean;
 }
 
@@ -345,6 +428,11 @@ export interface DeleteReport {
   deleted: string[];
   /** Aliases that were removed with them, as `name@alias`. */
   aliases: string[];
+}
+
+export interface AliasOptions extends CallOptions {
+  /** For artifacts kept by MLflow: the same with the alias of its registered model. */
+  mlflow?: boolean;
 }
 
 export interface Annotation extends CallOptions {
@@ -359,7 +447,7 @@ export interface Pending {
   readonly name: string;
 }
 
-export interface BatchSaveOptions extends Omit<SaveOptions, "inputs" | "signal" | "onProgress"> {
+export interface BatchSaveOptions extends Omit<SaveOptions, "inputs" | "mlflow" | "signal" | "onProgress"> {
   inputs?: readonly (Ref | Pending)[];
 }
 
@@ -369,7 +457,7 @@ export interface Batch {
   setAlias(name: string, alias: string, version: number | Pending): void;
   deleteAlias(name: string, alias: string): void;
   annotate(ref: Ref | Pending, annotation: Omit<Annotation, "signal" | "onProgress">): void;
-  delete(ref: Ref | Pending, options?: Omit<DeleteOptions, "signal" | "onProgress">): void;
+  delete(ref: Ref | Pending, options?: Omit<DeleteOptions, "purge" | "signal" | "onProgress">): void;
 }
 
 export interface StoreStats {
@@ -544,7 +632,8 @@ export interface VerifyOptions extends CallOptions {
 }
 
 export interface DamageProblem {
-  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing";
+  /** `backend`: what a storage backend has beside values, or could not be asked. */
+  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing" | "backend";
   message: string;
   segment?: number;
   offset?: number;
@@ -664,11 +753,13 @@ export interface ArtifactStore extends StoreView {
    * out, names that are no UTF-8) rejects it with an error that names it. Folders of stores are left out.
    */
   saveDirectory(name: string, path: string, options?: SaveDirectoryOptions): Promise<Artifact>;
+  /** Makes a version of a model that is in MLflow already, such as `models:/clf/3`: its value is the folder that MLflow has of it. */
+  adoptMlflow(name: string, uri: string, options?: AdoptOptions): Promise<Artifact>;
   /** Deletes `name:3`, `name@alias`, `name:latest` or `name:all`. */
   delete(ref: Ref, options?: DeleteOptions): Promise<DeleteReport>;
   undelete(ref: Ref, options?: CallOptions): Promise<Artifact>;
-  setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void>;
-  deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void>;
+  setAlias(name: string, alias: string, version: number, options?: AliasOptions): Promise<void>;
+  deleteAlias(name: string, alias: string, options?: AliasOptions): Promise<void>;
   annotate(ref: Ref, annotation: Annotation): Promise<Artifact>;
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]>;
   verify(options?: VerifyOptions): Promise<VerifyReport>;

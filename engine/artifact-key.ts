@@ -192,6 +192,9 @@ export function pinsRange(): KeyRange {
 /** That the values of some versions are kept outside the log. */
 export const ELSEWHERE_KEY = Buffer.from("v");
 
+/** That a storage backend keeps the values of some versions. */
+export const KEPT_KEY = Buffer.from("k");
+
 /** The operation up to which history is forgotten. */
 export const HORIZON_KEY = Buffer.from("h");
 

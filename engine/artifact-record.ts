@@ -56,8 +56,10 @@ export interface VersionContent {
   stamps?: Uint8Array;
   /** Absent for `varve`. */
   backend?: "mlflow";
+  /** What finds a value that a storage backend keeps. */
+  kept?: JsonObject;
   /** What the row was written again for, where that is neither an annotation nor a plain delete. */
-  change?: "undelete" | "prune";
+  change?: "undelete" | "prune" | "purge" | "move";
   /** Of one whose value was collected elsewhere: the operation that deleted it. */
   deletion?: number;
 }

@@ -8,7 +8,14 @@ import {
   versionsRange,
 } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
-import { decodeAliasContent, decodeVersionContent, isDeleted, isToldByContent } from "./artifact-record.ts";
+import {
+  decodeAliasContent,
+  decodeVersionContent,
+  isDeleted,
+  isToldByContent,
+  ValuePlace,
+  valuePlace,
+} from "./artifact-record.ts";
 import { isWhole, notFound } from "./not-found.ts";
 import type { FoundVersion } from "./operations.ts";
 import { findVersion, rewrite, setAlias } from "./operations.ts";
@@ -64,13 +71,29 @@ export function deleteVersion(
   for (const alias of aliases) transaction.delete(aliasKey(victim.name, alias));
   const { blob } = victim.row;
   const { change: _, ...rest } = victim.content;
+  const isPurged = change === "purge" && rest.backend !== undefined;
   const content = {
     ...rest,
-    ...(change && { change }),
+    ...(change && (isPurged || change !== "purge") && { change }),
     ...(aliases.length > 0 && { removedAliases: aliases }),
     ...(blob && !isToldByContent(victim.row) && { size: blob.payloadLength }),
   };
-  rewrite(transaction, victim, content, true);
+  rewrite(transaction, victim, content, true, isPurged ? ValuePlace.collected : undefined);
+}
+
+/** Of a version that was deleted before, and that a backend keeps: that its value is gone there. False for any other. */
+export function purgeDeleted(transaction: Transaction, ref: ParsedRef): boolean {
+  if (ref.kind !== "version") return false;
+  const key = versionKey(ref.name, ref.version);
+  const row = transaction.row(key);
+  if (!row || !isDeleted(row)) return false;
+  const content = decodeVersionContent(transaction.content(key, row));
+  if (!content.backend) return false;
+  if (valuePlace(row) === ValuePlace.collected) return true;
+  const found = { name: ref.name, version: ref.version, row, content };
+  const purged: VersionContent = { ...content, change: "purge", deletion: row.sequence };
+  rewrite(transaction, found, purged, true, ValuePlace.collected);
+  return true;
 }
 
 function allLive(transaction: Transaction, ref: ParsedRef): FoundVersion[] {

@@ -13,6 +13,7 @@ import {
   decodeVersionContent,
   encodeHorizon,
   isDeleted,
+  isElsewhere,
   ValuePlace,
   valuePlace,
 } from "./artifact-record.ts";
@@ -72,11 +73,17 @@ export async function forgetVersions(
   }
 }
 
-/** The operation that deleted a version: one whose value was collected elsewhere was written again since. */
+/**
+ * The operation that deleted a version: one whose value was collected elsewhere was written again since. Of one that a backend
+ * still keeps, it never comes: the row is what tells whose that is.
+ */
 function deletionOf(rows: Pick<Rows, "content">, key: Buffer, row: Row): number | Promise<number> {
-  if (valuePlace(row) !== ValuePlace.collected) return row.sequence;
+  if (!isElsewhere(row)) return row.sequence;
   const content = rows.content(key, row);
-  const told = (bytes: Buffer) => decodeVersionContent(bytes).deletion ?? row.sequence;
+  const told = (bytes: Buffer) => {
+    const { deletion = row.sequence, backend } = decodeVersionContent(bytes);
+    return backend && valuePlace(row) !== ValuePlace.collected ? Number.POSITIVE_INFINITY : deletion;
+  };
   return content instanceof Promise ? content.then(told) : told(content);
 }
 

@@ -3,6 +3,7 @@ import type { Artifact, ListFilter } from "./api.ts";
 import type { KeyRange } from "./artifact-key.ts";
 import {
   ELSEWHERE_KEY,
+  KEPT_KEY,
   namesRange,
   nodesRange,
   parseVersionKey,
@@ -235,7 +236,8 @@ class Listing<T> {
  * value in chunks or elsewhere stands in no row of its own.
  */
 function mayBe(core: EngineCore, digits: string): boolean {
-  const isOutside = core.row(ELSEWHERE_KEY) !== undefined || core.first(nodesRange()) !== undefined;
+  const isNoted = [ELSEWHERE_KEY, KEPT_KEY].some((key) => core.row(key) !== undefined);
+  const isOutside = isNoted || core.first(nodesRange()) !== undefined;
   return isOutside || hasBlob(core.catalog, digits);
 }
 

@@ -7,12 +7,13 @@ import type { VersionRecord } from "./ports/metadata-store.ts";
  * have operations of their own. The environment stands there as a whole.
  */
 export function operationState(record: VersionRecord): JsonObject {
-  const { digest, size, mediaType, stamps, sequence, createdAt, backend, deleted } = record;
+  const { digest, size, mediaType, stamps, kept, sequence, createdAt, backend, deleted } = record;
   return {
     digest: digestText(digest),
     size,
     mediaType,
     ...(stamps && { stamps: digestText(stamps) }),
+    ...(kept && { kept: structuredClone(kept) }),
     sequence,
     createdAt,
     backend,

@@ -3,6 +3,7 @@ import type { VersionName } from "./artifact-key.ts";
 import {
   aliasKey,
   ELSEWHERE_KEY,
+  KEPT_KEY,
   namesRange,
   parseVersionKey,
   versionKey,
@@ -82,7 +83,7 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
   if (plan.environment) putEnvironment(transaction, plan.environment);
   if (inputs.length > 0) putEdges(transaction, inputs, { name, version });
   if (value) putPart(transaction, value);
-  else noteElsewhere(transaction);
+  else noteOutside(transaction, plan.content.backend ? KEPT_KEY : ELSEWHERE_KEY);
   if (plan.code) transaction.putBlob(plan.code);
   const references = value ? [value.digest] : [];
   if (plan.code) references.push(plan.code.digest);
@@ -97,9 +98,14 @@ export function saveVersion(transaction: Transaction, plan: SavePlan): FoundVers
 
 /** Once a store: that its values are not in the log. @throws CONFIG where some are */
 export function noteElsewhere(transaction: Transaction): void {
-  if (transaction.isThere(ELSEWHERE_KEY)) return;
-  if (transaction.first(namesRange(""))) throw keptInHome();
-  transaction.put(ELSEWHERE_KEY, preparePayload([], NOTHING, 0n));
+  noteOutside(transaction, ELSEWHERE_KEY);
+}
+
+/** Once a store, with the first version of which that is so. */
+function noteOutside(transaction: Transaction, key: Buffer): void {
+  if (transaction.isThere(key)) return;
+  if (key === ELSEWHERE_KEY && transaction.first(namesRange(""))) throw keptInHome();
+  transaction.put(key, preparePayload([], NOTHING, 0n));
 }
 
 /** How many numbers behind the newest known one may have been given to versions that the log has lost. */
@@ -185,7 +191,9 @@ export function rewrite(
   const mediaType = tagMediaType(row) ?? content.mediaType ?? "";
   const payload = preparePayload(row.references, encodeVersionContent(full), 0n);
   const state = { deleted, rewritten: true, place };
-  const options = { tag: versionTag(mediaType, state), weak: deleted };
+  // What a backend keeps can be brought back until it is purged, and so must its code.
+  const isKept = content.backend !== undefined && place !== ValuePlace.collected;
+  const options = { tag: versionTag(mediaType, state), weak: deleted && !isKept };
   return { name, version, row: transaction.put(versionKey(name, version), payload, options), content: full };
 }
 
@@ -200,6 +208,15 @@ export function annotateVersion(
   const metadata = merged(oldMetadata, annotation.metadata) as JsonObject | undefined;
   const content: VersionContent = { ...rest, ...(tags && { tags }), ...(metadata && { metadata }) };
   return rewrite(transaction, found, content, false);
+}
+
+/** The value is in another place of its backend now. */
+export function moveVersion(
+  transaction: Transaction,
+  { name, version, kept }: VersionName & { kept: JsonObject },
+): FoundVersion {
+  const found = findVersion(transaction, { name, kind: "version", version });
+  return rewrite(transaction, found, { ...found.content, kept, change: "move" }, false);
 }
 
 /** Top-level keys replaced, those that are null removed; undefined when nothing is left. */

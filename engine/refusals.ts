@@ -19,6 +19,16 @@ export function noSuchArtifact(ref: ParsedRef, remains?: Remains): VarveError {
   });
 }
 
+/** @param hint what to do instead of naming an MLflow */
+export function noMlflow(
+  hint = "set mlflow_tracking_uri (`varve config set`, or MLFLOW_TRACKING_URI in the environment)",
+): VarveError {
+  return new VarveError("CONFIG", "no MLflow tracking URI is configured", {
+    hint,
+    details: { item: "mlflow_tracking_uri" },
+  });
+}
+
 /** For who wants such a version back. */
 export function compactedAway(ref: ParsedRef): VarveError {
   return new VarveError("NOT_FOUND", `the bytes of ${refText(ref)} were compacted away`, {

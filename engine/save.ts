@@ -23,6 +23,14 @@ const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;.*)?$/;
 
 const NO_INPUTS: readonly never[] = [];
 
+/** What models of ONNX are kept under. */
+export const MEDIA_TYPE_ONNX = "application/onnx";
+
+/** Whether a storage backend for models would keep it. */
+export function isModel({ mediaType }: { mediaType?: string | undefined }): boolean {
+  return mediaType === MEDIA_TYPE_ONNX;
+}
+
 /** A value, taken at the call. */
 export interface TakenValue<From = Uint8Array | ByteSource | FileSource> {
   /** Its bytes, or what gives them. */
@@ -118,15 +126,19 @@ export function takeOptions<I, R>(
   };
 }
 
+/** Of what goes elsewhere no other options are taken than these: in a batch nothing does. */
 function checkBackend({ backend }: { backend?: string }): void {
   if (backend === undefined || backend === "varve") return;
-  if (backend === "mlflow") {
-    throw new VarveError("CONFIG", "no MLflow tracking URI is configured", {
-      hint: "save without `backend`, to keep the value in Varve",
-    });
-  }
+  if (backend === "mlflow") throw notInBatch();
   throw new VarveError("INVALID_ARGUMENT", `not a storage backend: ${JSON.stringify(backend)}`, {
-    hint: "there is `varve`",
+    hint: "it is `varve` or `mlflow`",
+  });
+}
+
+/** A batch is all or nothing, which no call of a server could be a part of. */
+export function notInBatch(): VarveError {
+  return new VarveError("NOT_SUPPORTED", "a batch can't save to MLflow", {
+    hint: 'save the model by itself, or give `backend: "varve"`',
   });
 }
 

@@ -22,6 +22,7 @@ async function loggerWith(options: StoreOptions): Promise<Logger> {
       throw new VarveError("UNAVAILABLE", "it only looks at the logger");
     },
     openBlobs: () => Promise.reject(new Error("it is not asked for")),
+    openBackend: () => Promise.reject(new Error("it is not asked for")),
   };
   const home = join(newFolder(), "home");
   await failure(openStore({ home, databaseUrl: "sqlite:///x", ...options }, places), "UNAVAILABLE");

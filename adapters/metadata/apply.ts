@@ -124,6 +124,8 @@ function apply(run: Run, operation: MetadataOperation, place: number): Promise<v
       return deleteVersions(run, operation);
     case "undelete":
       return undelete(run, operation);
+    case "move":
+      return move(run, operation);
   }
 }
 
@@ -202,6 +204,13 @@ async function annotate(run: Run, { target, tags, metadata }: Of<"annotate">): P
     changed: run.state.unitSequence,
   });
   log(run.state, "annotate", row);
+  run.touched.push(row);
+}
+
+async function move(run: Run, { name, version, kept }: Of<"move">): Promise<void> {
+  const row = await liveVersion(run, { kind: "version", name, version });
+  await run.state.changeVersion(row, { kept: JSON.stringify(kept), changed: run.state.unitSequence });
+  log(run.state, "move", row);
   run.touched.push(row);
 }
 

@@ -81,8 +81,9 @@ async function removeOperations(
   return removed;
 }
 
-/** As in a log: the first version of a name, and the newest, tell of the name. */
-const INSIDE = sql<SqlBool>`v.version > 0 and v.version < (select n.newest from varve_names n where n.name = v.name)`;
+/** As in a log: the first version of a name, and the newest, tell of the name; and what was not purged of what is in a backend. */
+const INSIDE = sql<SqlBool>`v.version > 0 and v.version < (select n.newest from varve_names n where n.name = v.name)
+  and not (v.backend <> 'varve' and v.forgotten = 0)`;
 
 async function removeVersions(
   parts: WritingParts,

@@ -22,7 +22,7 @@ export async function deleteVersions(run: Run, operation: Of<"delete">): Promise
   if (!operation.aliases)
     for (const row of going)
       if (aliasesOf(row).length > 0) throw hasAliases(refOf(row), namesOf(aliasesOf(row)));
-  for (const row of going) await deleteOne(run, row, aliasesOf(row), unless ? "prune" : "delete");
+  for (const row of going) await deleteOne(run, row, aliasesOf(row), operation);
 }
 
 function isChangedAfter(row: VersionRow, aliases: readonly AliasRow[], sequence: number): boolean {
@@ -30,7 +30,7 @@ function isChangedAfter(row: VersionRow, aliases: readonly AliasRow[], sequence:
 }
 
 /** Oldest first. */
-async function victimsOf(run: Run, { target, unless }: Of<"delete">): Promise<VersionRow[]> {
+async function victimsOf(run: Run, { target, unless, purge }: Of<"delete">): Promise<VersionRow[]> {
   if (target.kind === "all") {
     const live = await run.state.live(target.name);
     if (live.length === 0 && !unless) throw noSuchArtifact(target);
@@ -38,6 +38,10 @@ async function victimsOf(run: Run, { target, unless }: Of<"delete">): Promise<Ve
   }
   const row = await targetRow(run, target);
   if (row?.deleted === null) return [row];
+  if (row && purge && target.kind === "version" && isKeptByBackend(row)) {
+    await forgetDeleted(run, row);
+    return [];
+  }
   // Somebody was faster.
   if (row && unless && row.changed > unless.changedAfter) return [];
   throw missing(run, target, row);
@@ -47,20 +51,32 @@ async function deleteOne(
   { state, deleted, removedAliases }: Run,
   row: VersionRow,
   aliases: readonly AliasRow[],
-  kind: "delete" | "prune",
+  { unless, purge }: Of<"delete">,
 ): Promise<void> {
   const names = namesOf(aliases);
   await state.changeVersion(row, {
     changed: state.unitSequence,
     deleted: state.unitSequence,
     removed_aliases: names.length > 0 ? JSON.stringify(names) : null,
+    ...(purge && isKeptByBackend(row) && { forgotten: 1 }),
   });
-  log(state, kind, row);
+  log(state, unless ? "prune" : "delete", row);
   deleted.push(refOf(row));
   for (const alias of names) {
     await removeAlias(state, row.name, alias);
     removedAliases.push(`${row.name}@${alias}`);
   }
+}
+
+function isKeptByBackend({ backend }: VersionRow): boolean {
+  return backend !== "varve";
+}
+
+/** One that was deleted before. */
+async function forgetDeleted({ state }: Run, row: VersionRow): Promise<void> {
+  if (row.forgotten) return;
+  await state.changeVersion(row, { changed: state.unitSequence, forgotten: 1 });
+  log(state, "delete", row);
 }
 
 export async function undelete(run: Run, { name, version }: Of<"undelete">): Promise<void> {

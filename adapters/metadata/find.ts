@@ -11,7 +11,7 @@ import { type Db, kindOf } from "./schema.ts";
 /** What a record is made of, but for the name, which whoever asks has given. */
 const COLUMNS = [
   ...(["version", "sequence", "created_at", "digest", "size", "media_type", "stamps", "backend"] as const),
-  ...(["code", "environment", "inputs", "tags", "metadata", "deleted", "forgotten"] as const),
+  ...(["code", "environment", "inputs", "tags", "metadata", "deleted", "forgotten", "kept"] as const),
 ] as const;
 
 /** One row for each alias of the version, or one. */

@@ -36,8 +36,8 @@ export async function deletedPage(
   return rows;
 }
 
-/** Those whose bytes may still be there. */
-const WHOLE = sql<SqlBool>`v.forgotten = 0`;
+/** Those whose bytes may still be there, and are not a backend's to keep. */
+const WHOLE = sql<SqlBool>`v.forgotten = 0 and v.backend = 'varve'`;
 
 /**
  * They are looked up in front of the lock, and marked under it, a page at a time: nobody waits for the whole store, and an

@@ -8,7 +8,7 @@ import type { SqlDialect } from "./session.ts";
  */
 export type Migration = (db: Db, dialect: SqlDialect) => Promise<void>;
 
-export const migrations: readonly Migration[] = [firstSchema];
+export const migrations: readonly Migration[] = [firstSchema, addKept];
 
 async function firstSchema(db: Db, dialect: SqlDialect): Promise<void> {
   await makeNames(db, dialect);
@@ -126,7 +126,25 @@ async function makeOperations(db: Db, { types }: SqlDialect): Promise<void> {
     .execute();
 }
 
+/** What finds a value that a storage backend keeps. */
+async function addKept(db: Db, dialect: SqlDialect): Promise<void> {
+  const change = db.schema.alterTable("varve_versions").addColumn("kept", dialect.types.text);
+  if (dialect.hasTransactionalTables) return change.execute();
+  try {
+    await change.execute();
+  } catch (error) {
+    throwUnless(error, ER_DUP_FIELDNAME);
+  }
+}
+
+const ER_DUP_FIELDNAME = 1060;
 const ER_DUP_KEYNAME = 1061;
+
+/** Where it was interrupted before, it is there already. */
+function throwUnless(error: unknown, errno: number): void {
+  const { cause } = error as { cause?: { errno?: number } };
+  if (cause?.errno !== errno) throw error;
+}
 
 async function makeIndex(
   db: Db,
@@ -143,7 +161,6 @@ async function makeIndex(
   try {
     await index.execute();
   } catch (error) {
-    const { cause } = error as { cause?: { errno?: number } };
-    if (cause?.errno !== ER_DUP_KEYNAME) throw error;
+    throwUnless(error, ER_DUP_KEYNAME);
   }
 }

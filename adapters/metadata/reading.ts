@@ -199,6 +199,7 @@ function neededRows(
     .selectFrom("varve_versions")
     .select(["name", "version", "digest", "size", "media_type", "stamps", "deleted"])
     .where("forgotten", "=", 0)
+    .where("backend", "=", "varve")
     .limit(limit);
   if ("within" in from) {
     const { name, version } = from.within;

@@ -65,6 +65,7 @@ export function newRow(save: SaveOperation, facts: SaveFacts): VersionRow {
     deleted: null,
     removed_aliases: null,
     forgotten: 0,
+    kept: value.kept ? JSON.stringify(value.kept) : null,
   };
 }
 
@@ -137,6 +138,7 @@ export function recordOf(
     isForgotten: row.forgotten !== 0,
   };
   if (row.stamps) record.stamps = row.stamps;
+  if (row.kept !== null) record.kept = JSON.parse(row.kept);
   if (code) record.code = code;
   return record;
 }
@@ -149,10 +151,11 @@ export interface StoredState {
 
 /** Written by hand, as every save does it: media types, inputs, tags and metadata are JSON already. */
 export function stateOf(row: VersionRow): string {
-  const { size, sequence, stamps, code, inputs, tags, metadata } = row;
+  const { size, sequence, stamps, kept, code, inputs, tags, metadata } = row;
   return (
     `{"digest":"${hex(row.digest)}","size":${size},"mediaType":"${row.media_type}",` +
     (stamps ? `"stamps":"${hex(stamps)}",` : "") +
+    (kept === null ? "" : `"kept":${kept},`) +
     `"sequence":${sequence},"createdAt":${row.created_at},"backend":${JSON.stringify(row.backend)},` +
     (code ? `"code":"${sharedHex(code)}",` : "") +
     `"environment":"${sharedHex(row.environment)}","inputs":${inputs ?? "[]"},"tags":${tags ?? "{}"},` +

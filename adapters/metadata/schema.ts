@@ -80,6 +80,8 @@ export interface VersionRow {
   forgotten: number;
   /** JSON: aliases that went with it when it was deleted. */
   removed_aliases: string | null;
+  /** JSON: what finds a value that a storage backend keeps; null of all others. */
+  kept: string | null;
 }
 
 export interface AliasRow {

@@ -183,8 +183,9 @@ class Feed {
         ...(version !== undefined && { version }),
       };
     }
-    if (!row || valuePlace(row) === ValuePlace.collected) return undefined;
+    if (!row) return undefined;
     const content = decodeVersionContent(row.inline!);
+    if (valuePlace(row) === ValuePlace.collected && content.change !== "purge") return undefined;
     const { name, version } = parseVersionKey(key);
     const environment = await this.#versions.environmentOf(content);
     const code = await this.#code(key, row, content);
@@ -206,7 +207,7 @@ class Feed {
 function kindOf(row: Row, { change }: VersionContent): OperationRecord["kind"] {
   if (!isRewritten(row)) return "save";
   if (isDeleted(row)) return change === "prune" ? "prune" : "delete";
-  return change === "undelete" ? "undelete" : "annotate";
+  return change === "undelete" || change === "move" ? change : "annotate";
 }
 
 /** Whoever follows must not take what is lost for what never was. */

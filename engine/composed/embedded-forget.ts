@@ -24,6 +24,7 @@ export async function* neededValues(core: EngineCore, signal?: AbortSignal): Asy
     for (const { key, row } of page) {
       if (isDeleted(row) && !isWhole(row, core)) continue;
       const content = decodeVersionContent(await core.content(key, row));
+      if (content.backend) continue;
       const stamps = stampsOf(row, content);
       values.push({
         digest: content.digest ?? row.references[0]!,
@@ -38,7 +39,7 @@ export async function* neededValues(core: EngineCore, signal?: AbortSignal): Asy
 }
 
 /**
- * Notes that the values elsewhere of versions which are deleted since operations up to `sequence` may be removed there, so
+ * Notes that the values elsewhere of versions, but for those that a backend keeps, which are deleted since operations up to `sequence` may be removed there, so
  * that nobody brings such a version back. Gives how many there are. Those in the log go with its compaction.
  */
 export async function forgetDeleted(
@@ -69,6 +70,7 @@ function forget(transaction: Transaction, key: Buffer, sequence: number): 0 | 1 
   const row = transaction.row(key);
   if (!row || !isForgettable(row, sequence)) return 0;
   const content = decodeVersionContent(transaction.content(key, row));
+  if (content.backend) return 0;
   const found = { ...parseVersionKey(key), row, content };
   rewrite(transaction, found, { ...content, deletion: row.sequence }, true, ValuePlace.collected);
   return 1;

@@ -32,6 +32,7 @@ export function recordFrom(parts: RecordParts, rows: RowsAndBlobs): VersionRecor
     size: sizeOf(row, content),
     mediaType: mediaTypeOf(row, content),
     ...(stamps && { stamps }),
+    ...(content.kept && { kept: content.kept }),
     backend: content.backend ?? "varve",
     ...(code && { code }),
     inputs: content.inputs ?? [],

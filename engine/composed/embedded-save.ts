@@ -39,7 +39,7 @@ export class SavePlanner {
 
   #plan(save: SaveOperation): Omit<SavePlan, "inputs"> {
     const { name, value, backend, tags, metadata, ifVersion } = save;
-    const { mediaType, digest, size, stamps } = value;
+    const { mediaType, digest, size, stamps, kept } = value;
     const environment = this.#environment(save.environment);
     const content: VersionContent = {
       ...(mediaType !== MEDIA_TYPE_CBOR && mediaType !== MEDIA_TYPE_BYTES && { mediaType }),
@@ -50,6 +50,7 @@ export class SavePlanner {
       digest,
       ...(stamps && { stamps }),
       ...(backend === "mlflow" && { backend }),
+      ...(kept && { kept }),
     };
     // Adds to the content.
     const code = save.code && placeCode(this.#core, save.code, content);

@@ -2,10 +2,10 @@ import type { Annotation, DeleteOptions } from "../api.ts";
 import { aliasesRange, aliasKey, versionKey } from "../artifact-key.ts";
 import type { VersionContent } from "../artifact-record.ts";
 import { decodeVersionContent, isDeleted } from "../artifact-record.ts";
-import { aliasesByVersion, deleteAll, undeleteVersion, victimsOf } from "../deletes.ts";
+import { aliasesByVersion, deleteAll, purgeDeleted, undeleteVersion, victimsOf } from "../deletes.ts";
 import type { Row } from "../index/rows.ts";
 import type { SavePlan } from "../operations.ts";
-import { annotateVersion, deleteAlias, saveVersion, setAlias } from "../operations.ts";
+import { annotateVersion, deleteAlias, moveVersion, saveVersion, setAlias } from "../operations.ts";
 import type { MetadataOperation, PendingTarget, Target } from "../ports/metadata-store.ts";
 import type { ParsedRef } from "../ref.ts";
 import type { Transaction } from "../transaction.ts";
@@ -85,6 +85,9 @@ class UnitRun {
       case "undelete":
         this.#touched.push(undeleteVersion(transaction, { ...operation, kind: "version" }));
         break;
+      case "move":
+        this.#touched.push(moveVersion(transaction, operation));
+        break;
     }
   }
 
@@ -95,11 +98,13 @@ class UnitRun {
     this.#touched.push(saved);
   }
 
-  #delete({ target, aliases, unless }: Of<"delete">): void {
+  #delete({ target, aliases, unless, purge }: Of<"delete">): void {
     const ref = this.#ref(target);
+    if (purge && purgeDeleted(this.#transaction, ref)) return;
+    const change = purge ? "purge" : undefined;
     const report = unless
       ? deleteUnchanged(this.#transaction, ref, { aliases }, unless.changedAfter)
-      : deleteAll(this.#transaction, ref.name, victimsOf(this.#transaction, ref), { aliases });
+      : deleteAll(this.#transaction, ref.name, victimsOf(this.#transaction, ref), { aliases }, change);
     this.#deleted.push(...report.deleted);
     this.#removedAliases.push(...report.aliases);
   }

@@ -21,6 +21,8 @@ export interface ValueFacts {
   mediaType: string;
   /** What only some values have: of a directory, the digest of the blob that tells which of its files are as they were. */
   stamps?: Digest;
+  /** Of one that a storage backend keeps: what finds it there. Kept and given as it is. */
+  kept?: JsonObject;
 }
 
 /** A version as it is at the moment of reading. */
@@ -61,11 +63,15 @@ export type MetadataOperation =
   | { kind: "annotate"; target: Target; tags?: Record<string, string | null>; metadata?: JsonObject }
   /**
    * The target may be `all`. A version with an alias is CONFLICT, unless `aliases`. With `unless`, a version that has been
-   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported.
+   * deleted, aliased, or annotated by a later operation than that one is left as it is, and not reported. With `purge`
+   * one that a backend keeps is forgotten too; one that was deleted before is only that, and not reported, where the target
+   * names its version.
    */
-  | { kind: "delete"; target: Target; aliases: boolean; unless?: { changedAfter: number } }
+  | { kind: "delete"; target: Target; aliases: boolean; unless?: { changedAfter: number }; purge?: boolean }
   /** Brings back the aliases that went with it, where they are free. CONFLICT never; NOT_FOUND where it is forgotten. */
-  | { kind: "undelete"; name: string; version: number };
+  | { kind: "undelete"; name: string; version: number }
+  /** The value is in another place of its backend now. NOT_FOUND where the version is not live. */
+  | { kind: "move"; name: string; version: number; kept: JsonObject };
 
 export interface SaveOperation {
   kind: "save";
@@ -94,7 +100,7 @@ export interface Unit {
 export interface UnitResult {
   /** The newest operation then: its own number, or that of the unit before if it changed nothing. */
   sequence: number;
-  /** What saves, annotations and undeletes made, in their order, as they are behind the whole unit. */
+  /** What saves, annotations, undeletes and moves made, in their order, as they are behind the whole unit. */
   versions: VersionRecord[];
   /** Refs of the versions that were deleted, in order, and `name@alias` of the aliases that went with them. */
   deleted: string[];
@@ -132,6 +138,7 @@ export interface ListQuery {
     minSize?: number;
     maxSize?: number;
     digestPrefix?: string;
+    backend?: Backend;
   };
   matches(record: VersionRecord): boolean;
 }
@@ -141,7 +148,7 @@ export interface OperationRecord {
   sequence: number;
   /** Milliseconds since 1970; never decreasing. */
   time: number;
-  kind: "save" | "delete" | "undelete" | "alias" | "annotate" | "prune";
+  kind: "save" | "delete" | "undelete" | "alias" | "annotate" | "prune" | "move";
   name: string;
   /** Absent for aliases that were removed. */
   version?: number;
@@ -224,19 +231,22 @@ export interface MetadataStore {
     options?: CallOptions,
   ): Promise<LineageStep[]>;
 
-  /** The values that versions need which are live, or deleted and not forgotten: each digest once, or oftener. */
+  /**
+   * The values that versions need which are live, or deleted and not forgotten: each digest once, or oftener. Not those that a
+   * backend keeps.
+   */
   values(options?: CallOptions): AsyncIterable<ValueFacts & { deleted: boolean }>;
   /**
-   * Forgets the bytes of versions that are deleted since operations up to `sequence`: `at` says so, `undelete` refuses. The number of
-   * those that were not forgotten before is given.
-   * To be called before their bytes are removed.
+   * Forgets the bytes of versions that are deleted since operations up to `sequence`, but for those that a backend keeps: `at`
+   * says so, `undelete` refuses. The number of those that were not forgotten before is given. To be called before their bytes
+   * are removed.
    */
   forget(sequence: number, options?: CallOptions): Promise<number>;
   /**
    * Gives back what nothing needs any more: code and environments that no version names, what operations up to the horizon have
    * left. With `historyBefore` the horizon is moved up to there, never back: from then on no operation up to it is told of. Of
    * versions that are deleted since operations up to it, forgotten or not, nothing is left but that their numbers are not given again;
-   * the first and the newest of each name stay among the deleted ones. Others go on to commit and read meanwhile, and two calls at
+   * one that a backend keeps stays as long as it is not forgotten, for it tells whose that is; the first and the newest of each name stay among the deleted ones. Others go on to commit and read meanwhile, and two calls at
    * once do no harm; CONFLICT where only one at a time can be. Interrupted, it has done a part, and the next call ends it.
    */
   compact(options?: MetadataCompactOptions): Promise<MetadataCompactReport>;

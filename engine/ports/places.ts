@@ -1,6 +1,7 @@
 import type { Logger } from "../api.ts";
 import type { BlobStore } from "./blob-store.ts";
 import type { MetadataStore } from "./metadata-store.ts";
+import type { BackendSettings, StorageBackend } from "./storage-backend.ts";
 
 /** What a place is opened with. */
 export interface PlaceOptions {
@@ -31,4 +32,6 @@ export interface Places {
   /** @throws CONFIG for a URL that none of them knows, MISSING_DRIVER, UNAVAILABLE, UNAUTHORIZED */
   openMetadata(url: string, options: MetadataOptions): Promise<MetadataStore>;
   openBlobs(location: string, options: BlobOptions): Promise<BlobStore>;
+  /** Sends nothing. @throws CONFIG for a URI that can't be one */
+  openBackend(settings: BackendSettings): Promise<StorageBackend>;
 }

@@ -3,6 +3,7 @@ import { compactTests } from "./metadata-compact.ts";
 import { concurrentTests } from "./metadata-concurrent.ts";
 import { deleteTests } from "./metadata-deletes.ts";
 import { findTests } from "./metadata-find.ts";
+import { keptTests } from "./metadata-kept.ts";
 import { lineageTests } from "./metadata-lineage.ts";
 import { listTests } from "./metadata-lists.ts";
 import { longTests } from "./metadata-long.ts";
@@ -29,6 +30,7 @@ export function metadataStoreConformance(testing: MetadataTesting): void {
   lineageTests(testing);
   operationTests(testing);
   valueTests(testing);
+  keptTests(testing);
   compactTests(testing);
   concurrentTests(testing);
 }

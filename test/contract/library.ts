@@ -212,12 +212,8 @@ async function later(store: ArtifactStore): Promise<void> {
   // @ts-expect-error later
   await store.copyTo(other);
   // @ts-expect-error later
-  await store.adoptMlflow("iris/model", "models:/clf/3");
-  // @ts-expect-error later
   const session = (await import("../../engine/main.ts")).openSession;
-  // @ts-expect-error later
-  const mlflow: SaveOptions = { mlflow: { experiment: "iris" } };
-  void [other, session, mlflow];
+  void [other, session];
 }
 
 export function errors(error: unknown): string | undefined {

@@ -22,14 +22,14 @@ export const embeddedMetadataFaults: Fault[] = [
   {
     name: "metadata: a list by digest looks for blobs of the log",
     file: "engine/list.ts",
-    text: "core.row(ELSEWHERE_KEY) !== undefined || ",
-    replacement: "",
+    text: "const isOutside = isNoted || ",
+    replacement: "const isOutside = ",
     tests: [HOME],
   },
   {
     name: "metadata: a value elsewhere is looked for in the log",
     file: "engine/values.ts",
-    text: "if (isElsewhere(row)) throw keptElsewhere();",
+    text: "if (!this.#kept || !stored.kept) throw keptElsewhere();",
     replacement: "",
     tests: [HOME],
   },
@@ -43,15 +43,15 @@ export const embeddedMetadataFaults: Fault[] = [
   {
     name: "metadata: an undelete is told as an annotation",
     file: "engine/composed/embedded-feed.ts",
-    text: 'change === "undelete" ? "undelete" : "annotate"',
+    text: 'change === "undelete" || change === "move" ? change : "annotate"',
     replacement: '"annotate"',
     tests: [HOME],
   },
   {
     name: "metadata: that bytes are forgotten is an operation",
     file: "engine/composed/embedded-feed.ts",
-    text: "if (!row || valuePlace(row) === ValuePlace.collected) return undefined;",
-    replacement: "if (!row) return undefined;",
+    text: 'if (valuePlace(row) === ValuePlace.collected && content.change !== "purge") return undefined;',
+    replacement: "",
     tests: [HOME],
   },
   {
