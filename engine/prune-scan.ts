@@ -7,7 +7,9 @@ import {
   decodeVersionContent,
   isChunked,
   isDeleted,
+  isElsewhere,
   isRewritten,
+  isToldByContent,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption } from "./errors.ts";
@@ -103,7 +105,8 @@ export class PruneScan {
     const version = 0xffff_ffff - versionBits(keyBytes, keyEnd);
     const bytes = recordBytes(keyEnd - row.keyStart, row.payloadLength);
     const candidate = this.candidates.add(version, row.sequence, row.time, bytes);
-    if (isUnclear || isChunked(row)) this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
+    if (isUnclear || isToldByContent(row))
+      this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
     else this.#setBlobs(candidate, row);
   }
 
@@ -152,6 +155,7 @@ export class PruneScan {
     else if (time >= this.#policy.before || !goes) candidates.setFate(candidate, Fate.stays);
     else if (protects) candidates.setFate(candidate, Fate.protected);
     if (!content) return;
+    if (isElsewhere(row)) return candidates.setSize(candidate, content.size ?? 0);
     const blobLength = row.blob?.payloadLength ?? 0;
     candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length, blobLength);
     if (isChunked(row))

@@ -47,7 +47,7 @@ async function* versionOrphans(
     if (!/^models:\/m-[0-9a-f]{32}$/.test(version.source)) continue;
     const place = await versionPlace(client, version, options);
     const description = `version ${version.version} of ${version.name}${madeFor(version)}`;
-    yield { place: rowOf(place), description };
+    yield { place: rowOf(place), description, isRemnant: false };
   }
 }
 
@@ -64,7 +64,7 @@ async function* modelOrphans(
     const { id: modelId, artifactUri } = model;
     if (await isNeeded(client, { modelId, artifactUri, model }, options)) continue;
     const description = `model ${model.id} (${model.status}) without a version${madeFor(model)}`;
-    yield { place: rowOf({ ...modelPlace(client, model), remnant: true }), description };
+    yield { place: rowOf({ ...modelPlace(client, model), remnant: true }), description, isRemnant: true };
   }
 }
 
@@ -85,7 +85,8 @@ async function* runOrphans(
         runId: run.id,
         remnant: true as const,
       };
-      yield { place: rowOf(place), description: `run ${run.id} (${run.status})${madeFor(run)}` };
+      const description = `run ${run.id} (${run.status})${madeFor(run)}`;
+      yield { place: rowOf(place), description, isRemnant: true };
     }
   }
 }

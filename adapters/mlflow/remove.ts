@@ -1,4 +1,4 @@
-import type { CallOptions } from "../../engine/main.ts";
+import type { CallOptions, RemoveOptions } from "../../engine/main.ts";
 import type { Bytes } from "./needed.ts";
 import { isNeeded, standsOn } from "./needed.ts";
 import type { MlflowPlace } from "./place.ts";
@@ -11,17 +11,24 @@ import type { LoggedModel, MlflowClient, ModelVersion } from "./protocol.ts";
 export async function remove(
   client: MlflowClient,
   place: MlflowPlace,
-  options: CallOptions = {},
+  { needed = [], ...options }: RemoveOptions = {},
 ): Promise<void> {
   const { modelId, runId } = place;
   await removeVersion(client, place, options);
-  // What an interrupted save has left; never a run that others made.
-  if (place.remnant && runId !== undefined) await client.runs.delete(runId, options);
+  if (place.remnant && runId !== undefined) await removeUnended(client, runId, options);
   if (modelId === undefined) return;
+  // Of a place without a version nothing tells there.
+  if (needed.some((other) => other.modelId === modelId)) return;
   const model = await client.models.get(modelId, options);
   const bytes = bytesOf(place, modelId, model);
   if (await isNeeded(client, bytes, options)) return;
   await discardModel(client, bytes, options);
+}
+
+/** What an interrupted save has left; never a run that others made, or that has come to its end. */
+async function removeUnended(client: MlflowClient, runId: string, options: CallOptions): Promise<void> {
+  const run = await client.runs.get(runId, options);
+  if (run && run.status !== "FINISHED") await client.runs.delete(runId, options);
 }
 
 function bytesOf(place: MlflowPlace, modelId: string, model: LoggedModel | undefined): Bytes {
