@@ -23,6 +23,8 @@ import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
+import { mlflowBackendFaults } from "./mlflow-backend.ts";
+import { mlflowClientFaults } from "./mlflow-client.ts";
 import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
@@ -37,6 +39,7 @@ export const faults: Fault[] = [
   ...lossFaults,
   ...commandLineFaults,
   ...openingFaults,
+  ...mlflowBackendFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,
@@ -46,6 +49,7 @@ export const faults: Fault[] = [
   ...spaceFaults,
   ...embeddedMetadataFaults,
   ...sqlPartsFaults,
+  ...mlflowClientFaults,
   ...pruneFaults,
   ...readingFaults,
   ...backupFaults,

@@ -26,7 +26,8 @@ export interface ServerProgram {
 export type DatabaseName = "postgresql" | "mariadb";
 export type ServiceName = DatabaseName | "mlflow";
 
-const READY_WAIT_MAX = 60_000;
+/** A machine that has a lot to do beside it needs more than a minute for MLflow. */
+const READY_WAIT_MAX = 240_000;
 
 export interface Owner {
   uid?: number;
