@@ -56,9 +56,10 @@ const MAY_IMPORT: Record<string, string[]> = {
   "engine/composed": ["engine/*"],
   // Types only.
   "engine/ports": ["engine/errors", "engine/api", "engine"],
-  adapters: ["engine/main", "engine/api", "adapters/metadata", "adapters/storage"],
+  adapters: ["engine/main", "engine/api", "adapters/metadata", "adapters/storage", "adapters/mlflow"],
   "adapters/metadata": ["engine/main"],
   "adapters/storage": ["engine/main"],
+  "adapters/mlflow": ["engine/main"],
   cli: ["engine/main", "adapters", "cli/bench"],
   "cli/bundle": [],
   "cli/bench": ["engine/main", "engine/key-value", "adapters", "cli"],

@@ -1,0 +1,31 @@
+import { VarveError } from "../../engine/main.ts";
+
+/** Parts of the filters that MLflow's searches take. There is no way to write a quote within quotes in them. */
+
+export function whereTag(key: string, value: string): string {
+  if (key.includes("`")) throw unwritable(key);
+  return `tags.\`${key}\` = ${quoted(value)}`;
+}
+
+export function whereField(
+  field: "name" | "run_id" | "source_path" | "source_run_id",
+  value: string,
+): string {
+  return `${field} = ${quoted(value)}`;
+}
+
+export function every(...parts: string[]): string {
+  return parts.join(" AND ");
+}
+
+function quoted(value: string): string {
+  if (!value.includes("'")) return `'${value}'`;
+  if (!value.includes('"')) return `"${value}"`;
+  throw unwritable(value);
+}
+
+function unwritable(value: string): VarveError {
+  return new VarveError("INVALID_ARGUMENT", `MLflow can't be asked for ${JSON.stringify(value)}`, {
+    hint: "use a name without quotes",
+  });
+}
