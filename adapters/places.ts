@@ -1,5 +1,13 @@
 import { fileURLToPath } from "node:url";
-import type { BlobOptions, BlobStore, MetadataOptions, MetadataStore, Places } from "../engine/main.ts";
+import type {
+  BackendSettings,
+  BlobOptions,
+  BlobStore,
+  MetadataOptions,
+  MetadataStore,
+  Places,
+  StorageBackend,
+} from "../engine/main.ts";
 import { VarveError } from "../engine/main.ts";
 
 /** The adapters by the URLs that they are for. Each is loaded when it is asked for. */
@@ -10,10 +18,9 @@ async function openMetadata(url: string, options: MetadataOptions): Promise<Meta
   return open(url, options);
 }
 
-async function openBackend(): Promise<never> {
-  throw new VarveError("NOT_SUPPORTED", "this version can't keep models in MLflow", {
-    hint: 'save with `backend: "varve"`',
-  });
+async function openBackend(settings: BackendSettings): Promise<StorageBackend> {
+  const { openMlflow } = await import("./mlflow/open.ts");
+  return openMlflow(settings);
 }
 
 /** A path or `file://` URL is a folder. */

@@ -14,6 +14,11 @@ export function whereField(
   return `${field} = ${quoted(value)}`;
 }
 
+/** Of runs. @param time milliseconds since 1970 */
+export function whereRunningSince(time: number): string {
+  return `attributes.status = 'RUNNING' AND attributes.start_time < ${Math.floor(time)}`;
+}
+
 export function every(...parts: string[]): string {
   return parts.join(" AND ");
 }
