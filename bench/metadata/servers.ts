@@ -4,11 +4,11 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isInstalled, PROGRAMS } from "../../test/services/programs.ts";
-import { Server, type ServerProgram, type ServiceName } from "../../test/services/server.ts";
+import { type DatabaseName, Server, type ServerProgram } from "../../test/services/server.ts";
 import { newDatabase } from "../../test/services/services.ts";
 import type { DatabaseKind } from "./figures.ts";
 
-const DURABLE: Record<ServiceName, string[]> = {
+const DURABLE: Record<DatabaseName, string[]> = {
   postgresql: ["-c", "fsync=on", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"],
   mariadb: [
     "--innodb-flush-log-at-trx-commit=1",
@@ -18,7 +18,7 @@ const DURABLE: Record<ServiceName, string[]> = {
   ],
 };
 
-function durable(name: ServiceName): ServerProgram {
+function durable(name: DatabaseName): ServerProgram {
   const program = PROGRAMS[name];
   return { ...program, command: (folder, port) => [...program.command(folder, port), ...DURABLE[name]] };
 }

@@ -1,12 +1,12 @@
 import type { OpenedStore } from "../conformance/store-support.ts";
-import type { ServiceName } from "../services/server.ts";
+import type { DatabaseName } from "../services/server.ts";
 import { newDatabase } from "../services/services.ts";
 import type { OpenParts, Parts } from "./stores.ts";
 import { openComposed } from "./stores.ts";
 
 /** A store whose metadata are in a new database of a server, which goes with it. */
 export async function openOnServer(
-  name: ServiceName,
+  name: DatabaseName,
   blobs: Parts["blobs"],
   options?: OpenParts,
 ): Promise<OpenedStore> {

@@ -5,7 +5,7 @@ import type { MetadataStore } from "../../engine/main.ts";
 import { VarveError } from "../../engine/main.ts";
 import { all, apply, latest, refsOf, rejected, save, unit } from "../conformance/metadata-support.ts";
 import "../helpers/whole-suites.ts";
-import type { Server, ServiceName } from "../services/server.ts";
+import type { DatabaseName, Server } from "../services/server.ts";
 import { type Fresh, hasService, newDatabase, ownServer } from "../services/services.ts";
 import { endAll, openTest, until, WRITABLE } from "./support.ts";
 
@@ -16,7 +16,7 @@ const SOON = { ...WRITABLE, lockWaitMax: 1000, connectWaitMax: 1500, statementWa
 
 for (const service of ["postgresql", "mariadb"] as const) if (hasService(service, NAME)) testsOf(service);
 
-function testsOf(service: ServiceName): void {
+function testsOf(service: DatabaseName): void {
   let server: Server;
   let fresh: Fresh;
 

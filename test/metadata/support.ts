@@ -6,7 +6,7 @@ import type { MetadataStore } from "../../engine/main.ts";
 import type { OpenedMetadata } from "../conformance/metadata-store.ts";
 import { fastFolder } from "../helpers/folders.ts";
 import { Relay } from "../services/relay.ts";
-import type { ServiceName } from "../services/server.ts";
+import type { DatabaseName } from "../services/server.ts";
 import { newDatabase } from "../services/services.ts";
 
 export const WRITABLE: OpenMetadataOptions = { create: true, readOnly: false };
@@ -55,7 +55,7 @@ export async function sqlitePlace(): Promise<FreshPlace> {
 }
 
 /** @param scheme another one for the same server */
-export async function servicePlace(name: ServiceName, scheme?: string): Promise<FreshPlace> {
+export async function servicePlace(name: DatabaseName, scheme?: string): Promise<FreshPlace> {
   const database = await newDatabase(name);
   atEnd(() => database.drop());
   const url = scheme ? database.url.replace(/^[a-z]+/, scheme) : database.url;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { PASSWORD, type ServerProgram, type ServiceName, USER } from "./server.ts";
+import { type DatabaseName, PASSWORD, type ServerProgram, USER } from "./server.ts";
 
 /** How each server is set up. Their disks are not waited for: what is tested are processes that end, not power that fails. */
 
@@ -89,10 +89,10 @@ const mariadb: ServerProgram = {
   isReady: (port) => answers(port),
 };
 
-export const PROGRAMS: Record<ServiceName, ServerProgram> = { postgresql, mariadb };
+export const PROGRAMS: Record<DatabaseName, ServerProgram> = { postgresql, mariadb };
 
 /** Whether the programs of a server are installed. */
-export function isInstalled(name: ServiceName): boolean {
+export function isInstalled(name: DatabaseName): boolean {
   if (name === "mariadb") return existsSync("/usr/sbin/mariadbd");
   return existsSync(POSTGRESQL) && readdirSync(POSTGRESQL).includes("initdb");
 }

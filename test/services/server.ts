@@ -10,19 +10,21 @@ export const USER = "varve";
 export const PASSWORD = "a test's p@ss/word%";
 
 export interface ServerProgram {
-  /** As in `packages.json`. */
   name: ServiceName;
-  /** Whom the package made to run it: servers refuse root. */
-  user: string;
+  /** Whom the package made to run it: servers refuse root. Default: who runs the tests. */
+  user?: string;
   /** What makes the folder of data; runs as that user. */
   initialize(folder: string): string[][];
   command(folder: string, port: number): string[];
+  /** Beside what is there. */
+  environment?(folder: string): Record<string, string>;
   /** Whether it takes connections. */
   isReady(port: number): Promise<boolean>;
   stopSignal: NodeJS.Signals;
 }
 
-export type ServiceName = "postgresql" | "mariadb";
+export type DatabaseName = "postgresql" | "mariadb";
+export type ServiceName = DatabaseName | "mlflow";
 
 const READY_WAIT_MAX = 60_000;
 
@@ -32,8 +34,8 @@ export interface Owner {
 }
 
 /** Nothing where this process is no root: then servers are its own. */
-export function ownerOf(user: string): Owner {
-  if (process.getuid?.() !== 0) return {};
+export function ownerOf(user: string | undefined): Owner {
+  if (user === undefined || process.getuid?.() !== 0) return {};
   const idOf = (option: string) => Number(spawnSync("id", [option, user], { encoding: "utf8" }).stdout);
   return { uid: idOf("-u"), gid: idOf("-g") };
 }
@@ -72,7 +74,8 @@ export class Server {
     const [file, ...args] = this.program.command(this.folder, this.port);
     const log = openSync(join(this.folder, "log"), "a");
     const owner = ownerOf(this.program.user);
-    const options = { ...owner, cwd: this.folder, detached: true, stdio: ["ignore", log, log] as const };
+    const env = { ...process.env, ...this.program.environment?.(this.folder) };
+    const options = { ...owner, cwd: this.folder, env, detached: true };
     this.#process = spawn(file!, args, { ...options, stdio: ["ignore", log, log] });
     this.#process.unref();
     await this.#ready();

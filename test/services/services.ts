@@ -3,7 +3,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { newFolder } from "../helpers/folders.ts";
 import { PROGRAMS } from "./programs.ts";
-import { PASSWORD, Server, type ServiceName, USER } from "./server.ts";
+import { type DatabaseName, PASSWORD, Server, type ServiceName, USER } from "./server.ts";
 
 /** The servers that `start.ts` has started, for tests. */
 
@@ -14,7 +14,7 @@ export function variableOf(name: ServiceName): string {
   return `VARVE_TEST_${name.toUpperCase()}_PORT`;
 }
 
-function portOf(name: ServiceName): number | undefined {
+export function portOf(name: ServiceName): number | undefined {
   const port = process.env[variableOf(name)];
   return port ? Number(port) : undefined;
 }
@@ -42,7 +42,7 @@ export function urlOf({ scheme, port, database }: Place, user = USER, password =
 
 /** A statement beside the adapter's own connections. */
 export async function ask(
-  name: ServiceName,
+  name: DatabaseName,
   place: Omit<Place, "scheme">,
   sql: string,
 ): Promise<Record<string, unknown>[]> {
@@ -83,7 +83,7 @@ export interface Fresh extends Place {
 }
 
 /** A new database. @param port of a server of the test's own */
-export async function newDatabase(name: ServiceName, port = portOf(name)!): Promise<Fresh> {
+export async function newDatabase(name: DatabaseName, port = portOf(name)!): Promise<Fresh> {
   const database = `t${randomBytes(8).toString("hex")}`;
   const root = { port, database: ROOTS[name] };
   const place = { scheme: SCHEMES[name], port, database };
@@ -104,7 +104,7 @@ export async function newDatabase(name: ServiceName, port = portOf(name)!): Prom
 }
 
 /** A server that a test may kill. It is to be stopped. */
-export function ownServer(name: ServiceName): Promise<Server> {
+export function ownServer(name: DatabaseName): Promise<Server> {
   const folder = newFolder("/dev/shm");
   chmodSync(folder, 0o755);
   return Server.start(PROGRAMS[name], join(folder, name));

@@ -6,8 +6,10 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fastFolder } from "../helpers/folders.ts";
+import { mlflowProgram } from "./mlflow.ts";
 import { PROGRAMS } from "./programs.ts";
-import { Server, type ServiceName } from "./server.ts";
+import { installPython, missingForPython, PYTHON } from "./python.ts";
+import { type DatabaseName, Server } from "./server.ts";
 import { RUNNING, variableOf } from "./services.ts";
 
 /** Of dpkg-query. */
@@ -19,7 +21,7 @@ interface Package {
 }
 
 const packages = JSON.parse(readFileSync(join(import.meta.dirname, "packages.json"), "utf8")) as Record<
-  ServiceName,
+  DatabaseName,
   Package
 >;
 
@@ -47,18 +49,30 @@ function install(missing: string[]): void {
 }
 
 const wanted = Object.values(packages);
-const missing = wanted.filter(({ package: name, version }) => !installedVersion(name).startsWith(version));
-if (missing.length > 0) install(missing.map((each) => each.package));
+const missing = wanted
+  .filter(({ package: name, version }) => !installedVersion(name).startsWith(version))
+  .map((each) => each.package);
+const needed = [...missing, ...missingForPython()];
+if (needed.length > 0) install(needed);
+process.env[PYTHON] = installPython();
 
 const folder = mkdtempSync(join(fastFolder(), "varve-services-"));
 chmodSync(folder, 0o755);
-const variables: [string, string][] = [[RUNNING, folder]];
-const pids: number[] = [];
-for (const program of Object.values(PROGRAMS)) {
-  const server = await Server.start(program, join(folder, program.name));
-  pids.push(server.pid);
-  variables.push([variableOf(program.name), String(server.port)]);
-  console.error(`${program.name} ${installedVersion(packages[program.name].package)} on port ${server.port}`);
+const programs = [...Object.values(PROGRAMS), mlflowProgram()];
+const started = await Promise.allSettled(
+  programs.map((program) => Server.start(program, join(folder, program.name))),
+);
+const servers = started.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+for (const { program, port } of servers) console.error(`${program.name} on port ${port}`);
+const failed = started.find((each) => each.status === "rejected");
+if (failed) {
+  for (const server of servers) server.signal("SIGKILL");
+  throw failed.reason;
 }
-writeFileSync(join(folder, "pids"), pids.join("\n"));
+writeFileSync(join(folder, "pids"), servers.map(({ pid }) => pid).join("\n"));
+const variables: [string, string][] = [
+  [RUNNING, folder],
+  [PYTHON, process.env[PYTHON]],
+  ...servers.map(({ program, port }): [string, string] => [variableOf(program.name), String(port)]),
+];
 for (const [name, value] of variables) console.log(`export ${name}=${value}`);
