@@ -1,6 +1,16 @@
-import type { Artifact, Backend, ByteRange, CallOptions, Code, Environment, JsonObject } from "./api.ts";
+import type {
+  Artifact,
+  Backend,
+  ByteRange,
+  CallOptions,
+  Code,
+  Environment,
+  JsonObject,
+  MlflowFacts,
+} from "./api.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import { isDeleted, isToldByContent, tagMediaType } from "./artifact-record.ts";
+import { type KeptVersion, mlflowFacts } from "./backend/kept.ts";
 import { digestText } from "./blob/digest.ts";
 import { VarveError } from "./errors.ts";
 import { LazyRow } from "./index/lazy-row.ts";
@@ -18,6 +28,8 @@ export interface StoredValue {
   mediaType: string;
   /** Bytes. */
   size: number;
+  /** Of a value that a storage backend keeps. */
+  kept?: KeptVersion | undefined;
 }
 
 /** Bytes from `start` up to, not including, `end`, both within the value. */
@@ -67,8 +79,10 @@ export class StoredArtifact implements Artifact {
   declare readonly deleted: boolean;
   declare readonly createdBy?: string;
   declare readonly code?: Code;
+  declare readonly mlflow?: MlflowFacts;
   readonly #row: Row;
   readonly #placeOf: PlaceOfBlob | undefined;
+  readonly #kept: KeptVersion | undefined;
   readonly #source: ValueSource;
 
   constructor(parts: ArtifactParts, source: ValueSource) {
@@ -91,6 +105,10 @@ export class StoredArtifact implements Artifact {
     this.deleted = isDeleted(row);
     if (parts.environment.user !== undefined) this.createdBy = parts.environment.user;
     if (parts.code) this.code = parts.code;
+    const kept = keptVersion(parts);
+    const facts = kept && mlflowFacts(kept.kept);
+    if (facts) this.mlflow = facts;
+    this.#kept = kept;
     this.#row = row;
     this.#placeOf = parts.placeOf;
     this.#source = source;
@@ -113,8 +131,20 @@ export class StoredArtifact implements Artifact {
   }
 
   get #stored(): StoredValue {
-    return { row: this.#row, placeOf: this.#placeOf, mediaType: this.mediaType, size: this.size };
+    const { mediaType, size } = this;
+    return { row: this.#row, placeOf: this.#placeOf, mediaType, size, kept: this.#kept };
   }
+}
+
+/** What a backend needs to know of a version whose value it keeps. */
+export function keptVersion({
+  name,
+  version,
+  row,
+  content,
+}: Pick<ArtifactParts, "name" | "version" | "row" | "content">): KeptVersion | undefined {
+  const { kept, digest, size = 0 } = content;
+  return kept && { name, version, digest: digest!, size, mediaType: mediaTypeOf(row, content), kept };
 }
 
 /** `sha256:<64 hex>` of the value's bytes. @param content needed for a value in chunks or elsewhere */

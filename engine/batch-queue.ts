@@ -6,7 +6,7 @@ import { takeAnnotation } from "./metadata.ts";
 import type { ParsedRef } from "./ref.ts";
 import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
 import type { TakenOptions, TakenValue } from "./save.ts";
-import { takeOptions, takeValue } from "./save.ts";
+import { isModel, notInBatch, takeOptions, takeValue } from "./save.ts";
 
 const OPERATIONS_MAX = 100_000;
 
@@ -39,12 +39,15 @@ export interface QueuedSave<R> {
  */
 export abstract class BatchQueue<Operation, R> implements Batch {
   readonly #codecs: CodecRegistry;
+  readonly #keepsModels: boolean;
   /** Each is ready at once, but for saves whose code is still being read from files, or whose bytes are being put away. */
   readonly #operations: (Operation | Promise<Operation>)[] = [];
   #open = true;
 
-  constructor(codecs: CodecRegistry) {
+  /** @param keepsModels models go to a backend unless something else is said */
+  constructor(codecs: CodecRegistry, keepsModels: boolean) {
     this.#codecs = codecs;
+    this.#keepsModels = keepsModels;
   }
 
   protected abstract refTo(target: ParsedRef | PendingSave): R;
@@ -64,6 +67,7 @@ export abstract class BatchQueue<Operation, R> implements Batch {
     const taken = takeOptions(name, options, (input: Ref | Pending) => this.#refOf(input));
     if (isByteSource(value)) throw isSource(name);
     const encoded = takeValue(this.#codecs, value, options);
+    if (this.#keepsModels && isModel(encoded) && options.backend === undefined) throw notInBatch();
     const pending = new PendingSave(name, this, this.length);
     this.#queue(() => this.saving({ name, value: encoded, taken, pending }));
     return pending;

@@ -50,8 +50,13 @@ export class QueuedBatch extends BatchQueue<Operation, LateRef> {
   /** Those that its saves name: more may become known while it is filled. */
   readonly environments = new Set<PreparedEnvironment>();
 
-  constructor(core: EngineCore, codecs: CodecRegistry, environment: SavedEnvironment | undefined) {
-    super(codecs);
+  constructor(
+    core: EngineCore,
+    codecs: CodecRegistry,
+    environment: SavedEnvironment | undefined,
+    keepsModels = false,
+  ) {
+    super(codecs, keepsModels);
     this.#core = core;
     this.#environment = environment;
   }

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
 import { checkHome, definedOnly } from "./argument.ts";
 import { familyOf } from "./artifact-key.ts";
+import { type BackendConfig, backendConfig } from "./backend/config.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { openComposed } from "./composed/open.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
@@ -55,7 +56,7 @@ async function openPlaces(
   places: Places | undefined,
 ): Promise<ArtifactStore> {
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
-    return openEmbedded(settings);
+    return openEmbedded(settings, backendConfig(settings, places));
   if (!places) throw noPlaces();
   try {
     return await openElsewhere(settings, places);
@@ -80,7 +81,10 @@ async function openElsewhere(
   return openComposed(settings, places, openFolder);
 }
 
-async function openEmbedded(settings: StoreOptions & { home: string }): Promise<ArtifactStore> {
+async function openEmbedded(
+  settings: StoreOptions & { home: string },
+  backend: BackendConfig,
+): Promise<ArtifactStore> {
   const codecs = new CodecRegistry(settings.codecs);
   const parts = takeParts(settings.environment);
   const environment = settings.readOnly || !parts ? undefined : new TakenEnvironment(parts);
@@ -99,6 +103,7 @@ async function openEmbedded(settings: StoreOptions & { home: string }): Promise<
       codecs,
       environment,
       cap: capOf(settings),
+      backend,
     });
   } catch (error) {
     environment?.stop();

@@ -16,13 +16,20 @@ import { copyMetadata, copyTags } from "./metadata.ts";
 import type { SavePlan } from "./operations.ts";
 import type { ParsedRef } from "./ref.ts";
 import { checkName, checkVersion, parseRef } from "./ref.ts";
-import { noMlflow } from "./refusals.ts";
 
 /** Longer code is a blob of its own, so that versions that share it keep it once. */
 const INLINE_CODE_CHARACTERS_MAX = 512;
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(\s*;.*)?$/;
 
 const NO_INPUTS: readonly never[] = [];
+
+/** What models of ONNX are kept under. */
+export const MEDIA_TYPE_ONNX = "application/onnx";
+
+/** Whether a storage backend for models would keep it. */
+export function isModel({ mediaType }: { mediaType?: string | undefined }): boolean {
+  return mediaType === MEDIA_TYPE_ONNX;
+}
 
 /** A value, taken at the call. */
 export interface TakenValue<From = Uint8Array | ByteSource | FileSource> {
@@ -119,11 +126,19 @@ export function takeOptions<I, R>(
   };
 }
 
+/** Of what goes elsewhere no other options are taken than these: in a batch nothing does. */
 function checkBackend({ backend }: { backend?: string }): void {
   if (backend === undefined || backend === "varve") return;
-  if (backend === "mlflow") throw noMlflow();
+  if (backend === "mlflow") throw notInBatch();
   throw new VarveError("INVALID_ARGUMENT", `not a storage backend: ${JSON.stringify(backend)}`, {
-    hint: "there is `varve`",
+    hint: "it is `varve` or `mlflow`",
+  });
+}
+
+/** A batch is all or nothing, which no call of a server could be a part of. */
+export function notInBatch(): VarveError {
+  return new VarveError("NOT_SUPPORTED", "a batch can't save to MLflow", {
+    hint: 'save the model by itself, or give `backend: "varve"`',
   });
 }
 

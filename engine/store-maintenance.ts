@@ -1,6 +1,4 @@
 import type {
-  AdoptOptions,
-  Artifact,
   BackupOptions,
   BackupReport,
   CallOptions,
@@ -22,7 +20,6 @@ import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { readOnlyError } from "./errors.ts";
 import { pruneStore } from "./prune.ts";
-import { noMlflow } from "./refusals.ts";
 import { repairStore } from "./repair.ts";
 import { storeStats } from "./stats.ts";
 import { verifyStore } from "./verify.ts";
@@ -39,12 +36,6 @@ export abstract class MaintainedStore {
     this.core = core;
     this.durable = durable;
     this.calls = new CallGuard("store", () => core.heal());
-  }
-
-  adoptMlflow(_name: string, _uri: string, options: AdoptOptions = {}): Promise<Artifact> {
-    return this.calls.run(options, async () => {
-      throw noMlflow();
-    });
   }
 
   stats(options?: StatsOptions): Promise<StoreStats> {

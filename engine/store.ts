@@ -1,12 +1,9 @@
 import type {
-  Annotation,
   Artifact,
   ArtifactStore,
   Batch,
   CallOptions,
   Code,
-  DeleteOptions,
-  DeleteReport,
   LineageGraph,
   LineageOptions,
   ListFilter,
@@ -18,60 +15,34 @@ import { checkPath } from "./argument.ts";
 import { QueuedBatch } from "./batch.ts";
 import { WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
 import { isByteSource } from "./chunk/source.ts";
-import type { CodecRegistry } from "./codec/codec.ts";
-import { deleteVersions, undeleteVersion } from "./deletes.ts";
 import { type PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
-import type { TakenEnvironment } from "./environment/take.ts";
 import { MEDIA_TYPE_DIRECTORY } from "./large/directory-source.ts";
 import { saveDirectory } from "./large/save-directory.ts";
 import { asVersion, saveLarge } from "./large/save-large.ts";
 import { lineageOf } from "./lineage/graph.ts";
 import { listArtifacts, listVersions } from "./list.ts";
-import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
 import type { FoundVersion } from "./operations.ts";
-import { annotateVersion, deleteAlias, saveVersion, setAlias } from "./operations.ts";
-import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "./ref.ts";
+import { saveVersion } from "./operations.ts";
+import { checkName, parseRef } from "./ref.ts";
 import type { PlannedValue, TakenOptions, TakenValue } from "./save.ts";
 import { planSave, refNow, takeOptions, takeSource, takeValue } from "./save.ts";
-import { SizeCap, type SizeCapSettings } from "./size-cap.ts";
-import { MaintainedStore } from "./store-maintenance.ts";
-import type { Transaction } from "./transaction.ts";
-import { Values } from "./values.ts";
-import { Versions } from "./versions.ts";
-import type { Work } from "./work.ts";
-
-export interface StoreSettings {
-  home: string;
-  readOnly: boolean;
-  durable: boolean;
-  codecs: CodecRegistry;
-  /** What saves are made in; absent when they are to say nothing of it. */
-  environment?: TakenEnvironment | undefined;
-  /** What the log is kept below; absent for none. */
-  cap?: SizeCapSettings | undefined;
-}
+import { ChangingStore, type StoreSettings } from "./store-changes.ts";
 
 /** An artifact store on the embedded engine. `save` and `load` are the two paths of the README, read top to bottom. */
-export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
+export class EmbeddedStore extends ChangingStore implements ArtifactStore {
   readonly home: string;
   readonly #handle: CoreHandle;
-  readonly #codecs: CodecRegistry;
-  readonly #versions: Versions;
   readonly #environment: SavedEnvironment | undefined;
-  readonly #cap: SizeCap | undefined;
 
   constructor(handle: CoreHandle, settings: StoreSettings) {
-    super(handle.core, settings);
+    super(handle, settings);
     this.home = settings.home;
     this.#handle = handle;
-    this.#codecs = settings.codecs;
-    this.#cap = settings.cap && new SizeCap(this.core, settings.cap);
-    this.#versions = new Versions(this.core, new Values(this.core, this.#codecs, this.calls));
     this.#environment =
       settings.environment &&
       new SavedEnvironment(settings.environment, this.core, (digest, environment) =>
-        this.#versions.remember(digest, environment),
+        this.versionRows.remember(digest, environment),
       );
   }
 
@@ -81,9 +52,13 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, () => {
+      if (this.kept.keepsModels || options.backend !== undefined) {
+        const elsewhere = this.kept.save(name, value, options);
+        if (elsewhere) return elsewhere.then((record) => this.artifact(record));
+      }
       const taken = takeOptions(name, options, refNow);
       if (isByteSource(value)) return this.#saveLarge(name, takeSource(value, options), taken, options);
-      const encoded = takeValue(this.#codecs, value, options);
+      const encoded = takeValue(this.codecs, value, options);
       if (encoded.from.length > WHOLE_BYTES_MAX) return this.#saveLarge(name, encoded, taken, options);
       return this.#saveSmall(name, encoded, taken);
     });
@@ -91,6 +66,8 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
+      const elsewhere = this.kept.saveFile(name, path, options);
+      if (elsewhere) return this.artifact(await elsewhere);
       checkPath(path, "a file", 'for example saveFile("table", "table.csv")');
       const taken = takeOptions(name, options, refNow);
       return this.#saveLarge(name, takeSource({ file: path }, options), taken, options);
@@ -99,10 +76,12 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
 
   saveDirectory(name: string, path: string, options: SaveDirectoryOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
+      const elsewhere = this.kept.saveDirectory(name, path, options);
+      if (elsewhere) return this.artifact(await elsewhere);
       const taken = takeOptions(name, options, refNow);
       this.checkWritable();
       const { plan, settings, done } = await this.#largePlan(name, taken);
-      const earlier = () => this.core.reading(() => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY));
+      const earlier = () => this.core.reading(() => this.versionRows.newest(name, MEDIA_TYPE_DIRECTORY));
       return done(await saveDirectory({ core: this.core, settings, path, earlier, plan }, options));
     });
   }
@@ -122,7 +101,7 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     const environment = this.#environment?.prepared();
     const value = { part: this.core.prepareBlob(from), mediaType };
     const plan = planSave(this.core, name, value, taken, code, environment);
-    return this.#commit({
+    return this.commit({
       run: (transaction) => saveVersion(transaction, plan),
       told: (saved: FoundVersion) => this.#saved(saved, code, environment),
       bytes: from.length,
@@ -143,142 +122,92 @@ export class EmbeddedStore extends MaintainedStore implements ArtifactStore {
     const environment = this.#environment?.prepared();
     return {
       plan: (planned: PlannedValue) => planSave(this.core, name, planned, taken, code, environment),
-      settings: { durable: this.durable, room: (bytes: number) => this.#cap?.room(bytes) },
+      settings: { durable: this.durable, room: (bytes: number) => this.cap?.room(bytes) },
       done: (saved: FoundVersion) => this.#saved(saved, code, environment),
     };
   }
 
   #saved(saved: FoundVersion, code: Code | undefined, environment: PreparedEnvironment | undefined) {
     if (environment) environment.stored = true;
-    return this.#versions.saved(saved, code);
+    return this.versionRows.saved(saved, code);
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
     return this.calls.read(options, () => {
-      const found = this.#versions.known(ref) ?? this.#versions.require(parseRef(ref));
-      return this.#versions.load(found, options) as T | Promise<T>;
+      const found = this.versionRows.known(ref) ?? this.versionRows.require(parseRef(ref));
+      return this.versionRows.load(found, options) as T | Promise<T>;
     });
   }
 
   get(ref: Ref, options?: CallOptions): Promise<Artifact> {
     return this.calls.read(options, async () =>
-      this.#versions.artifact(this.#versions.require(parseRef(ref))),
+      this.versionRows.artifact(this.versionRows.require(parseRef(ref))),
     );
   }
 
   find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
     return this.calls.read(options, async () => {
-      const found = this.#versions.find(parseRef(ref));
-      return found && this.#versions.artifact(found);
+      const found = this.versionRows.find(parseRef(ref));
+      return found && this.versionRows.artifact(found);
     });
   }
 
   has(ref: Ref, options?: CallOptions): Promise<boolean> {
     return this.calls.read(options, async () => {
-      const found = this.#versions.find(parseRef(ref));
-      await (found && this.#versions.settle(found));
+      const found = this.versionRows.find(parseRef(ref));
+      await (found && this.versionRows.settle(found));
       return found !== undefined;
     });
   }
 
   list(filter: ListFilter = {}): AsyncIterable<Artifact> {
-    return this.calls.iterateAll(filter, () => listArtifacts(this.core, this.#versions, filter));
+    return this.calls.iterateAll(filter, () => listArtifacts(this.core, this.versionRows, filter));
   }
 
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
     return this.calls.iterateAll(options, () => {
       checkName(name);
-      return listVersions(this.core, name, (found, reader) => this.#versions.artifact(found, reader));
+      return listVersions(this.core, name, (found, reader) => this.versionRows.artifact(found, reader));
     });
   }
 
   aliases(name: string, options?: CallOptions): Promise<Record<string, number>> {
     return this.calls.read(options, async () => {
       checkName(name);
-      return Object.fromEntries(await this.#versions.settledAliases(name));
+      return Object.fromEntries(await this.versionRows.settledAliases(name));
     });
   }
 
   lineage(ref: Ref, options: LineageOptions = {}): Promise<LineageGraph> {
     return this.calls.read(options, async () => {
-      const found = this.#versions.require(parseRef(ref));
-      return lineageOf(this.core, this.#versions, found, options);
-    });
-  }
-
-  delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
-    return this.calls.run(options, async () => {
-      const parsed = parseRefToDelete(ref);
-      return this.#write(0, (transaction) => deleteVersions(transaction, parsed, options), true, true);
-    });
-  }
-
-  undelete(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    return this.calls.run(options, async () => {
-      const parsed = parseRef(ref);
-      const saved = await this.#write(0, (transaction) => undeleteVersion(transaction, parsed), true);
-      return this.core.reading(() => this.#versions.written(saved));
-    });
-  }
-
-  setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void> {
-    return this.calls.run(options, async () => {
-      checkName(name);
-      checkAlias(alias);
-      checkVersion(version);
-      await this.#write(0, (transaction) => setAlias(transaction, name, alias, version));
-    });
-  }
-
-  deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void> {
-    return this.calls.run(options, async () => {
-      checkName(name);
-      checkAlias(alias);
-      await this.#write(0, (transaction) => deleteAlias(transaction, name, alias));
-    });
-  }
-
-  annotate(ref: Ref, annotation: Annotation): Promise<Artifact> {
-    return this.calls.run(annotation, async () => {
-      const parsed = parseRef(ref);
-      const changes = takeAnnotation(annotation);
-      const saved = await this.#write(0, (transaction) => annotateVersion(transaction, parsed, changes));
-      return this.core.reading(() => this.#versions.written(saved));
+      const found = this.versionRows.require(parseRef(ref));
+      return lineageOf(this.core, this.versionRows, found, options);
     });
   }
 
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
     return this.calls.run(options, async () => {
-      const batch = new QueuedBatch(this.core, this.#codecs, this.#environment);
+      const batch = new QueuedBatch(this.core, this.codecs, this.#environment, this.kept.keepsModels);
       const filling = batch.fill(fn);
       if (filling) await filling;
       const run = batch.end();
-      const saved = await this.#write(batch.bytes, run instanceof Promise ? await run : run, true);
+      const saved = await this.write(batch.bytes, run instanceof Promise ? await run : run, true);
       for (const environment of batch.environments) environment.stored = true;
-      return this.core.reading(() => this.#versions.writtenTogether(saved));
+      return this.core.reading(() => this.versionRows.writtenTogether(saved));
     });
   }
 
   async close(): Promise<void> {
     this.#environment?.stop();
-    const stopped = this.#cap?.stop();
+    const stopped = this.cap?.stop();
     await this.calls.close(async () => {
       await stopped;
+      await this.kept.close();
       await this.#handle.release();
     });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #write<T>(bytes: number, run: (transaction: Transaction) => T, undoable = false, reserve = false) {
-    return this.#commit({ run, bytes, durable: this.durable, undoable, reserve });
-  }
-
-  #commit<T, R = T>(work: Work<T, R>): Promise<R> {
-    this.checkWritable();
-    const room = work.reserve ? undefined : this.#cap?.room(work.bytes);
-    return room ? room.then(() => this.core.commit(work)) : this.core.commit(work);
   }
 }

@@ -1,11 +1,13 @@
 import type { CallOptions, Directory } from "./api.ts";
 import type { Span, StoredValue, ValueSource } from "./artifact.ts";
 import { isChunked, isElsewhere, isPlain } from "./artifact-record.ts";
+import type { KeptVersion } from "./backend/kept.ts";
+import { noBytes } from "./backend/refusals.ts";
+import type { KeptValues } from "./backend/values.ts";
 import type { CallGuard } from "./call-guard.ts";
 import { decodeValueWithin } from "./codec/cbor.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
-import { VarveError } from "./errors.ts";
 import type { Row } from "./index/rows.ts";
 import type { ChunkedValue } from "./large/chunk-reader.ts";
 import { bytesInChunks, chunksIn, wholeValue } from "./large/chunk-reader.ts";
@@ -20,12 +22,22 @@ export class Values implements ValueSource {
   readonly #core: EngineCore;
   readonly #codecs: CodecRegistry;
   readonly #calls: Pick<CallGuard, "read" | "iterate">;
+  readonly #kept: KeptValues | undefined;
 
-  /** @param calls how calls are counted, and tried again where that helps */
-  constructor(core: EngineCore, codecs: CodecRegistry, calls: Pick<CallGuard, "read" | "iterate">) {
+  /**
+   * @param calls how calls are counted, and tried again where that helps
+   * @param kept those that a storage backend keeps
+   */
+  constructor(
+    core: EngineCore,
+    codecs: CodecRegistry,
+    calls: Pick<CallGuard, "read" | "iterate">,
+    kept?: KeptValues,
+  ) {
     this.#core = core;
     this.#codecs = codecs;
     this.#calls = calls;
+    this.#kept = kept;
   }
 
   /** Structured data in one blob. */
@@ -35,7 +47,7 @@ export class Values implements ValueSource {
 
   async decode(stored: StoredValue, options?: CallOptions): Promise<unknown> {
     const { row, mediaType } = stored;
-    if (isElsewhere(row)) throw keptElsewhere();
+    if (isElsewhere(row)) return this.#elsewhere(stored, (kept, version) => kept.decode(version, options));
     if (isDirectory(stored)) return this.#directory(stored);
     if (isPlain(row)) return this.decodePlain(row);
     const codec = this.#codecs.forStored(mediaType);
@@ -55,8 +67,9 @@ export class Values implements ValueSource {
   }
 
   bytes(stored: StoredValue, span: Span, options?: CallOptions): Promise<Uint8Array> {
+    if (isElsewhere(stored.row))
+      return this.#elsewhere(stored, (kept, version) => kept.bytes(version, span, options));
     return this.#calls.read(options, async () => {
-      if (isElsewhere(stored.row)) throw keptElsewhere();
       if (isDirectory(stored)) throw noBytes();
       if (isChunked(stored.row))
         return bytesInChunks(this.#core, chunkedValue(stored), span, options?.signal);
@@ -67,6 +80,8 @@ export class Values implements ValueSource {
   }
 
   async *pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    if (isElsewhere(stored.row))
+      return yield* this.#elsewhere(stored, (kept, version) => kept.pieces(version, span, options));
     const total = span.end - span.start;
     let done = 0;
     for await (const piece of this.#pieces(stored, span, options)) {
@@ -89,22 +104,24 @@ export class Values implements ValueSource {
   }
 
   async writeTo(stored: StoredValue, path: string, options?: CallOptions): Promise<void> {
+    if (isElsewhere(stored.row))
+      return this.#elsewhere(stored, (kept, version) => kept.writeTo(version, path, options));
     if (isDirectory(stored)) {
       const directory = await this.#calls.read(options, () => this.#directory(stored));
       return directory.writeTo(path, options);
     }
     return writeFileAtomically(path, this.pieces(stored, { start: 0, end: stored.size }, options));
   }
+
+  /** @throws CONFIG where the store does not know where it is */
+  #elsewhere<T>(stored: StoredValue, read: (kept: KeptValues, version: KeptVersion) => T): T {
+    if (!this.#kept || !stored.kept) throw keptElsewhere();
+    return read(this.#kept, stored.kept);
+  }
 }
 
 function isDirectory({ row, mediaType }: StoredValue): boolean {
   return isChunked(row) && mediaType === MEDIA_TYPE_DIRECTORY;
-}
-
-function noBytes(): VarveError {
-  return new VarveError("INVALID_ARGUMENT", "a directory has no bytes of its own", {
-    hint: "`value()` gives what lists and reads its files, `writeTo(path)` writes it",
-  });
 }
 
 function chunkedValue({ row, placeOf, size }: StoredValue): ChunkedValue {

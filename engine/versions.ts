@@ -1,7 +1,7 @@
 import { AliasRows, aliasesOf, aliasVersions } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
-import { mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
+import { keptVersion, mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
 import {
   aliasesRange,
   aliasKey,
@@ -20,6 +20,7 @@ import {
   isDeleted,
   isElsewhere,
   isPlain,
+  isToldByContent,
   tagMediaType,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
@@ -123,10 +124,11 @@ export class Versions {
   ): Promise<unknown> {
     if (unsettled) await unsettled;
     const { row } = found;
-    const known = isChunked(row) ? undefined : tagMediaType(row);
+    const known = isToldByContent(row) ? undefined : tagMediaType(row);
     const content = known === undefined ? await this.contentOf(found) : undefined;
     const mediaType = known ?? mediaTypeOf(row, content!);
-    return this.#values.decode({ row, mediaType, size: sizeOf(row, content) }, options);
+    const kept = content && keptVersion({ ...found, content });
+    return this.#values.decode({ row, mediaType, size: sizeOf(row, content), kept }, options);
   }
 
   /** The artifact of a row, with the aliases that `reader` sees; at once where nothing has to be waited for. */

@@ -1,12 +1,22 @@
-import type { Artifact, Backend, ByteRange, CallOptions, Code, Environment, JsonObject } from "../api.ts";
+import type {
+  Artifact,
+  Backend,
+  ByteRange,
+  CallOptions,
+  Code,
+  Environment,
+  JsonObject,
+  MlflowFacts,
+} from "../api.ts";
 import type { ValueSource } from "../artifact.ts";
 import { checkedRange } from "../artifact.ts";
+import { mlflowFacts } from "../backend/kept.ts";
 import { digestText } from "../blob/digest.ts";
 import type { ListedFacts } from "../filter.ts";
 import type { VersionRecord } from "../ports/metadata-store.ts";
 
 /** What the value of a version is found by. */
-export type StoredBlob = Pick<VersionRecord, "name" | "version" | "digest" | "size" | "mediaType">;
+export type StoredBlob = Pick<VersionRecord, "name" | "version" | "digest" | "size" | "mediaType" | "kept">;
 
 export type BlobSource = ValueSource<StoredBlob>;
 
@@ -29,11 +39,12 @@ export class RecordArtifact implements Artifact {
   readonly deleted: boolean;
   declare readonly createdBy?: string;
   declare readonly code?: Code;
+  declare readonly mlflow?: MlflowFacts;
   readonly #stored: StoredBlob;
   readonly #source: BlobSource;
 
   constructor(record: VersionRecord, source: BlobSource) {
-    const { name, version, digest, size, mediaType } = record;
+    const { name, version, digest, size, mediaType, kept } = record;
     this.name = name;
     this.version = version;
     this.ref = `${name}:${version}`;
@@ -51,7 +62,9 @@ export class RecordArtifact implements Artifact {
     this.deleted = record.deleted;
     if (record.environment.user !== undefined) this.createdBy = record.environment.user;
     if (record.code) this.code = record.code;
-    this.#stored = { name, version, digest, size, mediaType };
+    const facts = kept && mlflowFacts(kept);
+    if (facts) this.mlflow = facts;
+    this.#stored = { name, version, digest, size, mediaType, ...(kept && { kept }) };
     this.#source = source;
   }
 

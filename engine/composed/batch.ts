@@ -19,8 +19,13 @@ export class UnitBatch extends BatchQueue<Queued, Target> {
   readonly #values: ValueSaver;
   readonly #environment: () => Environment;
 
-  constructor(codecs: CodecRegistry, values: ValueSaver, environment: () => Environment) {
-    super(codecs);
+  constructor(
+    codecs: CodecRegistry,
+    values: ValueSaver,
+    environment: () => Environment,
+    keepsModels: boolean,
+  ) {
+    super(codecs, keepsModels);
     this.#values = values;
     this.#environment = environment;
   }

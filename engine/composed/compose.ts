@@ -7,7 +7,7 @@ import type { ComposedSettings } from "./store.ts";
 import { ComposedStore } from "./store.ts";
 
 export interface ComposeOptions
-  extends Pick<ComposedSettings, "home" | "graceMilliseconds" | "openFolder">,
+  extends Pick<ComposedSettings, "home" | "graceMilliseconds" | "openFolder" | "backend">,
     Pick<StoreOptions, "codecs" | "environment" | "readOnly" | "clock"> {}
 
 /** What opens both parts of a store: called once all else was found to be sound. */
@@ -18,14 +18,14 @@ export type OpenBoth = () => Promise<{ metadata: MetadataStore; blobs: BlobStore
  * @throws INVALID_ARGUMENT for codecs or parts of the environment that are none; as `openBoth`
  */
 export async function composeStore(options: ComposeOptions, openBoth: OpenBoth): Promise<ComposedStore> {
-  const { home, readOnly = false, clock, graceMilliseconds, openFolder } = options;
+  const { home, readOnly = false, clock, graceMilliseconds, openFolder, backend } = options;
   const codecs = new CodecRegistry(options.codecs);
   const parts = takeParts(options.environment);
   const environment = readOnly || !parts ? undefined : new TakenEnvironment(parts);
   try {
     const both = await openBoth();
     await environment?.opened;
-    const settings = { home, readOnly, clock, graceMilliseconds, openFolder, codecs, environment };
+    const settings = { home, readOnly, clock, graceMilliseconds, openFolder, backend, codecs, environment };
     return new ComposedStore({ ...settings, ...both });
   } catch (error) {
     environment?.stop();

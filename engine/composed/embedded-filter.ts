@@ -13,7 +13,7 @@ export function filterOf({
   isExact,
   hints,
 }: ListQuery): TakenFilter {
-  const { since, until, digestPrefix, ...rest } = hints;
+  const { since, until, digestPrefix, backend: _, ...rest } = hints;
   const filter = takeFilter({
     ...rest,
     ...(since !== undefined && { since: new Date(since) }),

@@ -1,6 +1,4 @@
 import type {
-  AdoptOptions,
-  Artifact,
   BackupOptions,
   BackupReport,
   CallOptions,
@@ -16,11 +14,13 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../api.ts";
+import { type BackendConfig, NO_BACKEND } from "../backend/config.ts";
+import { BackendConnection } from "../backend/connection.ts";
+import type { BackendParts } from "../backend/parts.ts";
 import { CallGuard } from "../call-guard.ts";
 import { readOnlyError, VarveError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import { noMlflow } from "../refusals.ts";
 import { Commits } from "./commits.ts";
 import { type CompactedParts, compactParts, reportOf } from "./compact.ts";
 import { pruneBlobs } from "./prune.ts";
@@ -40,6 +40,8 @@ export interface MaintenanceSettings {
   graceMilliseconds?: number | undefined;
   /** How `repair` opens the folders of other stores, to read. */
   openFolder: OpenFolder;
+  /** What keeps models instead of the store. */
+  backend?: BackendConfig | undefined;
 }
 
 /** What is done to a store as a whole: space, integrity. */
@@ -61,12 +63,6 @@ export abstract class MaintainedComposedStore {
     this.#openFolder = settings.openFolder;
     this.#now = () => (settings.clock?.() ?? new Date()).getTime();
     this.commits = new Commits(this.metadata, this.#now, this.#graceMilliseconds);
-  }
-
-  adoptMlflow(_name: string, _uri: string, options: AdoptOptions = {}): Promise<Artifact> {
-    return this.calls.run(options, async () => {
-      throw noMlflow();
-    });
   }
 
   /**
@@ -124,6 +120,17 @@ export abstract class MaintainedComposedStore {
         },
       );
     });
+  }
+
+  /** What of a store its versions in a backend need. */
+  protected keptParts(config = NO_BACKEND): Omit<BackendParts, "codecs" | "commit" | "environment"> {
+    return {
+      connection: new BackendConnection(config),
+      metadata: () => this.metadata,
+      calls: this.calls,
+      checkWritable: () => this.checkWritable(),
+      now: this.#now,
+    };
   }
 
   #compact(options: CompactOptions): Promise<CompactedParts> {

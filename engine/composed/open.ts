@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ArtifactStore, StoreOptions } from "../api.ts";
 import { definedOnly } from "../argument.ts";
+import { backendConfig } from "../backend/config.ts";
 import { anchored } from "../config-items.ts";
 import { VarveError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -38,7 +39,8 @@ export async function openComposed(
 ): Promise<ArtifactStore> {
   checkMaxSize(settings);
   const { home, readOnly, clock, codecs, environment } = settings;
-  const options = { home, openFolder, ...definedOnly({ readOnly, clock, codecs, environment }) };
+  const backend = backendConfig(settings, places);
+  const options = { home, openFolder, backend, ...definedOnly({ readOnly, clock, codecs, environment }) };
   return composeStore(options, () => openBoth(settings, places));
 }
 

@@ -1,9 +1,10 @@
 import type { CallOptions, Code, Environment } from "../api.ts";
+import { endedEarly } from "../backend/refusals.ts";
 import { contentDigest } from "../blob/digest.ts";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import type { ByteSource, FileSource } from "../chunk/source.ts";
 import { piecesOf } from "../chunk/source.ts";
-import { throwIfAborted, VarveError } from "../errors.ts";
+import { throwIfAborted } from "../errors.ts";
 import { changedMeanwhile } from "../large/part.ts";
 import { lengthOf } from "../large/save-large.ts";
 import type { SaveOperation, Target, ValueFacts } from "../ports/metadata-store.ts";
@@ -76,9 +77,7 @@ async function* sourcePieces(
   const pieces = piecesOf(from, { signal });
   yield* pieces;
   if (pieces.hasEnded) return;
-  throw new VarveError("ABORTED", "the source was closed before its end", {
-    hint: "nothing of it was saved; give a new one to try again",
-  });
+  throw endedEarly();
 }
 
 /** Memory of the caller is copied piece by piece: what is put must be what its digest was made of. */

@@ -1,13 +1,9 @@
 import type {
-  Annotation,
   Artifact,
   ArtifactStore,
   Batch,
   CallOptions,
   Code,
-  DeleteOptions,
-  DeleteReport,
-  Environment,
   LineageGraph,
   LineageOptions,
   ListFilter,
@@ -18,65 +14,40 @@ import type {
 import { checkPath } from "../argument.ts";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import { isByteSource } from "../chunk/source.ts";
-import type { CodecRegistry } from "../codec/codec.ts";
-import type { TakenEnvironment } from "../environment/take.ts";
 import { walkLineage } from "../lineage/walk.ts";
-import { takeAnnotation } from "../metadata.ts";
-import type {
-  MetadataOperation,
-  Target,
-  UnitResult,
-  ValueFacts,
-  VersionRecord,
-} from "../ports/metadata-store.ts";
-import { checkAlias, checkName, checkVersion, parseRef, parseRefToDelete } from "../ref.ts";
-import { notOneVersion } from "../refusals.ts";
+import type { Target, ValueFacts, VersionRecord } from "../ports/metadata-store.ts";
+import { checkName, parseRef } from "../ref.ts";
 import type { TakenOptions, TakenValue } from "../save.ts";
 import { takeOptions, takeSource, takeValue } from "../save.ts";
-import { RecordArtifact } from "./artifact.ts";
-import { annotateOperation, UnitBatch } from "./batch.ts";
-import type { ReadyUnit } from "./commits.ts";
+import { UnitBatch } from "./batch.ts";
+import type { ComposedSettings } from "./changing.ts";
+import { ChangingComposedStore } from "./changing.ts";
 import { versionsOfSaves } from "./commits.ts";
-import { checkWhole, findRecord, requireRecord, signalOf } from "./find.ts";
+import { findRecord, requireRecord, signalOf } from "./find.ts";
 import { RecordLineage } from "./lineage.ts";
 import { listRecords, versionRecords } from "./list.ts";
-import type { MaintenanceSettings } from "./maintained.ts";
-import { MaintainedComposedStore } from "./maintained.ts";
 import type { Kept } from "./puts.ts";
 import { Puts } from "./puts.ts";
 import { saveOperation, ValueSaver } from "./save.ts";
 import { saveDirectory } from "./save-directory.ts";
-import { BlobValues } from "./values.ts";
 
-export interface ComposedSettings extends MaintenanceSettings {
-  /** The store's folder: its configuration at least is there. */
-  home: string;
-  codecs: CodecRegistry;
-  /** What saves are made in; absent when they are to say nothing of it. */
-  environment?: TakenEnvironment | undefined;
-}
+export type { ComposedSettings } from "./changing.ts";
 
 /**
  * An artifact store over a database for metadata and a place for values. `save` puts the bytes first, then commits what there is
  * to say of them: a crash leaves bytes without a version, never a version without bytes. `README.md` shows the two paths.
  */
-export class ComposedStore extends MaintainedComposedStore implements ArtifactStore {
+export class ComposedStore extends ChangingComposedStore implements ArtifactStore {
   readonly home: string;
-  readonly #codecs: CodecRegistry;
-  readonly #environment: TakenEnvironment | undefined;
   readonly #puts: Puts;
   readonly #saver: ValueSaver;
-  readonly #values: BlobValues;
 
   /** Closing the store closes both. */
   constructor(settings: ComposedSettings) {
     super(settings);
     this.home = settings.home;
-    this.#codecs = settings.codecs;
-    this.#environment = settings.environment;
     this.#puts = new Puts(this.blobs);
     this.#saver = new ValueSaver(this.#puts);
-    this.#values = new BlobValues(this.metadata, this.blobs, this.#codecs, this.calls);
   }
 
   get id(): string {
@@ -85,9 +56,13 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, () => {
+      if (this.kept.keepsModels || options.backend !== undefined) {
+        const elsewhere = this.kept.save(name, value, options);
+        if (elsewhere) return elsewhere.then((record) => this.artifact(record));
+      }
       const taken = takeOptions(name, options, parseRef);
       if (isByteSource(value)) return this.#saveLarge(name, takeSource(value, options), taken, options);
-      const encoded = takeValue(this.#codecs, value, options);
+      const encoded = takeValue(this.codecs, value, options);
       if (encoded.from.length > WHOLE_BYTES_MAX) return this.#saveLarge(name, encoded, taken, options);
       return this.#saveSmall(name, encoded, taken, options);
     });
@@ -95,6 +70,8 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
 
   saveFile(name: string, path: string, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
+      const elsewhere = this.kept.saveFile(name, path, options);
+      if (elsewhere) return this.artifact(await elsewhere);
       checkPath(path, "a file", 'for example saveFile("table", "table.csv")');
       const taken = takeOptions(name, options, parseRef);
       return this.#saveLarge(name, takeSource({ file: path }, options), taken, options);
@@ -103,6 +80,8 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
 
   saveDirectory(name: string, path: string, options: SaveDirectoryOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => {
+      const elsewhere = this.kept.saveDirectory(name, path, options);
+      if (elsewhere) return this.artifact(await elsewhere);
       const taken = takeOptions(name, options, parseRef);
       this.checkWritable();
       const code = await taken.code;
@@ -112,7 +91,7 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
       };
       const latest = () => this.metadata.find({ name, kind: "latest", explicit: false });
       const parts = { blobs: this.blobs, puts: this.#puts, path, latest, commit };
-      return this.#artifact(await saveDirectory(parts, options));
+      return this.artifact(await saveDirectory(parts, options));
     });
   }
 
@@ -126,12 +105,12 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
     this.checkWritable();
     const { code } = taken;
     const save = (read: Code | undefined) => {
-      const environment = this.#current;
+      const environment = this.current;
       const ready = this.#saver.keep(value, options).then(({ facts, kept }) => ({
         operations: [saveOperation(name, facts, taken, read, environment)],
         kept: [kept],
       }));
-      return this.commits.submit(ready).then(({ versions }) => this.#artifact(versions[0]!));
+      return this.commits.submit(ready).then(({ versions }) => this.artifact(versions[0]!));
     };
     return code instanceof Promise ? code.then(save) : save(code);
   }
@@ -146,7 +125,7 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
     this.checkWritable();
     const code = await taken.code;
     const { facts, kept } = await this.#saver.keep(value, options);
-    return this.#artifact(await this.#commitSave(name, facts, [kept], taken, code));
+    return this.artifact(await this.#commitSave(name, facts, [kept], taken, code));
   }
 
   async #commitSave(
@@ -156,27 +135,27 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
     taken: TakenOptions<Target>,
     code: Code | undefined,
   ): Promise<VersionRecord> {
-    const operations = [saveOperation(name, value, taken, code, this.#current)];
+    const operations = [saveOperation(name, value, taken, code, this.current)];
     return (await this.commits.submit({ operations, kept })).versions[0]!;
   }
 
   load<T = unknown>(ref: Ref, options?: CallOptions): Promise<T> {
     return this.calls.read(options, async () => {
       const record = await requireRecord(this.metadata, parseRef(ref), options);
-      return this.#values.decode(record, options) as Promise<T>;
+      return this.values.decode(record, options) as Promise<T>;
     });
   }
 
   get(ref: Ref, options?: CallOptions): Promise<Artifact> {
     return this.calls.read(options, async () =>
-      this.#artifact(await requireRecord(this.metadata, parseRef(ref), options)),
+      this.artifact(await requireRecord(this.metadata, parseRef(ref), options)),
     );
   }
 
   find(ref: Ref, options?: CallOptions): Promise<Artifact | undefined> {
     return this.calls.read(options, async () => {
       const record = await findRecord(this.metadata, parseRef(ref), options);
-      return record && this.#artifact(record);
+      return record && this.artifact(record);
     });
   }
 
@@ -189,14 +168,14 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
 
   list(filter: ListFilter = {}): AsyncIterable<Artifact> {
     return this.calls.iterateAll(filter, () =>
-      listRecords(this.metadata, filter, (record) => this.#artifact(record)),
+      listRecords(this.metadata, filter, (record) => this.artifact(record)),
     );
   }
 
   versions(name: string, options?: CallOptions): AsyncIterable<Artifact> {
     return this.calls.iterateAll(options, () => {
       checkName(name);
-      return versionRecords(this.metadata, name, (record) => this.#artifact(record), options);
+      return versionRecords(this.metadata, name, (record) => this.artifact(record), options);
     });
   }
 
@@ -215,86 +194,28 @@ export class ComposedStore extends MaintainedComposedStore implements ArtifactSt
     });
   }
 
-  delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {
-    return this.calls.run(options, async () => {
-      const target = parseRefToDelete(ref);
-      const { aliases } = options;
-      const done = await this.#write({ kind: "delete", target, aliases: aliases === true });
-      return { deleted: done.deleted, aliases: done.removedAliases };
-    });
-  }
-
-  undelete(ref: Ref, options?: CallOptions): Promise<Artifact> {
-    return this.calls.run(options, async () => {
-      const parsed = parseRef(ref);
-      if (parsed.kind !== "version") throw notOneVersion(parsed);
-      await checkWhole(this.metadata, this.blobs, parsed);
-      const { versions } = await this.#write({ ...parsed, kind: "undelete" });
-      return this.#artifact(versions[0] ?? (await requireRecord(this.metadata, parsed)));
-    });
-  }
-
-  setAlias(name: string, alias: string, version: number, options?: CallOptions): Promise<void> {
-    return this.calls.run(options, async () => {
-      checkName(name);
-      checkAlias(alias);
-      checkVersion(version);
-      await this.#write({ kind: "alias", name, alias, version });
-    });
-  }
-
-  deleteAlias(name: string, alias: string, options?: CallOptions): Promise<void> {
-    return this.calls.run(options, async () => {
-      checkName(name);
-      checkAlias(alias);
-      await this.#write({ kind: "deleteAlias", name, alias });
-    });
-  }
-
-  annotate(ref: Ref, annotation: Annotation): Promise<Artifact> {
-    return this.calls.run(annotation, async () => {
-      const target = parseRef(ref);
-      const { versions } = await this.#write(annotateOperation(target, takeAnnotation(annotation)));
-      return this.#artifact(versions[0]!);
-    });
-  }
-
   batch(fn: (batch: Batch) => void | Promise<void>, options?: CallOptions): Promise<Artifact[]> {
     return this.calls.run(options, async () => {
       this.checkWritable();
-      const batch = new UnitBatch(this.#codecs, this.#saver, () => this.#current);
+      const batch = new UnitBatch(this.codecs, this.#saver, () => this.current, this.kept.keepsModels);
       const filling = batch.fill(fn);
       if (filling) await filling;
       if (batch.length === 0) return [];
       const unit = batch.end();
       const { versions } = await this.commits.submit(unit);
-      return versionsOfSaves((await unit).operations, versions).map((record) => this.#artifact(record));
+      return versionsOfSaves((await unit).operations, versions).map((record) => this.artifact(record));
     });
   }
 
   async close(): Promise<void> {
-    this.#environment?.stop();
+    this.environment?.stop();
     await this.calls.close(async () => {
-      const closed = await Promise.allSettled([this.metadata.close(), this.blobs.close()]);
+      const closed = await Promise.allSettled([this.metadata.close(), this.blobs.close(), this.kept.close()]);
       for (const each of closed) if (each.status === "rejected") throw each.reason;
     });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  get #current(): Environment {
-    return this.#environment?.current ?? {};
-  }
-
-  #write(operation: MetadataOperation): Promise<UnitResult> {
-    this.checkWritable();
-    const unit: ReadyUnit = { operations: [operation], kept: [] };
-    return this.commits.submit(unit);
-  }
-
-  #artifact(record: VersionRecord): Artifact {
-    return new RecordArtifact(record, this.#values);
   }
 }

@@ -1,6 +1,8 @@
 import type { CallOptions, Directory } from "../api.ts";
-import { invalid } from "../argument.ts";
 import type { Span } from "../artifact.ts";
+import type { KeptVersion } from "../backend/kept.ts";
+import { noBytes } from "../backend/refusals.ts";
+import type { KeptValues } from "../backend/values.ts";
 import type { CallGuard } from "../call-guard.ts";
 import type { CodecRegistry } from "../codec/codec.ts";
 import { LOADED_BYTES_MAX, tooLarge } from "../large/chunk-reader.ts";
@@ -18,6 +20,7 @@ export class BlobValues implements BlobSource {
   readonly #blobs: BlobStore;
   readonly #codecs: CodecRegistry;
   readonly #calls: Pick<CallGuard, "read" | "iterate">;
+  readonly #kept: KeptValues;
 
   /** @param calls how calls are counted, and tried again where that helps */
   constructor(
@@ -25,14 +28,17 @@ export class BlobValues implements BlobSource {
     blobs: BlobStore,
     codecs: CodecRegistry,
     calls: Pick<CallGuard, "read" | "iterate">,
+    kept: KeptValues,
   ) {
     this.#metadata = metadata;
     this.#blobs = blobs;
     this.#codecs = codecs;
     this.#calls = calls;
+    this.#kept = kept;
   }
 
   async decode(stored: StoredBlob, options?: CallOptions): Promise<unknown> {
+    if (isInBackend(stored)) return this.#kept.decode(stored, options);
     if (isDirectory(stored)) return this.#directory(stored);
     const { digest, size, mediaType } = stored;
     if (size > LOADED_BYTES_MAX) throw tooLarge(size);
@@ -45,6 +51,7 @@ export class BlobValues implements BlobSource {
   }
 
   bytes(stored: StoredBlob, span: Span, options?: CallOptions): Promise<Uint8Array> {
+    if (isInBackend(stored)) return this.#kept.bytes(stored, span, options);
     return this.#calls.read(options, async () => {
       if (isDirectory(stored)) throw noBytes();
       if (span.end - span.start > LOADED_BYTES_MAX) throw tooLarge(span.end - span.start);
@@ -53,6 +60,7 @@ export class BlobValues implements BlobSource {
   }
 
   async *pieces(stored: StoredBlob, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    if (isInBackend(stored)) return yield* this.#kept.pieces(stored, span, options);
     if (isDirectory(stored)) throw noBytes();
     const total = span.end - span.start;
     let done = 0;
@@ -66,6 +74,7 @@ export class BlobValues implements BlobSource {
   }
 
   async writeTo(stored: StoredBlob, path: string, options?: CallOptions): Promise<void> {
+    if (isInBackend(stored)) return this.#kept.writeTo(stored, path, options);
     if (isDirectory(stored)) {
       const directory = await this.#calls.read(options, () => this.#directory(stored));
       return directory.writeTo(path, options);
@@ -82,13 +91,10 @@ export class BlobValues implements BlobSource {
   }
 }
 
-export function isDirectory({ mediaType }: Pick<StoredBlob, "mediaType">): boolean {
-  return mediaType === MEDIA_TYPE_DIRECTORY;
+function isInBackend(stored: StoredBlob): stored is StoredBlob & KeptVersion {
+  return stored.kept !== undefined;
 }
 
-function noBytes() {
-  return invalid(
-    "a directory has no bytes of its own",
-    "`value()` gives what lists and reads its files, `writeTo(path)` writes it",
-  );
+export function isDirectory({ mediaType }: Pick<StoredBlob, "mediaType">): boolean {
+  return mediaType === MEDIA_TYPE_DIRECTORY;
 }

@@ -138,6 +138,7 @@ export interface ListQuery {
     minSize?: number;
     maxSize?: number;
     digestPrefix?: string;
+    backend?: Backend;
   };
   matches(record: VersionRecord): boolean;
 }

@@ -61,6 +61,11 @@ export interface ListedFile {
   size?: number;
 }
 
+export interface RemoveOptions extends CallOptions {
+  /** Places of other versions of the store that have something in common with the one that goes. */
+  needed?: readonly BackendPlace[];
+}
+
 /** What a backend keeps for a store, and no version of the store knows. */
 export interface BackendOrphan {
   place: BackendPlace;
@@ -87,17 +92,18 @@ export interface StorageBackend {
    */
   keep(value: BackendValue, save: BackendSave, options?: CallOptions): Promise<BackendPlace>;
   /**
-   * Bytes of a file, as the backend gives them: the store compares them with the digest.
+   * Bytes of a file, as the backend gives them: the store compares them with the digest. Each piece is the caller's from then on.
    * @throws NOT_FOUND where they were removed there
    */
   pieces(place: BackendPlace, path: string, options?: CallOptions): AsyncIterable<Uint8Array>;
   /** The files of a value. @throws NOT_FOUND where it was removed there */
   list(place: BackendPlace, options?: CallOptions): Promise<ListedFile[]>;
   /**
-   * Removes the version there, and the bytes when no other one there needs them. What is gone already is no failure.
+   * Removes the version there, and the bytes when no other one there needs them, and none of `needed` is, or is over, the same
+   * ones. What is gone already is no failure.
    * @throws CONFLICT where something there protects it
    */
-  remove(place: BackendPlace, options?: CallOptions): Promise<void>;
+  remove(place: BackendPlace, options?: RemoveOptions): Promise<void>;
   /** What it has for a store beside `known` places: what interrupted calls have left longer ago than `before` (milliseconds since 1970). */
   orphans(
     storeId: string,

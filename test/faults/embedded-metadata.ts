@@ -29,7 +29,7 @@ export const embeddedMetadataFaults: Fault[] = [
   {
     name: "metadata: a value elsewhere is looked for in the log",
     file: "engine/values.ts",
-    text: "if (isElsewhere(row)) throw keptElsewhere();",
+    text: "if (!this.#kept || !stored.kept) throw keptElsewhere();",
     replacement: "",
     tests: [HOME],
   },

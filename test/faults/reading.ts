@@ -183,8 +183,8 @@ export const readingFaults: Fault[] = [
   {
     name: "a directory is not saved where the index was made anew",
     file: "engine/store.ts",
-    text: "this.core.reading(() => this.#versions.newest(name, MEDIA_TYPE_DIRECTORY));",
-    replacement: "this.#versions.newest(name, MEDIA_TYPE_DIRECTORY);",
+    text: "this.core.reading(() => this.versionRows.newest(name, MEDIA_TYPE_DIRECTORY));",
+    replacement: "this.versionRows.newest(name, MEDIA_TYPE_DIRECTORY);",
     tests: ["engine/replaced-index.test.ts"],
   },
 ];

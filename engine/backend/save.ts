@@ -1,0 +1,175 @@
+import type { AdoptOptions, CallOptions, SaveDirectoryOptions, SaveOptions } from "../api.ts";
+import { requireRecord } from "../composed/find.ts";
+import { saveOperation } from "../composed/save.ts";
+import { VarveError } from "../errors.ts";
+import type {
+  MetadataStore,
+  SaveOperation,
+  Target,
+  ValueFacts,
+  VersionRecord,
+} from "../ports/metadata-store.ts";
+import type { BackendOptions, BackendPlace, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
+import { otherLatest } from "../refusals.ts";
+import type { TakenOptions, TakenValue } from "../save.ts";
+import { folderValue } from "./folder.ts";
+import { encodeKept, isSamePlace, type KeptFolder, placeOf } from "./kept.ts";
+import { modelValue } from "./model-value.ts";
+import type { BackendParts } from "./parts.ts";
+import { everyKept } from "./rows.ts";
+import { signalOf } from "./values.ts";
+
+/** A save whose options were taken at the call. */
+export interface BackendSaving {
+  name: string;
+  taken: TakenOptions<Target>;
+  /** A copy of `mlflow` as it was given. */
+  given: unknown;
+}
+
+/** Puts values into the backend, then commits what finds them there: a crash leaves a model without a version, never a version without a model. */
+export class BackendSaver {
+  readonly #parts: BackendParts;
+  /** The last save of each name: they go one after another, so that each knows the version that it will get. */
+  readonly #running = new Map<string, Promise<unknown>>();
+
+  constructor(parts: BackendParts) {
+    this.#parts = parts;
+  }
+
+  async file(saving: BackendSaving, value: TakenValue, options: SaveOptions): Promise<VersionRecord> {
+    const ready = await this.#ready(saving, "file");
+    const model = await modelValue(value, options);
+    try {
+      return await this.#keep(saving, ready, model.value, undefined, options);
+    } finally {
+      await model.release();
+    }
+  }
+
+  async folder(saving: BackendSaving, path: string, options: SaveDirectoryOptions): Promise<VersionRecord> {
+    const ready = await this.#ready(saving, "directory");
+    const { value, folder } = await folderValue(path, options);
+    return this.#keep(saving, ready, value, folder, options);
+  }
+
+  /** What is there already. */
+  adopt(
+    { name, taken }: Pick<BackendSaving, "name" | "taken">,
+    { facts, place, folder }: { facts: ValueFacts; place: BackendPlace; folder: KeptFolder },
+    options: AdoptOptions,
+  ): Promise<VersionRecord> {
+    return this.#inTurn(name, async () => {
+      await this.#check(name, taken, options);
+      return this.#commit(
+        await this.#operation(name, taken, { ...facts, kept: encodeKept({ place, folder }) }),
+      );
+    });
+  }
+
+  /** What can be refused before anything is read is refused first. */
+  async #ready({ name, given, taken }: BackendSaving, kind: BackendValue["kind"]): Promise<Ready> {
+    this.#parts.checkWritable();
+    const backend = await this.#parts.connection.opened();
+    const options = backend.takeOptions(name, given, kind);
+    await this.#check(name, taken, {});
+    return { backend, options };
+  }
+
+  #keep(
+    { name, taken }: BackendSaving,
+    { backend, options }: Ready,
+    value: BackendValue,
+    folder: KeptFolder | undefined,
+    call: CallOptions,
+  ): Promise<VersionRecord> {
+    return this.#inTurn(name, async () => {
+      await this.#check(name, taken, call);
+      const { storeId } = this.#parts.metadata();
+      const version = await nextVersion(this.#parts.metadata(), name, call);
+      const { signal, onProgress } = call;
+      const sending = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+      const place = await backend.keep(value, { storeId, name, version, options }, sending);
+      const { digest, size, mediaType } = value;
+      const kept = encodeKept({ place, ...(folder && { folder }) });
+      const operation = await this.#operation(name, taken, { digest, size, mediaType, kept });
+      try {
+        return await this.#commit(operation);
+      } catch (error) {
+        if (!isInDoubt(error)) await this.#takeBack(backend, place);
+        throw error;
+      }
+    });
+  }
+
+  async #operation(name: string, taken: TakenOptions<Target>, facts: ValueFacts): Promise<SaveOperation> {
+    const code = await taken.code;
+    return { ...saveOperation(name, facts, taken, code, this.#parts.environment()), backend: "mlflow" };
+  }
+
+  async #commit(operation: SaveOperation): Promise<VersionRecord> {
+    return (await this.#parts.commit(operation)).versions[0]!;
+  }
+
+  /** Nobody knows of it. Where this fails too, `verify` finds it. */
+  async #takeBack(backend: StorageBackend, place: BackendPlace): Promise<void> {
+    try {
+      for await (const record of everyKept(this.#parts.metadata()))
+        if (isSamePlace(placeOf(record.kept), place)) return;
+      await backend.remove(place);
+    } catch {
+      // What the commit failed with is what the caller has to know.
+    }
+  }
+
+  /** The commit makes sure of it; here it is looked at before anything is sent. */
+  async #check(name: string, taken: TakenOptions<Target>, options: CallOptions): Promise<void> {
+    const metadata = this.#parts.metadata();
+    const { ifVersion, inputs } = taken;
+    for (const input of inputs) if (input.kind !== "pending") await requireRecord(metadata, input, options);
+    if (ifVersion === undefined) return;
+    const latest = await metadata.find({ name, kind: "latest", explicit: false }, signalOf(options));
+    const actual = latest?.version ?? "absent";
+    if (actual !== ifVersion) throw otherLatest(name, actual, ifVersion);
+  }
+
+  async #inTurn<T>(name: string, save: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(name);
+    const own = (before ?? Promise.resolve()).then(save);
+    const settled = own.catch(() => {});
+    this.#running.set(name, settled);
+    try {
+      return await own;
+    } finally {
+      if (this.#running.get(name) === settled) this.#running.delete(name);
+    }
+  }
+}
+
+interface Ready {
+  backend: StorageBackend;
+  options: BackendOptions;
+}
+
+/** Whether the commit may have been made. */
+function isInDoubt(error: unknown): boolean {
+  return error instanceof VarveError && error.outcome === "unknown";
+}
+
+/** Unless somebody is faster. */
+export async function nextVersion(
+  metadata: MetadataStore,
+  name: string,
+  options: CallOptions,
+): Promise<number> {
+  let newest = -1;
+  for (const mode of ["live", "deleted"] as const) {
+    const query = {
+      ...{ mode, sort: "name" as const, reverse: false, limit: 1, prefix: name, isExact: true, hints: {} },
+      matches: () => true,
+    };
+    for await (const { version } of metadata.list(query, signalOf(options)))
+      newest = Math.max(newest, version);
+  }
+  return newest + 1;
+}
