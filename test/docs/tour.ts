@@ -22,6 +22,8 @@ export function masked(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
     .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing)\//g, "$1<folder>/")
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "<server>")
+    .replace(/\b(m-)?[0-9a-f]{32}\b/g, "$1<id>")
     .replace(/\S+ GiB free|\d+(\.\d+)? ms(?=:|$)/gm, "<number>")
     .replace(/Node\.js \S+|(kysely|libsql) \S+$/gm, "<version>")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
@@ -47,8 +49,10 @@ export async function runTour(
   steps: readonly Step[],
   installed: InstalledPackage,
   folder: string,
+  prepare: (write: InstalledPackage["write"]) => void = () => {},
 ): Promise<Step[]> {
   installed.enter(folder || "penguins");
+  prepare((name, text) => installed.write(name, text));
   const ran: Step[] = [];
   for (const { command } of steps) {
     const { output } = await installed.shell(command);
