@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { PACKAGES } from "./helpers/packages.ts";
 import { filesUnder, read, root } from "./helpers/sources.ts";
 import "./helpers/whole-suites.ts";
 
@@ -73,18 +74,6 @@ const EXCEPTIONS: Record<string, string> = {
 };
 /** Of log and codec, index may only use what tells it how bytes lie, and types. */
 const INDEX_MAY_USE = ["engine/log/format.ts", "engine/log/checksum.ts", "engine/log/segment-id.ts"];
-/** Packages, and the only places that know them. */
-const PACKAGES: Record<string, RegExp> = {
-  lmdb: /^(engine\/index\/lmdb\.ts|(cli\/)?bench\/)/,
-  "cbor-x": /^(engine\/codec\/|(cli\/)?bench\/)/,
-  "xxhash-wasm": /^(engine\/log\/checksum\.ts|(cli\/)?bench\/)/,
-  yargs: /^cli\//,
-  kysely: /^adapters\/metadata\/query-builder\.ts$/,
-  libsql: /^(adapters\/metadata\/dialects\/sqlite\.ts|(cli\/)?bench\/)/,
-  pg: /^(adapters\/metadata\/dialects\/postgresql\.ts|bench\/)/,
-  mysql2: /^(adapters\/metadata\/dialects\/mysql\.ts|bench\/)/,
-  yaml: /^adapters\/mlflow\/model\//,
-};
 /** Files over 300 lines, with the reason why they are one. At most three. */
 const LONG_FILES: Record<string, string> = {
   "engine/api.ts": "all types that users of the store meet, in one place; there is no code in it",

@@ -52,7 +52,14 @@ const HINTS: Partial<Record<VarveErrorCode, string>> = {
     "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of a user who may do this",
   CONFIG: IS_IT_MLFLOW,
   UNAVAILABLE: "look at the server and the proxies before it, and call again",
+  NOT_FOUND: "look for it in MLflow: it may have been removed there",
+  INVALID_ARGUMENT: "MLflow says what it does not take: give something else",
+  CONFLICT: "look at what MLflow has under this name",
+  NOT_SUPPORTED: "the server can't do this: a newer MLflow may",
 };
+
+const NOT_TRUSTED =
+  "the tracking server sends here, and credentials go only to the servers that are configured: let it pass the files on itself";
 
 /** Texts that say what a status does not. */
 const SAID: { status: number; text: RegExp; code: VarveErrorCode; hint: string }[] = [
@@ -101,15 +108,23 @@ export function exchangeFailure(error: unknown, at: string): Failure {
   return { error: made("UNAVAILABLE", text, hint), isTransient: true, isRefused };
 }
 
-/** @throws what breaks while it is read */
-export async function answerFailure(answer: HttpAnswer, at: string, doing: string): Promise<Failure> {
+/**
+ * @param isTrusted whether the server was given credentials, if there are any
+ * @throws what breaks while it is read
+ */
+export async function answerFailure(
+  answer: HttpAnswer,
+  at: string,
+  doing: string,
+  isTrusted: boolean,
+): Promise<Failure> {
   const { status } = answer;
   const { errorCode, message } = saidIn(await answer.text());
   const said = SAID.find((each) => each.status === status && each.text.test(message));
   const isRedirect = status >= 300 && status < 400;
   const known = (errorCode && CODES[errorCode]) || STATUSES[status];
   const code = said?.code ?? (isRedirect ? "CONFIG" : (known ?? "UNAVAILABLE"));
-  const hint = said?.hint ?? hintOf(code, status);
+  const hint = said?.hint ?? (code === "UNAUTHORIZED" && !isTrusted ? NOT_TRUSTED : hintOf(code, status));
   const retryAfter = retryAfterOf(answer.header("retry-after"));
   return {
     error: new VarveError(code, `${doing}: ${at} answered ${status}${message && `: ${message}`}`, {
@@ -125,7 +140,7 @@ export async function answerFailure(answer: HttpAnswer, at: string, doing: strin
 export function notMlflow(at: string, doing: string, cause?: unknown): VarveError {
   return new VarveError("CONFIG", `${doing}: ${at} answered with something that is no JSON`, {
     hint: IS_IT_MLFLOW,
-    details: { uri: at },
+    details: { uri: at, status: 200 },
     ...(cause !== undefined && { cause }),
   });
 }

@@ -83,11 +83,16 @@ export class PartedTransfers {
     return (await this.#offered)[what] === true;
   }
 
-  /** Servers before these routes say that there is no such page. */
+  /** Whatever a server answers that does not know of this, it offers nothing. */
   async #ask(options?: CallOptions): Promise<JsonObject> {
     const doing = "asking what the server offers";
     const ask = { doing, method: "GET", path: "/api/3.0/mlflow/server-info", ...options } as const;
-    return (await orUnsupported(this.#transport.json(ask, (answer) => answer))) ?? {};
+    try {
+      return await this.#transport.json(ask, (answer) => answer);
+    } catch (error) {
+      if (statusOf(error) === undefined) throw error;
+      return {};
+    }
   }
 
   async #begin(
@@ -205,10 +210,15 @@ async function orUnsupported(asked: Promise<JsonObject>): Promise<JsonObject | u
   try {
     return await asked;
   } catch (error) {
-    const status = error instanceof VarveError ? error.details?.status : undefined;
+    const status = statusOf(error);
     if (status === 404 || status === 405 || status === 501) return undefined;
     throw error;
   }
+}
+
+/** Of what was answered. */
+function statusOf(error: unknown): unknown {
+  return error instanceof VarveError ? error.details?.status : undefined;
 }
 
 /** The name as it is, the folder escaped. */

@@ -33,12 +33,14 @@ export class Transport {
   readonly location: Location;
   readonly #access: Access;
   readonly #http: Http;
+  readonly #isTrusted: boolean;
   readonly #headers: Record<string, string>;
 
   /** @param isTrusted whether it gets credentials */
   constructor(location: Location, access: Access, isTrusted: boolean) {
     this.location = location;
     this.#access = access;
+    this.#isTrusted = isTrusted;
     this.#http = new Http(isTrusted ? access.tls : { isUnchecked: false });
     const authorization = location.authorization ?? access.authorization;
     this.#headers = {
@@ -103,7 +105,7 @@ export class Transport {
         ...(ask.body && { body: ask.body }),
       });
       if (answer.status >= 200 && answer.status < 300) return { value: await ask.take(answer) };
-      return { failure: await answerFailure(answer, this.location.uri, ask.doing) };
+      return { failure: await answerFailure(answer, this.location.uri, ask.doing, this.#isTrusted) };
     } catch (error) {
       return { failure: exchangeFailure(error, this.location.uri) };
     }
