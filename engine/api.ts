@@ -632,7 +632,8 @@ export interface VerifyOptions extends CallOptions {
 }
 
 export interface DamageProblem {
-  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing";
+  /** `backend`: what a storage backend has beside values, or could not be asked. */
+  kind: "record" | "batch" | "segment" | "blob" | "index" | "missing" | "backend";
   message: string;
   segment?: number;
   offset?: number;

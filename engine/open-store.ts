@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ArtifactStore, StoreOptions } from "./api.ts";
 import { checkHome, definedOnly } from "./argument.ts";
 import { familyOf } from "./artifact-key.ts";
 import { type BackendConfig, backendConfig } from "./backend/config.ts";
 import { CodecRegistry } from "./codec/codec.ts";
 import { openComposed } from "./composed/open.ts";
+import type { OpenFolder } from "./composed/repair-sources.ts";
 import { loadConfig, readConfigFile } from "./config.ts";
 import { CONFIG_ITEMS, check, KINDS, optionName } from "./config-items.ts";
 import { TakenEnvironment, takeParts } from "./environment/take.ts";
@@ -56,7 +57,7 @@ async function openPlaces(
   places: Places | undefined,
 ): Promise<ArtifactStore> {
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
-    return openEmbedded(settings, backendConfig(settings, places));
+    return openEmbedded(settings, backendConfig(settings, places), folderOpener(places));
   if (!places) throw noPlaces();
   try {
     return await openElsewhere(settings, places);
@@ -76,14 +77,21 @@ async function openElsewhere(
     mkdirSync(home, { recursive: true, mode: 0o700 });
     ensureConfigFile(home);
   }
-  const openFolder = (folder: string) =>
-    openStore({ home: folder, readOnly: true, environment: false }, places);
-  return openComposed(settings, places, openFolder);
+  return openComposed(settings, places, folderOpener(places));
+}
+
+/** To be read: a home, or the log in one. */
+function folderOpener(places: Places | undefined): OpenFolder {
+  return (folder) => {
+    const home = basename(folder) === "log" ? dirname(folder) : folder;
+    return openStore({ home, readOnly: true, environment: false }, places);
+  };
 }
 
 async function openEmbedded(
   settings: StoreOptions & { home: string },
   backend: BackendConfig,
+  openFolder: OpenFolder,
 ): Promise<ArtifactStore> {
   const codecs = new CodecRegistry(settings.codecs);
   const parts = takeParts(settings.environment);
@@ -104,6 +112,7 @@ async function openEmbedded(
       environment,
       cap: capOf(settings),
       backend,
+      openFolder,
     });
   } catch (error) {
     environment?.stop();

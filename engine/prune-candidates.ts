@@ -70,6 +70,8 @@ export class Candidates {
   readonly #blobs = new CandidateBlobs();
   /** Candidates whose values are in chunks. */
   readonly #chunked = new Map<number, ChunkedValue>();
+  /** Of those whose values are outside the log. */
+  readonly #sizes = new Map<number, number>();
   #count = 0;
 
   get count(): number {
@@ -119,6 +121,11 @@ export class Candidates {
 
   setChunked(candidate: number, value: ChunkedValue): void {
     this.#chunked.set(candidate, value);
+  }
+
+  /** Of a value that is outside the log, and frees nothing there. */
+  setSize(candidate: number, size: number): void {
+    this.#sizes.set(candidate, size);
   }
 
   name(candidate: number): string {
@@ -207,6 +214,8 @@ export class Candidates {
     const chunked = this.#chunked.size > 0 ? this.#chunked.get(candidate) : undefined;
     const blob = this.#columns.values[candidate]!;
     if (chunked) return chunked.size;
+    const told = this.#sizes.size > 0 ? this.#sizes.get(candidate) : undefined;
+    if (told !== undefined) return told;
     if (blob === LONE) return this.#columns.lengths[candidate]!;
     return blob === NO_BLOB ? 0 : this.#blobs.lengths[blob]!;
   }

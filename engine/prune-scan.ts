@@ -7,7 +7,9 @@ import {
   decodeVersionContent,
   isChunked,
   isDeleted,
+  isElsewhere,
   isRewritten,
+  isToldByContent,
 } from "./artifact-record.ts";
 import type { EngineCore } from "./engine.ts";
 import { isCorruption } from "./errors.ts";
@@ -103,7 +105,8 @@ export class PruneScan {
     const version = 0xffff_ffff - versionBits(keyBytes, keyEnd);
     const bytes = recordBytes(keyEnd - row.keyStart, row.payloadLength);
     const candidate = this.candidates.add(version, row.sequence, row.time, bytes);
-    if (isUnclear || isChunked(row)) this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
+    if (isUnclear || isToldByContent(row))
+      this.#unclear.push({ candidate, key: row.key(), row: row.decoded() });
     else this.#setBlobs(candidate, row);
   }
 
@@ -156,6 +159,7 @@ export class PruneScan {
     candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length, blobLength);
     if (isChunked(row))
       candidates.setChunked(candidate, { root: row.references[0]!, size: content.size ?? 0 });
+    if (isElsewhere(row)) candidates.setSize(candidate, content.size ?? 0);
   }
 
   #protectAliased(first: number, aliases: AliasRows): void {

@@ -9,6 +9,7 @@ import type {
   JsonObject,
   Ref,
 } from "./api.ts";
+import { KEPT_KEY } from "./artifact-key.ts";
 import type { BackendConfig } from "./backend/config.ts";
 import { NO_BACKEND } from "./backend/config.ts";
 import { BackendConnection } from "./backend/connection.ts";
@@ -16,8 +17,10 @@ import { BackendVersions } from "./backend/versions.ts";
 import type { CodecRegistry } from "./codec/codec.ts";
 import { RecordArtifact } from "./composed/artifact.ts";
 import { EmbeddedMetadata } from "./composed/embedded-metadata.ts";
+import type { OpenFolder } from "./composed/repair-sources.ts";
 import { deleteVersions, undeleteVersion } from "./deletes.ts";
 import type { TakenEnvironment } from "./environment/take.ts";
+import { VarveError } from "./errors.ts";
 import { takeAnnotation } from "./metadata.ts";
 import type { CoreHandle } from "./open.ts";
 import { annotateVersion, deleteAlias, setAlias } from "./operations.ts";
@@ -41,12 +44,15 @@ export interface StoreSettings {
   cap?: SizeCapSettings | undefined;
   /** What keeps models instead of the store. */
   backend?: BackendConfig | undefined;
+  /** How `repair` opens the folders of other stores, where they are asked for what a backend keeps. */
+  openFolder?: OpenFolder | undefined;
 }
 
 /** What is done to versions that are there. */
 export abstract class ChangingStore extends MaintainedStore {
   protected readonly codecs: CodecRegistry;
   protected readonly kept: BackendVersions;
+  protected readonly openFolder: OpenFolder;
   protected readonly versionRows: Versions;
   protected readonly cap: SizeCap | undefined;
   readonly #handle: CoreHandle;
@@ -57,9 +63,11 @@ export abstract class ChangingStore extends MaintainedStore {
     const { codecs, environment, backend = NO_BACKEND } = settings;
     this.#handle = handle;
     this.codecs = codecs;
+    this.openFolder = settings.openFolder ?? noFolders;
     this.kept = new BackendVersions({
       connection: new BackendConnection(backend),
       metadata: () => this.#rows(),
+      mayHave: () => this.core.row(KEPT_KEY) !== undefined,
       codecs,
       calls: this.calls,
       commit: (operation) => this.#commitRow(operation),
@@ -152,4 +160,10 @@ export abstract class ChangingStore extends MaintainedStore {
     if (result instanceof Error) throw result;
     return result!;
   }
+}
+
+async function noFolders(folder: string): Promise<never> {
+  throw new VarveError("NOT_SUPPORTED", `${folder} can't be opened from here`, {
+    hint: "give an open store",
+  });
 }

@@ -14,9 +14,11 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "./api.ts";
+import type { BackendVersions } from "./backend/versions.ts";
 import { backupStore } from "./backup.ts";
 import { CallGuard } from "./call-guard.ts";
 import { compactStore } from "./compact.ts";
+import type { OpenFolder } from "./composed/repair-sources.ts";
 import type { EngineCore } from "./engine.ts";
 import { readOnlyError } from "./errors.ts";
 import { pruneStore } from "./prune.ts";
@@ -30,6 +32,10 @@ export abstract class MaintainedStore {
   protected readonly core: EngineCore;
   protected readonly durable: boolean;
   protected readonly calls: CallGuard;
+  /** Versions that a backend keeps. */
+  protected abstract readonly kept: BackendVersions;
+  /** How `repair` opens the folders of other stores, where they are asked for such versions. */
+  protected abstract readonly openFolder: OpenFolder;
 
   constructor(core: EngineCore, { readOnly, durable }: { readOnly: boolean; durable: boolean }) {
     this.readOnly = readOnly;
@@ -43,7 +49,9 @@ export abstract class MaintainedStore {
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.calls.read(options, () => verifyStore(this.core, options));
+    return this.calls.read(options, async () =>
+      this.kept.verified(await verifyStore(this.core, options), options),
+    );
   }
 
   prune(policy: PrunePolicy, options: PruneOptions = {}): Promise<PruneReport> {
@@ -59,7 +67,9 @@ export abstract class MaintainedStore {
   }
 
   repair(options: RepairOptions = {}): Promise<RepairReport> {
-    return this.#maintain(options, () => repairStore(this.core, options));
+    return this.#maintain(options, async () =>
+      this.kept.repaired(await repairStore(this.core, options), this.openFolder, options),
+    );
   }
 
   rebuildIndex(options?: CallOptions): Promise<void> {

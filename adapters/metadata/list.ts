@@ -162,6 +162,7 @@ function hinted(query: Query, { hints }: ListQuery): Query {
   if (hints.until !== undefined) some = some.where("v.created_at", "<=", hints.until);
   if (hints.minSize !== undefined) some = some.where("v.size", ">=", hints.minSize);
   if (hints.maxSize !== undefined) some = some.where("v.size", "<=", hints.maxSize);
+  if (hints.backend !== undefined) some = some.where("v.backend", "=", hints.backend);
   if (hints.digestPrefix) {
     const [first, last] = digestRange(hints.digestPrefix);
     some = some.where("v.digest", ">=", first).where("v.digest", "<=", last);

@@ -7,6 +7,7 @@ import type {
   CallOptions,
   JsonObject,
   ListedFile,
+  RemoveOptions,
   StorageBackend,
 } from "../../engine/main.ts";
 import { CallGuard } from "../../engine/main.ts";
@@ -56,7 +57,7 @@ export class MlflowBackend implements StorageBackend {
     return this.#guard.run(options, () => listFiles(this.#client, placeOf(place), options ?? {}));
   }
 
-  remove(place: BackendPlace, options?: CallOptions): Promise<void> {
+  remove(place: BackendPlace, options?: RemoveOptions): Promise<void> {
     return this.#guard.run(options, () => remove(this.#client, placeOf(place), options));
   }
 

@@ -45,7 +45,7 @@ async function* versionOrphans(
     if (keys.has(keyOf(version.name, version.version)) || version.createdAt >= before) continue;
     const place = await versionPlace(client, version, options);
     const description = `version ${version.version} of ${version.name}${madeFor(version)}`;
-    yield { place: rowOf(place), description };
+    yield { place: rowOf(place), description, isRemnant: false };
   }
 }
 
@@ -61,7 +61,7 @@ async function* modelOrphans(
     if (ids.has(model.id) || model.createdAt >= before) continue;
     if (await isNeeded(client, model.id, model.artifactUri, options)) continue;
     const description = `model ${model.id} (${model.status}) without a version${madeFor(model)}`;
-    yield { place: rowOf({ ...modelPlace(client, model), remnant: true }), description };
+    yield { place: rowOf({ ...modelPlace(client, model), remnant: true }), description, isRemnant: true };
   }
 }
 
@@ -82,7 +82,8 @@ async function* runOrphans(
         runId: run.id,
         remnant: true as const,
       };
-      yield { place: rowOf(place), description: `run ${run.id} (${run.status})${madeFor(run)}` };
+      const description = `run ${run.id} (${run.status})${madeFor(run)}`;
+      yield { place: rowOf(place), description, isRemnant: true };
     }
   }
 }

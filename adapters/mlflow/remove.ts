@@ -1,4 +1,4 @@
-import type { CallOptions } from "../../engine/main.ts";
+import type { CallOptions, RemoveOptions } from "../../engine/main.ts";
 import { whereField } from "./filter.ts";
 import type { MlflowPlace } from "./place.ts";
 import type { MlflowClient, ModelVersion } from "./protocol.ts";
@@ -10,13 +10,15 @@ import type { MlflowClient, ModelVersion } from "./protocol.ts";
 export async function remove(
   client: MlflowClient,
   place: MlflowPlace,
-  options: CallOptions = {},
+  { needed = [], ...options }: RemoveOptions = {},
 ): Promise<void> {
   const { modelId, runId } = place;
   await removeVersion(client, place, options);
   // What an interrupted save has left; never a run that others made.
   if (place.remnant && runId !== undefined) await client.runs.delete(runId, options);
   if (modelId === undefined) return;
+  // Of a place without a version nothing tells there.
+  if (needed.some((other) => other.modelId === modelId)) return;
   const model = await client.models.get(modelId, options);
   const artifactUri = model?.artifactUri ?? place.artifactUri;
   if (await isNeeded(client, modelId, artifactUri, options)) return;

@@ -9,6 +9,8 @@ export interface BackendParts {
   connection: BackendConnection;
   /** Made when it is asked for first. */
   metadata(): MetadataStore;
+  /** False where no version of the store can be in the backend. */
+  mayHave(): boolean;
   codecs: CodecRegistry;
   calls: Pick<CallGuard, "read" | "iterate">;
   commit(operation: MetadataOperation): Promise<UnitResult>;

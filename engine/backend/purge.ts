@@ -70,7 +70,7 @@ async function placesOf(
 async function removeUnneeded(parts: BackendParts, place: BackendPlace, options: CallOptions): Promise<void> {
   const backend = await parts.connection.of(place);
   const needed: BackendPlace[] = [];
-  for await (const record of everyKept(parts.metadata(), options)) {
+  for await (const record of everyKept(parts, options)) {
     const other = placeOf(record.kept);
     if (isSamePlace(place, other)) return;
     if (sharesBytes(place, other)) needed.push(other);

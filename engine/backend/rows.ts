@@ -1,17 +1,19 @@
 import type { CallOptions, JsonObject } from "../api.ts";
 import { throwIfAborted } from "../errors.ts";
-import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
+import type { VersionRecord } from "../ports/metadata-store.ts";
+import type { BackendParts } from "./parts.ts";
 
 /** A version that a backend keeps. */
 export type KeptRecord = VersionRecord & { kept: JsonObject };
 
 /** All that are live, or can be brought back. */
 export async function* everyKept(
-  metadata: MetadataStore,
+  { metadata, mayHave }: Pick<BackendParts, "metadata" | "mayHave">,
   options: CallOptions = {},
 ): AsyncGenerator<KeptRecord> {
+  if (!mayHave()) return;
   for (const mode of ["live", "deleted"] as const) {
-    const versions = metadata.list(
+    const versions = metadata().list(
       {
         ...{
           mode,

@@ -116,8 +116,7 @@ export class BackendSaver {
   /** Nobody knows of it. Where this fails too, `verify` finds it. */
   async #takeBack(backend: StorageBackend, place: BackendPlace): Promise<void> {
     try {
-      for await (const record of everyKept(this.#parts.metadata()))
-        if (isSamePlace(placeOf(record.kept), place)) return;
+      for await (const record of everyKept(this.#parts)) if (isSamePlace(placeOf(record.kept), place)) return;
       await backend.remove(place);
     } catch {
       // What the commit failed with is what the caller has to know.

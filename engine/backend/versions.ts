@@ -4,11 +4,16 @@ import type {
   DeleteOptions,
   DeleteReport,
   JsonObject,
+  RepairOptions,
+  RepairReport,
   SaveDirectoryOptions,
   SaveOptions,
+  VerifyOptions,
+  VerifyReport,
 } from "../api.ts";
 import { checkPath } from "../argument.ts";
 import { isByteSource } from "../chunk/source.ts";
+import type { OpenFolder } from "../composed/repair-sources.ts";
 import { checkGiven } from "../large/save-directory.ts";
 import type { Target, VersionRecord } from "../ports/metadata-store.ts";
 import type { ParsedRef } from "../ref.ts";
@@ -22,8 +27,10 @@ import { isModelFolder } from "./folder.ts";
 import type { BackendParts } from "./parts.ts";
 import { purgeVersions } from "./purge.ts";
 import { noModel, optionsOfVarve } from "./refusals.ts";
+import { repairKept, told } from "./repair.ts";
 import { BackendSaver, type BackendSaving } from "./save.ts";
 import { KeptValues } from "./values.ts";
+import { keptProblems } from "./verify.ts";
 
 /** Who keeps a value: Varve; the backend if it is a model; the backend, whatever it is. */
 type Choice = "varve" | "models" | "asked";
@@ -104,6 +111,29 @@ export class BackendVersions {
 
   deleteAlias(name: string, alias: string, options: CallOptions): Promise<void> {
     return deleteAliasThere(this.#parts, { name, alias }, options);
+  }
+
+  /** With what is wrong there, at the end of a verification. */
+  async verified(report: VerifyReport, options: VerifyOptions): Promise<VerifyReport> {
+    if (!report.complete) return report;
+    const found = await keptProblems(this.#parts, this.values, options);
+    if (found.length === 0) return report;
+    return { ...report, ok: false, problems: [...report.problems, ...found.map(told)] };
+  }
+
+  /** With what was put there again. @param openFolder how folders of other stores are opened */
+  async repaired(
+    report: RepairReport,
+    openFolder: OpenFolder,
+    options: RepairOptions,
+  ): Promise<RepairReport> {
+    const { repaired, notRepaired } = await repairKept(this.#parts, this.values, openFolder, options);
+    return {
+      ...report,
+      ok: report.ok && notRepaired.length === 0,
+      repaired: [...report.repaired, ...repaired],
+      notRepaired: [...report.notRepaired, ...notRepaired],
+    };
   }
 
   close(): Promise<void> {

@@ -15,7 +15,7 @@ export interface Needed {
   problem?: VarveError;
 }
 
-type Value = Pick<ValueFacts, "digest" | "mediaType" | "stamps">;
+type Value = Pick<ValueFacts, "digest" | "mediaType" | "stamps" | "kept">;
 
 /**
  * Which blobs need which: versions their values, directories the pieces of their manifests, and these the files. Each node
@@ -35,8 +35,9 @@ export class BlobGraph {
     this.#blobs = blobs;
   }
 
-  /** One version more needs the value. */
-  async add({ digest, mediaType, stamps }: Value): Promise<Needed> {
+  /** One version more needs the value. What a backend keeps is no blob. */
+  async add({ digest, mediaType, stamps, kept }: Value): Promise<Needed> {
+    if (kept) return { needs: [] };
     const root = this.#number(digest);
     this.#counts[root]!++;
     if (!isDirectory({ mediaType })) return { needs: [root] };

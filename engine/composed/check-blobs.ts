@@ -52,7 +52,9 @@ export class BlobCheck {
     return this.#found.length;
   }
 
+  /** What a backend keeps is no blob. */
   async version(record: VersionRecord): Promise<void> {
+    if (record.kept) return;
     const { digest, size } = record;
     const found = isDirectory(record) ? await this.#tree(digest) : await this.#blob(digest, size);
     const fresh = this.#fresh.splice(0);

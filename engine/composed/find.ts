@@ -33,7 +33,8 @@ export async function checkWhole(
   ref: ParsedRef & { kind: "version" },
 ): Promise<void> {
   const record = await metadata.at(ref.name, ref.version);
-  if (record?.deleted && (await blobs.sizeOf(record.digest)) === undefined) throw compactedAway(ref);
+  if (record?.deleted && !record.kept && (await blobs.sizeOf(record.digest)) === undefined)
+    throw compactedAway(ref);
 }
 
 /** What of the options concerns those who are called. */

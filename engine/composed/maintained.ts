@@ -17,6 +17,7 @@ import type {
 import { type BackendConfig, NO_BACKEND } from "../backend/config.ts";
 import { BackendConnection } from "../backend/connection.ts";
 import type { BackendParts } from "../backend/parts.ts";
+import type { BackendVersions } from "../backend/versions.ts";
 import { CallGuard } from "../call-guard.ts";
 import { readOnlyError, VarveError } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -51,6 +52,8 @@ export abstract class MaintainedComposedStore {
   readonly blobs: BlobStore;
   protected readonly calls = new CallGuard("store");
   protected readonly commits: Commits;
+  /** Versions that a backend keeps. */
+  protected abstract readonly kept: BackendVersions;
   readonly #graceMilliseconds: number;
   readonly #openFolder: OpenFolder;
   readonly #now: () => number;
@@ -74,7 +77,9 @@ export abstract class MaintainedComposedStore {
   }
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.calls.read(options, () => verifyBlobs(this.metadata, this.blobs, options));
+    return this.calls.read(options, async () =>
+      this.kept.verified(await verifyBlobs(this.metadata, this.blobs, options), options),
+    );
   }
 
   /** What `PruneReport` and the policy's `maxSize` say of the log, they say of all blobs together. */
@@ -93,8 +98,9 @@ export abstract class MaintainedComposedStore {
 
   repair(options: RepairOptions = {}): Promise<RepairReport> {
     const { metadata, blobs } = this;
-    return this.#maintain(options, () =>
-      repairBlobs({ metadata, blobs, openFolder: this.#openFolder }, options),
+    const openFolder = this.#openFolder;
+    return this.#maintain(options, async () =>
+      this.kept.repaired(await repairBlobs({ metadata, blobs, openFolder }, options), openFolder, options),
     );
   }
 
@@ -127,6 +133,7 @@ export abstract class MaintainedComposedStore {
     return {
       connection: new BackendConnection(config),
       metadata: () => this.metadata,
+      mayHave: () => true,
       calls: this.calls,
       checkWritable: () => this.checkWritable(),
       now: this.#now,

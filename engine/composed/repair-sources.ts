@@ -69,6 +69,11 @@ export class RepairSources {
     }
   }
 
+  /** Artifacts of that digest. */
+  async *artifacts(digest: Digest): AsyncGenerator<Artifact> {
+    for (const store of this.#stores) yield* artifactsWith(store, digest);
+  }
+
   async *#copiesIn(store: ArtifactStore, { digest, size, tree }: BlobProblem): AsyncGenerator<() => Pieces> {
     const same = size === undefined ? undefined : await artifactWith(store, digest);
     if (same && !isDirectory(same)) yield () => same.stream();
@@ -105,10 +110,13 @@ async function copyInBlobs(store: ArtifactStore, digest: Digest): Promise<(() =>
   return size === undefined ? undefined : () => blobs!.pieces(digest, size);
 }
 
-async function artifactWith(store: ArtifactStore, digest: Digest): Promise<Artifact | undefined> {
+async function* artifactsWith(store: ArtifactStore, digest: Digest): AsyncGenerator<Artifact> {
   for (const deleted of [false, true])
-    for await (const artifact of store.list({ digest: digestText(digest), allVersions: true, deleted }))
-      return artifact;
+    yield* store.list({ digest: digestText(digest), allVersions: true, deleted });
+}
+
+async function artifactWith(store: ArtifactStore, digest: Digest): Promise<Artifact | undefined> {
+  for await (const artifact of artifactsWith(store, digest)) return artifact;
   return undefined;
 }
 

@@ -73,6 +73,8 @@ export interface BackendOrphan {
   place: BackendPlace;
   /** For people: what it is. */
   description: string;
+  /** An interrupted call has left it: it was never a whole value, or is none any more. */
+  isRemnant: boolean;
 }
 
 export interface StorageBackend {
