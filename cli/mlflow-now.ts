@@ -32,7 +32,10 @@ export async function mlflowNow(
 
 /** In one line. */
 export function mlflowNowText(now: MlflowNow): string {
-  if ("error" in now && isError(now.error)) return `not known: ${now.error.message}`;
+  if ("error" in now && isError(now.error)) {
+    const { code, message } = now.error;
+    return code === "NOT_FOUND" ? message : `not known: ${message}`;
+  }
   const { version, model, run } = now as Record<string, JsonObject | undefined>;
   const status = [model?.status ?? run?.status].filter((each) => typeof each === "string");
   const aliases = Array.isArray(version?.aliases) ? version.aliases : [];

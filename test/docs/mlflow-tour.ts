@@ -20,6 +20,7 @@ export async function runMlflowTour(fences: readonly Fence[], installed: Install
       ...quiet,
       MLFLOW_TRACKING_URI: mlflowUrl(server.port),
       MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR: "false",
+      MLFLOW_LOGGING_LEVEL: "ERROR",
     };
     installed.path = [dirname(process.env[PYTHON]!)];
     return await runTour(stepsOf(text), installed, MLFLOW_TOUR, (write) => {
