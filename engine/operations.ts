@@ -191,7 +191,9 @@ export function rewrite(
   const mediaType = tagMediaType(row) ?? content.mediaType ?? "";
   const payload = preparePayload(row.references, encodeVersionContent(full), 0n);
   const state = { deleted, rewritten: true, place };
-  const options = { tag: versionTag(mediaType, state), weak: deleted };
+  // What a backend keeps can be brought back until it is purged, and so must its code.
+  const isKept = content.backend !== undefined && place !== ValuePlace.collected;
+  const options = { tag: versionTag(mediaType, state), weak: deleted && !isKept };
   return { name, version, row: transaction.put(versionKey(name, version), payload, options), content: full };
 }
 

@@ -23,6 +23,7 @@ import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
+import { mlflowClientFaults } from "./mlflow-client.ts";
 import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
@@ -46,6 +47,7 @@ export const faults: Fault[] = [
   ...spaceFaults,
   ...embeddedMetadataFaults,
   ...sqlPartsFaults,
+  ...mlflowClientFaults,
   ...pruneFaults,
   ...readingFaults,
   ...backupFaults,

@@ -51,7 +51,8 @@ export class ModelServer {
   /** Happens when a value is about to be read. */
   beforeKeep: () => unknown = () => {};
   readonly #failing = new Map<Step, unknown>();
-  #numbers = new Map<string, number>();
+  readonly #numbers = new Map<string, number>();
+  #logged = 0;
 
   constructor(uri = "http://127.0.0.1:5000") {
     this.uri = uri;
@@ -69,6 +70,10 @@ export class ModelServer {
     if (error !== undefined) throw error;
   }
 
+  newModelId(): string {
+    return `m-${++this.#logged}`;
+  }
+
   /** Of a registered model. */
   register(name: string, modelId: string, storeId?: string): number {
     const number = (this.#numbers.get(name) ?? 0) + 1;
@@ -79,7 +84,7 @@ export class ModelServer {
 
   /** A model that others log. */
   log(name: string, files: Record<string, string>): string {
-    const modelId = `m-${this.models.size + 1}`;
+    const modelId = this.newModelId();
     const entries = Object.entries(files).map(([path, text]) => [path, Buffer.from(text)] as const);
     this.models.set(modelId, { files: new Map(entries) });
     return `models:/${name}/${this.register(name, modelId)}`;
@@ -147,7 +152,7 @@ class ModelClient implements StorageBackend {
       for await (const piece of value.pieces(file, options)) pieces.push(piece.slice());
       files.set(file.path, Buffer.concat(pieces));
     }
-    const id = `m-${models.size + 1}`;
+    const id = this.#server.newModelId();
     models.set(id, { files, storeId: save.storeId, name: save.name, digest });
     return id;
   }

@@ -8,7 +8,7 @@ import { portOf } from "./services.ts";
 
 /** A server of MLflow: SQLite behind it, and artifacts that go through it. */
 
-/** @param options more of them, for its command line */
+/** @param options more of them, for its command line; `{port}` in them is that of the server */
 export function mlflowProgram(
   options: string[] = [],
   environment: Record<string, string> = {},
@@ -24,7 +24,8 @@ export function mlflowProgram(
       const own = ["--host", "127.0.0.1", "--port", `${port}`, "--workers", "1"];
       const store = ["--backend-store-uri", `sqlite:///${join(data, "mlflow.db")}`];
       const artifacts = ["--artifacts-destination", artifactsFolder(folder)];
-      return [process.env[PYTHON]!, "-m", "mlflow", "server", ...own, ...store, ...artifacts, ...options];
+      const more = options.map((option) => option.replaceAll("{port}", `${port}`));
+      return [process.env[PYTHON]!, "-m", "mlflow", "server", ...own, ...store, ...artifacts, ...more];
     },
     environment: (folder) => ({ ...quietMlflow(folder), ...environment }),
     async isReady(port) {

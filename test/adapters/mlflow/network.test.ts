@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { whereTag } from "../../adapters/mlflow/filter.ts";
-import type { MlflowClient, Run } from "../../adapters/mlflow/protocol.ts";
-import type { VarveError } from "../../engine/main.ts";
-import { failureWithHint } from "../helpers/errors.ts";
-import "../helpers/whole-suites.ts";
-import type { Fate, Relay } from "../services/relay.ts";
-import { hasService } from "../services/services.ts";
+import { whereTag } from "../../../adapters/mlflow/filter.ts";
+import type { MlflowClient, Run } from "../../../adapters/mlflow/protocol.ts";
+import type { VarveError } from "../../../engine/main.ts";
+import { failureWithHint } from "../../helpers/errors.ts";
+import "../../helpers/whole-suites.ts";
+import type { Fate, Relay } from "../../services/relay.ts";
+import { hasService } from "../../services/services.ts";
 import {
   all,
   bytesOf,

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { every, whereField, whereTag } from "../../adapters/mlflow/filter.ts";
-import { failure } from "../helpers/errors.ts";
-import "../helpers/whole-suites.ts";
-import { mlflowPython, mlflowUrl } from "../services/mlflow.ts";
-import { hasService } from "../services/services.ts";
+import { every, whereField, whereTag } from "../../../adapters/mlflow/filter.ts";
+import { failure } from "../../helpers/errors.ts";
+import "../../helpers/whole-suites.ts";
+import { mlflowPython, mlflowUrl } from "../../services/mlflow.ts";
+import { hasService } from "../../services/services.ts";
 import { all, bytesOf, endAll, newExperiment, newName, nothing, openTest, piecesOf } from "./support.ts";
 
 const NAME = "mlflow: the client of its server";

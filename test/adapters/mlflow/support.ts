@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
-import { openClient } from "../../adapters/mlflow/client.ts";
-import type { Experiment, MlflowClient } from "../../adapters/mlflow/protocol.ts";
-import { newFolder, removeFolders } from "../helpers/folders.ts";
-import { mlflowUrl } from "../services/mlflow.ts";
-import { Relay } from "../services/relay.ts";
+import { openClient } from "../../../adapters/mlflow/client.ts";
+import type { Experiment, MlflowClient } from "../../../adapters/mlflow/protocol.ts";
+import { newFolder, removeFolders } from "../../helpers/folders.ts";
+import { mlflowUrl } from "../../services/mlflow.ts";
+import { Relay } from "../../services/relay.ts";
 
 /** Waits that no test has to sit through. What is asserted does not depend on them. */
 const SOON = { MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: "0.01", MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: "0.01" };

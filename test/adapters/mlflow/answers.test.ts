@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { VarveErrorCode } from "../../engine/main.ts";
-import { failureWithHint } from "../helpers/errors.ts";
-import "../helpers/whole-suites.ts";
+import type { VarveErrorCode } from "../../../engine/main.ts";
+import { failureWithHint } from "../../helpers/errors.ts";
+import "../../helpers/whole-suites.ts";
 import { type Answer, answering, bytesOf, endAll, nothing, openTest, piecesOf } from "./support.ts";
 
 const test = suite("mlflow: what a server answers");

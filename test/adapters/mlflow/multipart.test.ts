@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { VarveError } from "../../engine/main.ts";
-import { failureWithHint } from "../helpers/errors.ts";
-import "../helpers/whole-suites.ts";
+import type { VarveError } from "../../../engine/main.ts";
+import { failureWithHint } from "../../helpers/errors.ts";
+import "../../helpers/whole-suites.ts";
 import { type Answer, type Asked, answering, bytesOf, endAll, openTest, piecesOf } from "./support.ts";
 
 const test = suite("mlflow: files that go past the server");
