@@ -23,6 +23,7 @@ import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
+import { mlflowBackendFaults } from "./mlflow-backend.ts";
 import { mlflowClientFaults } from "./mlflow-client.ts";
 import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
@@ -38,6 +39,7 @@ export const faults: Fault[] = [
   ...lossFaults,
   ...commandLineFaults,
   ...openingFaults,
+  ...mlflowBackendFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,

@@ -10,7 +10,8 @@ import { VarveError } from "../../../engine/main.ts";
 import { failure, failureWithHint } from "../../helpers/errors.ts";
 import { newFolder, removeFolders } from "../../helpers/folders.ts";
 import { mlflowUrl } from "../../services/mlflow.ts";
-import { hasService } from "../../services/services.ts";
+import { hasService, portOf } from "../../services/services.ts";
+import { BreakingBackend } from "./breaking.ts";
 import { madeBy } from "./made.ts";
 import { bytesOf, fileValue, folderValue, fresh, keepIn } from "./values.ts";
 
@@ -110,6 +111,20 @@ test("a value that is kept again gets a place of its own", async () => {
   const again = await keepIn(backend, fileValue(bytes), { ...given, isAgain: true });
   assert.is.not(again.modelId, first.modelId);
   assert.is.not(again.registeredVersion, first.registeredVersion);
+});
+
+test("MLmodel comes behind all other files, and the version behind all of them", async () => {
+  const breaking = await BreakingBackend.to(portOf("mlflow")!);
+  await keepIn(breaking.backend, fileValue(bytes), { mlflow: { inputExample: [[1]] } });
+  await breaking.close();
+  const steps = breaking.requests.flatMap((request) => {
+    if (request.startsWith("PUT")) return [request.endsWith("/MLmodel") ? "MLmodel" : "file"];
+    if (/^GET .*mlflow-artifacts/.test(request)) return ["list"];
+    if (request.startsWith("PATCH")) return ["ready"];
+    return request.includes("model-versions/create") ? ["version"] : [];
+  });
+  const files = Array.from({ length: 6 }, () => "file");
+  assert.equal(steps, ["list", ...files, "MLmodel", "list", "ready", "version"]);
 });
 
 test("a file that changes while it is sent leaves nothing in MLflow", async () => {
