@@ -5,9 +5,19 @@ import { mlflowUrl, ownMlflow } from "../services/mlflow.ts";
 import { PYTHON, quietMlflow } from "../services/python.ts";
 import type { Fence } from "./documents.ts";
 import type { InstalledPackage } from "./installed-package.ts";
-import { runTour, type Step, stepsOf } from "./tour.ts";
+import { masked, runTour, type Step, stepsOf } from "./tour.ts";
 
 export const MLFLOW_TOUR = "mlflow";
+
+/** What differs with the server, and with the versions of Python and its packages. */
+export function maskedMlflow(output: string): string {
+  return masked(output)
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "<server>")
+    .replace(/\bMLflow \d+\.\d+\.\d+/g, "MLflow <version>")
+    .replace(/\bsha256:[0-9a-f]{64}\b/g, "<digest>")
+    .replace(/\b(m-)?[0-9a-f]{32}\b/g, "$1<id>")
+    .replace(/\b[\d.]+ (bytes|KiB)$/gm, "<size>");
+}
 
 /** Files of the page are those that its commands name. */
 export async function runMlflowTour(fences: readonly Fence[], installed: InstalledPackage): Promise<Step[]> {

@@ -3,8 +3,8 @@ import * as assert from "uvu/assert";
 import { hasService } from "../services/services.ts";
 import { fencesOf, readDocument } from "./documents.ts";
 import { InstalledPackage } from "./installed-package.ts";
-import { MLFLOW_TOUR, runMlflowTour } from "./mlflow-tour.ts";
-import { masked, stepsOf } from "./tour.ts";
+import { MLFLOW_TOUR, maskedMlflow, runMlflowTour } from "./mlflow-tour.ts";
+import { stepsOf } from "./tour.ts";
 
 const NAME = "README's page on models in MLflow";
 const test = suite(NAME);
@@ -15,7 +15,7 @@ test("each command prints what stands below it, with a real server, Python and t
   const installed = await InstalledPackage.install();
   try {
     const mask = ({ command, output }: { command: string; output: string }) =>
-      `$ ${command}\n${masked(output)}`;
+      `$ ${command}\n${maskedMlflow(output)}`;
     const ran = await runMlflowTour(fences, installed);
     assert.is(ran.map(mask).join(""), stepsOf(text).map(mask).join(""));
   } finally {

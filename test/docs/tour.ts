@@ -22,8 +22,6 @@ export function masked(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
     .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing|mlflow)\//g, "$1<folder>/")
-    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "<server>")
-    .replace(/\b(m-)?[0-9a-f]{32}\b/g, "$1<id>")
     .replace(/\S+ GiB free|\d+(\.\d+)? ms(?=:|$)/gm, "<number>")
     .replace(/Node\.js \S+|(kysely|libsql) \S+$/gm, "<version>")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
