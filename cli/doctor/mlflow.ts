@@ -19,7 +19,7 @@ export async function* checkModels(config: StoreOptions, signal: AbortSignal): A
     for await (const text of checkMlflow(settings, { signal: AbortSignal.any([signal, late]) }))
       yield ok("mlflow", text);
     const { defaultMlModelsStorageBackend: backend = "mlflow" } = config;
-    yield ok("mlflow", `models of which nothing is said are kept by ${backend}`);
+    yield ok("mlflow", `models are kept by ${backend}, unless a save says otherwise`);
   } catch (error) {
     signal.throwIfAborted();
     yield failed("mlflow", late.aborted ? tooLate() : error);

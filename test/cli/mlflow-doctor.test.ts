@@ -84,7 +84,7 @@ test("a server that has what is needed: its version, credentials, route of files
     "it answers when asked without credentials",
     "files of the experiment Default go through it (mlflow-artifacts:/0)",
     "models are registered there too",
-    "models of which nothing is said are kept by mlflow",
+    "models are kept by mlflow, unless a save says otherwise",
   ]);
 });
 
