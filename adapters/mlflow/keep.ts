@@ -48,12 +48,14 @@ async function keepOnce(
   const run = await runOf(client, plan, experiment, options);
   const found = await wholeModel(client, plan, experiment, options);
   const model = found ?? (await newModel(client, plan, run, options));
+  let isVisible = false;
   try {
     if (!found) await upload(client.artifacts(model.artifactUri), uploadsOf(plan, model), options);
     if (!found) await client.models.setStatus(model.id, "READY", options);
     await linkToRun(client, run, model, options);
     const version = await versionOf(client, plan, model, run, options);
     if (!version) return undefined;
+    isVisible = true;
     // Whoever removes a model counts its versions behind that: either it is seen here to be gone, or its bytes stay.
     if ((await client.models.get(model.id, options))?.status !== "READY") {
       await client.registry.deleteVersion(version.name, version.version, options);
@@ -64,7 +66,8 @@ async function keepOnce(
     await client.runs.setStatus(run.id, "FINISHED", options);
     return placeOfVersion(client, plan, model, run, version);
   } catch (error) {
-    if (!isInterruption(error)) await cleanUp(client, plan, run, found ? undefined : model);
+    // Others may have found what is whole and has a name: the same call completes it.
+    if (!isVisible && !isInterruption(error)) await cleanUp(client, plan, run, found ? undefined : model);
     throw error;
   }
 }

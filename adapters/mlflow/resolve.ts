@@ -61,7 +61,7 @@ async function registered(
   path: string,
   options: CallOptions,
 ): Promise<ModelVersion> {
-  const [, name, alias] = /^([^/@]+)@([\w-]+)$/.exec(path) ?? [];
+  const [, name, alias] = /^([^/@]+)@([\p{L}\p{N}_-]+)$/u.exec(path) ?? [];
   const [, byNumber, number] = /^([^/@]+)\/(\d+|latest)$/i.exec(path) ?? [];
   let version: ModelVersion | undefined;
   if (name !== undefined && alias !== undefined)
