@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { MAY_IMPORT } from "./helpers/imports.ts";
 import { PACKAGES } from "./helpers/packages.ts";
 import { filesUnder, read, root } from "./helpers/sources.ts";
 import "./helpers/whole-suites.ts";
@@ -9,76 +10,6 @@ import "./helpers/whole-suites.ts";
 /** The rules of how the code is put together. Each names the files that break it. */
 const test = suite("architecture");
 
-/** Who may import whom, by folder: own files always. What is not here may be imported by nobody, and import nothing. */
-const MAY_IMPORT: Record<string, string[]> = {
-  "engine/errors": [],
-  "engine/api": ["engine/errors"],
-  "engine/second-thread": [],
-  "engine/radix-sort": [],
-  // The files right in engine/ wire the parts together.
-  engine: ["engine/*"],
-  "engine/log": ["engine/errors"],
-  "engine/index": ["engine/errors", "engine/log"],
-  "engine/blob": ["engine/errors", "engine/log"],
-  "engine/codec": ["engine/errors", "engine/api"],
-  "engine/maintenance": [
-    "engine/errors",
-    "engine/api",
-    "engine/radix-sort",
-    "engine/second-thread",
-    "engine/log",
-    "engine/index",
-    "engine/blob",
-  ],
-  "engine/chunk": ["engine/errors", "engine/second-thread", "engine/log", "engine/blob"],
-  "engine/directory": [
-    "engine/errors",
-    "engine/api",
-    "engine/second-thread",
-    "engine",
-    "engine/blob",
-    "engine/chunk",
-    "engine/log",
-    "engine/maintenance",
-  ],
-  "engine/large": [
-    "engine/errors",
-    "engine/api",
-    "engine",
-    "engine/blob",
-    "engine/chunk",
-    "engine/directory",
-    "engine/index",
-    "engine/log",
-  ],
-  "engine/environment": ["engine/errors", "engine/api", "engine", "engine/codec"],
-  "engine/lineage": ["engine/errors", "engine/api", "engine", "engine/blob"],
-  "engine/listing": ["engine/errors", "engine/api", "engine", "engine/blob", "engine/where"],
-  "engine/where": ["engine/errors", "engine/api", "engine"],
-  // As the files right in engine/, over ports.
-  "engine/backend": ["engine/*"],
-  "engine/composed": ["engine/*"],
-  "engine/ports": ["engine/errors", "engine/api", "engine"], // Types only.
-  adapters: ["engine/main", "engine/api", "adapters/metadata", "adapters/storage", "adapters/mlflow"],
-  "adapters/metadata": ["engine/main"],
-  "adapters/storage": ["engine/main"],
-  "adapters/mlflow": ["engine/main"],
-  cli: ["engine/main", "adapters", "cli/bench"],
-  "cli/bundle": [],
-  "cli/bench": ["engine/main", "engine/key-value", "adapters", "cli"],
-  bench: [
-    "engine/main",
-    "engine/key-value",
-    "adapters",
-    "cli",
-    "cli/bench",
-    "bench/metadata",
-    "bench/mlflow",
-  ],
-  // What it measures, and the servers that it needs.
-  "bench/metadata": ["engine/main", "adapters", "adapters/metadata", "cli/bench", "bench", "test/services"],
-  "bench/mlflow": ["adapters", "adapters/mlflow", "cli/bench", "bench", "test/services"],
-};
 /** Single imports that the map does not allow, with the reason. */
 const EXCEPTIONS: Record<string, string> = {
   "cli/library.ts imports engine/config.ts": "the configuration alone, loaded where no engine is needed",
