@@ -76,13 +76,8 @@ export class RestRuns implements Runs {
   }
 
   async delete(id: string, options?: CallOptions): Promise<void> {
-    if (await this.#isGone(id, options)) return;
-    try {
-      await this.#post(`deleting the run ${id}`, "delete", { run_id: id }, options);
-    } catch (error) {
-      // One that is deleted already can't be, as after an answer that was lost.
-      if (!(await this.#isGone(id, options))) throw error;
-    }
+    // One that is deleted already is deleted again.
+    await orNothing(this.#post(`deleting the run ${id}`, "delete", { run_id: id }, options));
   }
 
   async #logOutputs(id: string, modelIds: readonly string[], options?: CallOptions): Promise<void> {
@@ -96,10 +91,6 @@ export class RestRuns implements Runs {
     return this.#transport.json({ ...ask, query: { run_id: id }, ...options }, ({ run }) =>
       objects(object(object(run).outputs).model_outputs).map(({ model_id }) => text(model_id)),
     );
-  }
-
-  async #isGone(id: string, options?: CallOptions): Promise<boolean> {
-    return (await this.get(id, options))?.isDeleted ?? true;
   }
 
   async #inBatches(id: string, kind: "params" | "tags", values: Tags, options?: CallOptions): Promise<void> {
