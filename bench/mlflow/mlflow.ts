@@ -33,7 +33,7 @@ begin = time.perf_counter()
 if what == "upload":
     repository.log_artifact(path)
 else:
-    mlflow.artifacts.download_artifacts(artifact_uri=uri + "/model", dst_path=path)
+    mlflow.artifacts.download_artifacts(artifact_uri=uri + "/model.onnx", dst_path=path)
 seconds = time.perf_counter() - begin
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - idle
 print(json.dumps({"seconds": seconds, "memory": memory}))

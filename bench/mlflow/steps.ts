@@ -13,6 +13,8 @@ import type { MlflowFigures, MlflowStep } from "./figures.ts";
 const PIECE_BYTES = 1024 * 1024;
 const CHANGED_BYTES = 16;
 const NAME = "model";
+/** As the file is called, by which Python uploads it. */
+const FILE_NAME = "model.onnx";
 
 async function timed(action: () => Promise<unknown>): Promise<MlflowFigures> {
   const idle = process.memoryUsage().rss;
@@ -77,9 +79,9 @@ const steps: Record<MlflowStep, (task: MlflowTask) => Promise<MlflowFigures>> = 
     }),
   upload: (task) =>
     withArtifacts(task, (artifacts) =>
-      artifacts.put(NAME, task.size, () => createReadStream(task.file, { highWaterMark: PIECE_BYTES })),
+      artifacts.put(FILE_NAME, task.size, () => createReadStream(task.file, { highWaterMark: PIECE_BYTES })),
     ),
-  download: (task) => withArtifacts(task, (artifacts) => writeAll(task.target, artifacts.get(NAME))),
+  download: (task) => withArtifacts(task, (artifacts) => writeAll(task.target, artifacts.get(FILE_NAME))),
   save: (task) => {
     // Bytes that are there already would not be sent again.
     changeSome(task.file);
