@@ -50,6 +50,7 @@ async function keepOnce(
   const model = found ?? (await newModel(client, plan, run, options));
   let isVisible = false;
   try {
+    await checkRegistry(client, model, options);
     if (!found) await upload(client.artifacts(model.artifactUri), uploadsOf(plan, model), options);
     if (!found) await client.models.setStatus(model.id, "READY", options);
     await linkToRun(client, run, model, options);
@@ -152,21 +153,23 @@ async function versionOf(
   try {
     return (await find()) ?? (await client.registry.createVersion(made, find, options));
   } catch (error) {
+    // MLflow fails inside where the model was removed meanwhile.
     const isUnknown = error instanceof VarveError && /unable to fetch model/i.test(error.message);
-    if (!isUnknown) throw error;
-    if (!(await client.models.get(model.id, options))) return undefined;
-    throw otherRegistry(client, error);
+    if (!isUnknown || (await client.models.get(model.id, options))) throw error;
+    return undefined;
   }
 }
 
-function otherRegistry({ trackingUri, registryUri }: MlflowClient, cause: VarveError): VarveError {
-  return new VarveError(
+/** @throws CONFIG where no version could be made of what is to be sent */
+async function checkRegistry(client: MlflowClient, model: LoggedModel, options: CallOptions): Promise<void> {
+  const { trackingUri, registryUri } = client;
+  if (registryUri === trackingUri || (await client.registry.hasModel(model.id, options))) return;
+  throw new VarveError(
     "CONFIG",
     `the registry at ${registryUri} does not know the models of ${trackingUri}`,
     {
-      hint: "MLflow's server of the registry must stand on the same database: its own library can't register there either",
+      hint: "the server of the registry must stand on the same database: MLflow's own library can't register there either",
       details: { item: "mlflow_registry_uri" },
-      cause,
     },
   );
 }

@@ -187,6 +187,18 @@ test("an alias points at the version, and is only taken away from it", async () 
   await failureWithHint(backend.setAlias(first, "best"), "NOT_FOUND");
 });
 
+test("a registry server on the same database has a place of its own", async () => {
+  const registryUri = mlflowUrl().replace("127.0.0.1", "localhost");
+  const both = await openMlflow({ trackingUri: mlflowUrl(), registryUri });
+  const place = await keepIn(both, fileValue(bytes));
+  assert.equal([place.trackingUri, place.registryUri], [mlflowUrl(), registryUri]);
+  assert.ok(both.has(place));
+  assert.not(backend.has(place));
+  assert.ok((await bytesOf(both, place, "model.onnx")).equals(bytes));
+  await both.remove(place);
+  await both.close();
+});
+
 test("what MLflow says of a model is told", async () => {
   const place = await keepNew({ mlflow: { aliases: ["best"], tags: { team: "a" }, params: { C: 1 } } });
   const told = (await backend.describe(place)) as Record<string, Record<string, unknown>>;
