@@ -11,7 +11,7 @@ const TOGETHER_MAX = 10_000;
 const SHOWN_MAX = 10;
 
 /** What is to be deleted. Of a version that is deleted already, and is purged again, there is only the ref. */
-type Planned = Pick<Artifact, "name" | "ref" | "aliases" | "mlflow">;
+type Planned = Pick<Artifact, "name" | "ref" | "aliases" | "mlflow"> & { isPurgedAgain?: boolean };
 
 async function* versionsOf(
   store: ArtifactStore,
@@ -43,7 +43,7 @@ async function versionOf(
 ): Promise<Planned> {
   const [, name] = /^([^:@]+):\d+$/.exec(ref) ?? [];
   if (!purge || name === undefined) return store.get(ref, call);
-  return (await store.find(ref, call)) ?? { name, ref, aliases: [] };
+  return (await store.find(ref, call)) ?? { name, ref, aliases: [], isPurgedAgain: true };
 }
 
 /** Every version that the refs mean, once. All refs are looked up before anything is deleted. */
@@ -79,11 +79,13 @@ function questionFor(plan: readonly Planned[], purge: boolean): string {
     .map((each) => `  ${printable(each.ref)}${purge ? thereText(each) : ""}`);
   if (plan.length > SHOWN_MAX) shown.push(`  and ${plan.length - SHOWN_MAX} more`);
   const what = plan.length === 1 ? "this version" : `these ${plan.length} versions`;
-  return `${shown.join("\n")}\nDelete ${what}${purge ? " for good, here and in MLflow" : ""}?`;
+  const isThere = purge && plan.some(({ mlflow, isPurgedAgain }) => mlflow || isPurgedAgain);
+  return `${shown.join("\n")}\nDelete ${what}${isThere ? ", and what MLflow has of it, for good" : ""}?`;
 }
 
 /** Where it is in MLflow. */
-function thereText({ mlflow }: Planned): string {
+function thereText({ mlflow, isPurgedAgain }: Planned): string {
+  if (isPurgedAgain) return " (deleted here before)";
   return mlflow === undefined ? "" : printable(` (${mlflowText(mlflow)} at ${mlflow.trackingUri})`);
 }
 

@@ -198,7 +198,7 @@ test("delete leaves the model in MLflow; --purge asks, tells and removes it", as
     stdin: "n\n",
   });
   assert.match(asked.stderr, `${name}:1 (models:/${registered()}/2 at ${mlflowUrl()})`);
-  assert.match(asked.stderr, "for good, here and in MLflow?");
+  assert.match(asked.stderr, "and what MLflow has of it, for good?");
   const done = await documentOf(["delete", `${name}:1`, "--purge", "--yes"]);
   assert.equal([done.deleted, done.purged[0].registeredVersion], [[`${name}:1`], "2"]);
   assert.is(await versionInMlflow(registered(), "2"), undefined);

@@ -33,7 +33,7 @@ export const mlflowCommandLineFaults: Fault[] = [
   {
     name: "mlflow on the command line: a purge can't be gone on with",
     file: "cli/commands/delete.ts",
-    text: "?? { name, ref, aliases: [] }",
+    text: "?? { name, ref, aliases: [], isPurgedAgain: true }",
     replacement: "?? (await store.get(ref, call))",
     tests: [SERVER_TEST],
   },
