@@ -65,6 +65,11 @@ export class CompactorLease {
     if (this.isOurs()) this.#parts.rows().remove(LEASE_KEY);
   }
 
+  /** Without the lock: no more signs of life, so that it ends by itself. */
+  forget(): void {
+    clearInterval(this.#timer);
+  }
+
   #write(): void {
     const holder: Holder = { ...ownSign(), id: this.#id, ...(this.#yields && { yields: true }) };
     this.#parts.rows().put(LEASE_KEY, signBytes(holder));

@@ -5,66 +5,32 @@ import * as assert from "uvu/assert";
 import type { ArtifactStore } from "../../engine/api.ts";
 import { Catalog } from "../../engine/index/catalog.ts";
 import { filledPart } from "../../engine/index/filled-part.ts";
-import { LockEnvironment } from "../../engine/index/lock.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
 import { listGenerations } from "../../engine/maintenance/home.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
-import type { OpenOptions } from "../../engine/open.ts";
-import { failure } from "../helpers/errors.ts";
-import { newFolder } from "../helpers/folders.ts";
 import { newestIndex } from "../helpers/indexes.ts";
-import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openSeamStore } from "../helpers/stores.ts";
 import { until } from "../helpers/time.ts";
+import {
+  ARTIFACTS,
+  check,
+  fill,
+  filledHome,
+  leaveAlone,
+  openToPack,
+  PACKING,
+  whilePacking,
+} from "./idle-packing-support.ts";
 
 const test = suite("an index that is packed by itself");
-const { append } = Catalog.prototype;
 const { pack } = LiveIndex.prototype;
-const { takeCompactor } = LockEnvironment.prototype;
-test.after.each(() => {
-  Catalog.prototype.append = append;
-  LiveIndex.prototype.pack = pack;
-  LockEnvironment.prototype.takeCompactor = takeCompactor;
-});
+test.after.each(leaveAlone);
 test.after.each(closeAll);
-test.after.each(killPrograms);
 
-/** Enough that its pages are worth packing. */
-const ARTIFACTS = 2_000;
 const SAVED_MEANWHILE = 600;
-const PACKING = { look: 20, bytesMin: 256 * 1024, growth: 1.5 };
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const fileBytes = (home: string) => statSync(join(newestIndex(home), "data.mdb")).size;
-
-/** What is saved last begins it: a moment later nobody writes any more. */
-async function openToPack(home: string, options: Partial<OpenOptions> = {}): Promise<ArtifactStore> {
-  const store = await openSeamStore(home, { packing: PACKING, ...options }, "buffered");
-  await store.save("last", Date.now());
-  return store;
-}
-
-/** Rows of the index come in any order. It is not packed meanwhile. */
-async function fill(home: string, count = ARTIFACTS, from = 0): Promise<void> {
-  const store = await openSeamStore(home, {}, "buffered");
-  for (let first = from; first < from + count; first += 500)
-    await store.batch((batch) => {
-      for (let i = first; i < Math.min(first + 500, from + count); i++) batch.save(`n${i % 3}`, { i });
-    });
-  await store.close();
-}
-
-async function filledHome(): Promise<string> {
-  const home = newFolder();
-  await fill(home);
-  return home;
-}
-
-async function check(store: ArtifactStore, count = ARTIFACTS): Promise<void> {
-  for (let i = 0; i < count; i += 7) assert.equal(await store.load(`n${i % 3}:${Math.floor(i / 3)}`), { i });
-  assert.equal((await store.verify({ full: true })).problems, []);
-}
-
 const isPacked = (home: string, old: readonly number[]) => {
   const now = listGenerations(home);
   return now.length === 1 && now[0] !== old[0];
@@ -78,15 +44,6 @@ function countPackings(): { count: number } {
     return pack.call(this, options);
   };
   return begun;
-}
-
-/** Runs `during` once rows are put into a packed index. */
-function whilePacking(during: () => void): void {
-  Catalog.prototype.append = function (key, value) {
-    Catalog.prototype.append = append;
-    during();
-    return append.call(this, key, value);
-  };
 }
 
 test("once nobody writes its pages are full, and again when it has grown by half", async () => {
@@ -150,79 +107,6 @@ async function saveSome(store: ArtifactStore): Promise<void> {
     if (i % 20 === 0) await pause(1);
   }
 }
-
-test("who compacts ends it, here", async () => {
-  const home = await filledHome();
-  let compacted: Promise<unknown> | undefined;
-  let isPacking = false;
-  LiveIndex.prototype.pack = function (options) {
-    isPacking = true;
-    return pack.call(this, options).finally(() => (isPacking = false));
-  };
-  const beside: boolean[] = [];
-  LockEnvironment.prototype.takeCompactor = function (yields) {
-    if (!yields) beside.push(isPacking);
-    return takeCompactor.call(this, yields);
-  };
-  whilePacking(() => {
-    compacted = store.compact();
-  });
-  const store = await openToPack(home);
-  await until("a packing", () => compacted !== undefined);
-  await compacted;
-  assert.equal(beside, [false]);
-  assert.is(listGenerations(home).length, 1);
-  await check(store);
-});
-
-test("who compacts ends it, in another process", async () => {
-  const home = await filledHome();
-  const troubles: string[] = [];
-  const warn = (message: string) => void troubles.push(message);
-  let other: Program | undefined;
-  let isOver = false;
-  // It has the lease, and goes on only behind the compaction.
-  LiveIndex.prototype.pack = async ({ hold }) => {
-    await hold(() => {});
-    other = new Program("../engine/compact-program.ts", [home, ""]);
-    await other.expect();
-    await other.ended();
-    await failure(
-      hold(() => {}),
-      "CONFLICT",
-    );
-    await hold(() => {}).finally(() => {
-      isOver = true;
-    });
-  };
-  const store = await openToPack(home, { logger: { debug() {}, info() {}, warn, error: warn } });
-  await until("its end", () => isOver);
-  await check(store);
-  assert.equal(troubles, []);
-});
-
-test("closing ends it, and it leaves nothing", async () => {
-  const home = await filledHome();
-  const before = listGenerations(home);
-  let closed: Promise<void> | undefined;
-  whilePacking(() => {
-    closed = store.close();
-  });
-  const store = await openToPack(home);
-  await until("a packing", () => closed !== undefined);
-  await closed;
-  assert.equal(listGenerations(home), before);
-  await check(await openSeamStore(home));
-});
-
-test("a process whose own work is done ends, also in the middle of it", async () => {
-  const home = newFolder();
-  const program = new Program("../engine/idle-packing-program.ts", [home]);
-  assert.equal(await program.expect(), { begun: true });
-  assert.equal(await program.expect(), { ended: true, isPacked: false });
-  await program.ended();
-  await check(await openSeamStore(home));
-});
 
 test("it is not begun where the disk has no room for it beside what is kept free", async () => {
   const home = await filledHome();

@@ -4,6 +4,7 @@ const I = "engine/idle-packing.ts";
 const P = "engine/maintenance/pack.ts";
 const moment = ["engine/idle-packing-moment.test.ts"];
 const packing = ["engine/idle-packing.test.ts"];
+const end = ["engine/idle-packing-end.test.ts"];
 
 /** Of packing the index by itself. */
 export const idlePackingFaults: Fault[] = [
@@ -68,14 +69,14 @@ export const idlePackingFaults: Fault[] = [
     file: "engine/upkeep.ts",
     text: "      if (!options.dryRun) await this.#idlePacking.giveWay();\n",
     replacement: "",
-    tests: packing,
+    tests: end,
   },
   {
     name: "a compaction is refused while another process packs by itself",
     file: "engine/maintenance/compact/parts.ts",
     text: "parts.lock.takeCompactor(yields)",
     replacement: "parts.lock.takeCompactor()",
-    tests: packing,
+    tests: end,
   },
   {
     name: "who packs takes the lease from who packs",
@@ -89,21 +90,28 @@ export const idlePackingFaults: Fault[] = [
     file: "engine/engine.ts",
     text: "    await this.#upkeep.stop();\n",
     replacement: "",
-    tests: packing,
+    tests: end,
+  },
+  {
+    name: "closing waits until the lease can be given back",
+    file: "engine/maintenance/compact/parts.ts",
+    text: "    if (!this.#yields) return lock.hold(release).catch(() => {});\n",
+    replacement: "    if (this.#lease) return lock.hold(release).catch(() => {});\n",
+    tests: end,
   },
   {
     name: "who closes a store that packs has the process end",
     file: I,
     text: "    const waiting = setInterval(() => {}, WRITERS_LOOK_MILLISECONDS);\n    await this.#running;\n    clearInterval(waiting);\n",
     replacement: "    await this.#running;\n",
-    tests: packing,
+    tests: end,
   },
   {
     name: "packing by itself keeps a process running",
     file: I,
     text: "new Courtesy(forgettableLoop)",
     replacement: "new Courtesy()",
-    tests: packing,
+    tests: end,
   },
   {
     name: "a failure to pack is not told",

@@ -73,10 +73,12 @@ export type LeaseUser = Pick<CompactParts, "lock" | "lockWaitMax" | "lockedState
 export class CompactorLock {
   readonly #parts: LeaseUser;
   readonly #lease: CompactorLease;
+  readonly #yields: boolean;
 
-  private constructor(parts: LeaseUser, lease: CompactorLease) {
+  private constructor(parts: LeaseUser, lease: CompactorLease, yields: boolean) {
     this.#parts = parts;
     this.#lease = lease;
+    this.#yields = yields;
   }
 
   /**
@@ -85,7 +87,7 @@ export class CompactorLock {
    */
   static async take(parts: LeaseUser, yields = false): Promise<CompactorLock> {
     const lease = await parts.lock.holdWithin(parts.lockWaitMax, () => parts.lock.takeCompactor(yields));
-    return new CompactorLock(parts, lease);
+    return new CompactorLock(parts, lease, yields);
   }
 
   /** Runs a step under the lock, if nobody has taken the lease since. */
@@ -105,7 +107,11 @@ export class CompactorLock {
   }
 
   async release(): Promise<void> {
-    await this.#parts.lock.hold(() => this.#lease.release()).catch(() => {});
+    const { lock, lockWaitMax } = this.#parts;
+    const release = () => this.#lease.release();
+    if (!this.#yields) return lock.hold(release).catch(() => {});
+    // Who closes waits for this. One that is not given back is in nobody's way.
+    await lock.holdWithin(lockWaitMax, release).catch(() => this.#lease.forget());
   }
 }
 
