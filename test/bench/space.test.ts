@@ -25,7 +25,7 @@ test("tells overhead, the time of a plan and loads during compactions, and leave
   const { stdout } = await promisify(execFile)(process.execPath, [...words, "--dir", dir, "--json", json]);
   assert.match(
     stdout,
-    /log beside blobs[\s\S]*the index was not packed[\s\S]*from 5 to 20 %[\s\S]*A plan that lets [\s\S]*another process compacts/,
+    /log beside blobs[\s\S]*the index was not packed[\s\S]*from 105 to 120 %[\s\S]*A plan that lets [\s\S]*another process compacts/,
   );
   assert.equal(await readdir(dir), []);
   const { space } = JSON.parse(await readFile(json, "utf8")) as { space: Space[] };
