@@ -4,6 +4,7 @@ import { DIGEST_BYTES } from "../../engine/log/format.ts";
 import type { BlobPart } from "../../engine/maintenance/bulk/blobs.ts";
 import { BlobTable, readBlobPart } from "../../engine/maintenance/bulk/blobs.ts";
 import { keyAt } from "../../engine/maintenance/bulk/run.ts";
+import { viewOf } from "../../engine/maintenance/bulk/words.ts";
 import { Random } from "../helpers/random.ts";
 
 const test = suite("table of blobs");
@@ -41,11 +42,11 @@ test("whatever comes in whatever order, each blob has its last copy and its coun
       const what = `blob ${i} of ${several}, seed ${random.seed}`;
       if (random.below(3) > 0) {
         const place = { segment: 1 + random.below(9), offset: i * 8, payloadLength: random.below(5_000) };
-        table.place(bytes, 0, place.segment, place.offset, place.payloadLength);
+        table.place(viewOf(bytes), 0, place.segment, place.offset, place.payloadLength);
         expected.set(digest, { isReferencedFirst: false, count: 0, ...known, place });
       } else {
         const by = random.below(3) - 1;
-        assert.equal(table.placeOf(table.refer(bytes, 0, by)), known?.place, what);
+        assert.equal(table.placeOf(table.refer(viewOf(bytes), 0, by)), known?.place, what);
         const part = known ?? { isReferencedFirst: true, count: 0, place: undefined };
         expected.set(digest, { ...part, count: part.count + by });
       }

@@ -208,8 +208,8 @@ export const maintenanceFaults: Fault[] = [
   {
     name: "what refers to a blob does not see those that were not looked up yet",
     file: "engine/maintenance/bulk/blobs.ts",
-    text: "      this.#lookUpFresh();\n      this.#last = this.#look(bytes, at);",
-    replacement: "      this.#last = this.#look(bytes, at);",
+    text: "      this.#lookUpFresh();\n      this.#last = this.#look(from, at);",
+    replacement: "      this.#last = this.#look(from, at);",
     tests: ["engine/blob-table.test.ts"],
   },
   {
@@ -222,16 +222,30 @@ export const maintenanceFaults: Fault[] = [
   {
     name: "blobs of which some bits are the same are taken for one",
     file: "engine/maintenance/bulk/blobs.ts",
-    text: "=== 0 && this.#isOf(this.#entryIn(slot), bytes, at)",
+    text: "=== 0 && this.#isOf(this.#entryIn(slot), from, at)",
     replacement: "=== 0",
     tests: ["engine/blob-table.test.ts"],
   },
   {
     name: "a blob is not found by the bits of its digest",
     file: "engine/maintenance/bulk/blobs.ts",
-    text: "const bits = readUint32(this.buffer, entry + DIGEST_AT + 4) & ~this.#numberMask;",
-    replacement: "const bits = readUint32(this.buffer, entry + DIGEST_AT + 5) & ~this.#numberMask;",
+    text: "const bits = this.view.getUint32(entry + DIGEST_AT + 4, true) & ~this.#numberMask;",
+    replacement: "const bits = this.view.getUint32(entry + DIGEST_AT + 5, true) & ~this.#numberMask;",
     tests: ["engine/blob-table.test.ts"],
+  },
+  {
+    name: "the last bytes behind whole words are not copied",
+    file: "engine/maintenance/bulk/words.ts",
+    text: "for (; done < length; done++)",
+    replacement: "for (; done + 1 < length; done++)",
+    tests: ["engine/rebuild.test.ts"],
+  },
+  {
+    name: "long rows are copied from elsewhere",
+    file: "engine/maintenance/bulk/words.ts",
+    text: "view.byteOffset + at, length",
+    replacement: "view.byteOffset + at + 1, length",
+    tests: ["engine/rebuild.test.ts"],
   },
   {
     name: "a batch that is longer than what is read at once is damage",

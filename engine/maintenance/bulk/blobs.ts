@@ -1,7 +1,8 @@
 import { BLOB_SPACE } from "../../index/rows.ts";
-import { DIGEST_BYTES, readUint32, writeUint32 } from "../../log/format.ts";
+import { DIGEST_BYTES } from "../../log/format.ts";
 import type { RecordPlace } from "../../log/reader.ts";
 import { ENTRY_HEAD_BYTES } from "./sort.ts";
+import { areSameWords, copyBytes, viewOf } from "./words.ts";
 
 /** What a part of the log says of a blob, as an entry of a fixed size. Numbers are doubles: these bytes live for a rebuild. */
 
@@ -46,7 +47,7 @@ export class BlobTable {
   constructor(capacity: number) {
     this.#capacity = capacity;
     this.buffer = Buffer.allocUnsafeSlow(capacity * BLOB_ENTRY_BYTES);
-    this.view = new DataView(this.buffer.buffer);
+    this.view = viewOf(this.buffer);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(capacity * 2)));
     this.#numberMask = 2 ** Math.ceil(Math.log2(capacity + 1)) - 1;
   }
@@ -75,12 +76,12 @@ export class BlobTable {
     this.#last = 0;
   }
 
-  /** A copy of the blob whose digest stands at `at` in `bytes`. */
-  place(bytes: Uint8Array, at: number, segment: number, offset: number, payloadLength: number): void {
-    if (!this.#isLast(bytes, at)) {
+  /** A copy of the blob whose digest stands at `at` in `from`. */
+  place(from: DataView, at: number, segment: number, offset: number, payloadLength: number): void {
+    if (!this.#isLast(from, at)) {
       // Nearly always it is a new one, and what comes next is what refers to it.
       if (this.#fresh === LOOKED_UP_AT_ONCE) this.#lookUpFresh();
-      this.#last = this.#add(bytes, at, 0);
+      this.#last = this.#add(from, at, 0);
       this.#fresh++;
     }
     this.#placeAt(this.#last, segment, offset, payloadLength);
@@ -95,10 +96,10 @@ export class BlobTable {
   }
 
   /** Something refers to the blob, which changes the count by `by`. Gives its entry, valid until the next call. */
-  refer(bytes: Uint8Array, at: number, by: number): number {
-    if (!this.#isLast(bytes, at)) {
+  refer(from: DataView, at: number, by: number): number {
+    if (!this.#isLast(from, at)) {
       this.#lookUpFresh();
-      this.#last = this.#look(bytes, at);
+      this.#last = this.#look(from, at);
     }
     this.#countReferences(this.#last, by);
     return this.#last;
@@ -109,26 +110,26 @@ export class BlobTable {
     return placeAt(this.view, entry + VALUE_AT);
   }
 
-  #isLast(bytes: Uint8Array, at: number): boolean {
-    return this.#count > 0 && this.#isOf(this.#last, bytes, at);
+  #isLast(from: DataView, at: number): boolean {
+    return this.#count > 0 && this.#isOf(this.#last, from, at);
   }
 
-  #look(bytes: Uint8Array, at: number): number {
-    const slot = this.#slotOf(bytes, at);
+  #look(from: DataView, at: number): number {
+    const slot = this.#slotOf(from, at);
     if (this.#slots[slot] !== 0) return this.#entryIn(slot);
-    const entry = this.#add(bytes, at, FLAG_REFERENCED_FIRST);
+    const entry = this.#add(from, at, FLAG_REFERENCED_FIRST);
     this.#fillSlot(slot, entry);
     return entry;
   }
 
   /** That of the entry with this digest; where there is none, the empty one for it. */
-  #slotOf(bytes: Uint8Array, at: number): number {
+  #slotOf(from: DataView, at: number): number {
     const mask = this.#slots.length - 1;
-    const bits = readUint32(bytes, at + 4);
-    for (let slot = readUint32(bytes, at) & mask; ; slot = (slot + 1) & mask) {
+    const bits = from.getUint32(at + 4, true);
+    for (let slot = from.getUint32(at, true) & mask; ; slot = (slot + 1) & mask) {
       const known = this.#slots[slot]!;
       if (known === 0) return slot;
-      if (((known ^ bits) & ~this.#numberMask) === 0 && this.#isOf(this.#entryIn(slot), bytes, at))
+      if (((known ^ bits) & ~this.#numberMask) === 0 && this.#isOf(this.#entryIn(slot), from, at))
         return slot;
     }
   }
@@ -138,7 +139,7 @@ export class BlobTable {
   }
 
   #fillSlot(slot: number, entry: number): void {
-    const bits = readUint32(this.buffer, entry + DIGEST_AT + 4) & ~this.#numberMask;
+    const bits = this.view.getUint32(entry + DIGEST_AT + 4, true) & ~this.#numberMask;
     this.#slots[slot] = bits | (entry / BLOB_ENTRY_BYTES + 1);
   }
 
@@ -148,7 +149,7 @@ export class BlobTable {
     const mask = this.#slots.length - 1;
     let sum = 0;
     for (let i = from; i < end; i++)
-      sum += this.#slots[readUint32(this.buffer, i * BLOB_ENTRY_BYTES + DIGEST_AT) & mask]!;
+      sum += this.#slots[this.view.getUint32(i * BLOB_ENTRY_BYTES + DIGEST_AT, true) & mask]!;
     this.sum = sum;
     this.#count = from;
     this.#fresh = 0;
@@ -160,7 +161,7 @@ export class BlobTable {
   /** A fresh entry comes behind those that were looked up, or what it says goes into that of its digest. */
   #takeIn(fresh: number): void {
     const { buffer, view } = this;
-    const slot = this.#slotOf(buffer, fresh + DIGEST_AT);
+    const slot = this.#slotOf(view, fresh + DIGEST_AT);
     if (this.#slots[slot] === 0) {
       const entry = this.#count++ * BLOB_ENTRY_BYTES;
       if (entry < fresh) buffer.copyWithin(entry, fresh, fresh + BLOB_ENTRY_BYTES);
@@ -178,25 +179,18 @@ export class BlobTable {
     if (by !== 0) this.view.setFloat64(count, this.view.getFloat64(count, true) + by, true);
   }
 
-  #isOf(entry: number, bytes: Uint8Array, at: number): boolean {
-    const { buffer } = this;
-    const known = entry + DIGEST_AT;
-    for (let i = 0; i < DIGEST_BYTES; i++) if (buffer[known + i] !== bytes[at + i]) return false;
-    return true;
+  #isOf(entry: number, from: DataView, at: number): boolean {
+    return areSameWords(this.view, entry + DIGEST_AT, from, at, DIGEST_BYTES);
   }
 
-  #add(bytes: Uint8Array, at: number, flags: number): number {
-    const { buffer } = this;
+  #add(from: DataView, at: number, flags: number): number {
+    const { view } = this;
     const entry = this.#count++ * BLOB_ENTRY_BYTES;
-    buffer[entry] = KEY_BYTES;
-    buffer[entry + 1] = 0;
-    buffer[entry + 2] = flags;
-    buffer[entry + 3] = 0;
-    writeUint32(buffer, VALUE_BYTES, entry + 4);
-    buffer[entry + ENTRY_HEAD_BYTES] = BLOB_SPACE;
-    const digest = entry + DIGEST_AT;
-    for (let i = 0; i < DIGEST_BYTES; i++) buffer[digest + i] = bytes[at + i]!;
-    for (let at = entry + VALUE_AT; at < entry + BLOB_ENTRY_BYTES; at += 8) this.view.setFloat64(at, 0, true);
+    view.setUint32(entry, KEY_BYTES + flags * 0x1_0000, true);
+    view.setUint32(entry + 4, VALUE_BYTES, true);
+    view.setUint8(entry + ENTRY_HEAD_BYTES, BLOB_SPACE);
+    copyBytes(from, at, view, entry + DIGEST_AT, DIGEST_BYTES);
+    for (let at = entry + VALUE_AT; at < entry + BLOB_ENTRY_BYTES; at += 8) view.setFloat64(at, 0, true);
     return entry;
   }
 }

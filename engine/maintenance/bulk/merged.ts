@@ -4,10 +4,11 @@ import { DIGEST_BYTES } from "../../log/format.ts";
 import type { RecordPlace } from "../../log/reader.ts";
 import { isPlainBlob, readBlobPart } from "./blobs.ts";
 import { Merge } from "./merge.ts";
-import { copyBytes, entryEnd, isBlobWanted, isDeleted, keyAt, rowAt } from "./run.ts";
+import { entryEnd, isBlobWanted, isDeleted, keyAt, rowAt } from "./run.ts";
 import { ENTRY_HEAD_BYTES, keyLengthAt } from "./sort.ts";
 import type { Sorted, Waiting } from "./sorted.ts";
 import { sortedFrom } from "./sorted.ts";
+import { copyBytes, LastView, viewOf } from "./words.ts";
 
 /** Blobs that came behind what refers to them, or a second time, after they were found damaged or given up. */
 const COPIED_BLOBS_MAX = 100_000;
@@ -45,6 +46,8 @@ export class MergedRuns {
   /** Rows of one key, of which those from `#version` on were not given yet. */
   #versions: readonly Sorted[] = [];
   #version = 0;
+  /** Of what is filled. */
+  readonly #into = new LastView();
   /** By digest, where more than one run has a copy, or something came before the first: the last one of each run. */
   readonly #copies = new Map<string, Copy[]>();
 
@@ -91,7 +94,7 @@ export class MergedRuns {
       // Nearly all are of one part of the log, in which they come before what refers to them.
       if (parts.length === 1 && isPlainBlob(buffer, entry)) {
         const { place, count } = readBlobPart(view, entry);
-        used = writeBlob(into, used, parts[0]!, place!, count);
+        used = this.#writeBlob(into, used, parts[0]!, place!, count);
       } else used = this.#writeParts(into, used, parts);
       if (this.#copies.size > COPIED_BLOBS_MAX) return REFUSED;
     }
@@ -114,7 +117,14 @@ export class MergedRuns {
     if (!place && referenceCount === 0) return at;
     const { buffer, entry } = parts[0]!;
     if (copies.length > 1 || isLate) this.#copies.set(keyAt(buffer, entry).toString("latin1", 1), copies);
-    return writeBlob(into, at, parts[0]!, place ?? NOWHERE, referenceCount);
+    return this.#writeBlob(into, at, parts[0]!, place ?? NOWHERE, referenceCount);
+  }
+
+  /** The key of the entry at hand, and the row of the blob behind it. Gives where that ends. */
+  #writeBlob(into: Buffer, at: number, source: Sorted, place: RecordPlace, referenceCount: number): number {
+    const value = writeKey(this.#into.of(into), at, source);
+    const end = writeBlobRow(into, value, place, referenceCount);
+    return endPut(into, at, PLAIN, keyLengthAt(source.buffer, source.entry), end);
   }
 
   #fillRows(into: Buffer): number {
@@ -134,18 +144,20 @@ export class MergedRuns {
 
   /** Gives where that ends; undefined when there is no room for it. */
   #writeRow(into: Buffer, at: number): number | undefined {
-    const { run, buffer, entry } = this.#versions[this.#version]!;
+    const source = this.#versions[this.#version]!;
+    const { run, buffer, entry } = source;
     if (isDeleted(buffer, entry)) return at;
     const isReplaced = this.#version < this.#versions.length - 1;
     const isWanted = !isReplaced && isBlobWanted(buffer, entry);
     const told = isWanted ? this.#withBlob(buffer, entry, run) : undefined;
-    const from = told ?? buffer;
+    const from = told ? viewOf(told) : source.view;
     const fromAt = told ? 0 : entry + ENTRY_HEAD_BYTES + keyLengthAt(buffer, entry);
     const length = told ? told.length : entryEnd(buffer, entry) - fromAt;
     const mark = isReplaced ? REPLACED : isWanted && !told ? BLOB_WANTED : PLAIN;
     if (at + PUT_BYTES_MAX + keyLengthAt(buffer, entry) + length > into.length) return undefined;
-    const value = writeKey(into, at, buffer, entry);
-    copyBytes(from, fromAt, into, value, length);
+    const view = this.#into.of(into);
+    const value = writeKey(view, at, source);
+    copyBytes(from, fromAt, view, value, length);
     return endPut(into, at, mark, keyLengthAt(buffer, entry), value + length);
   }
 
@@ -160,22 +172,9 @@ export class MergedRuns {
 
 const BLOB_ENTRY_BYTES_MAX = PUT_BYTES_MAX + 1 + DIGEST_BYTES + BLOB_ROW_BYTES_MAX;
 
-/** The key of `entry`, and the row of the blob behind it. Gives where that ends. */
-function writeBlob(
-  into: Buffer,
-  at: number,
-  { buffer, entry }: Sorted,
-  place: RecordPlace,
-  referenceCount: number,
-): number {
-  const value = writeKey(into, at, buffer, entry);
-  const end = writeBlobRow(into, value, place, referenceCount);
-  return endPut(into, at, PLAIN, keyLengthAt(buffer, entry), end);
-}
-
-/** The key of `entry`. Gives where the value goes. */
-function writeKey(into: Buffer, at: number, buffer: Buffer, entry: number): number {
+/** The key of the entry at hand. Gives where the value goes. */
+function writeKey(into: DataView, at: number, { buffer, view, entry }: Sorted): number {
   const length = keyLengthAt(buffer, entry);
-  copyBytes(buffer, entry + ENTRY_HEAD_BYTES, into, putKeyAt(at), length);
+  copyBytes(view, entry + ENTRY_HEAD_BYTES, into, putKeyAt(at), length);
   return putValueAt(at, length);
 }

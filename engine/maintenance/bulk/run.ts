@@ -8,6 +8,7 @@ import type { LogPosition } from "../../log/segment.ts";
 import { segmentNumber } from "../../log/segment-id.ts";
 import { BlobTable } from "./blobs.ts";
 import { compareKeys, ENTRY_HEAD_BYTES, keyLengthAt, sortEntries } from "./sort.ts";
+import { copyBytes, LastView, viewOf } from "./words.ts";
 
 /** The key was deleted; there is no value. */
 const FLAG_DELETED = 1;
@@ -52,11 +53,15 @@ export function runSizeFor(
 export class Run {
   readonly rows: Buffer;
   readonly blobs: BlobTable;
+  readonly #view: DataView;
+  /** Of what records are read from. */
+  readonly #source = new LastView();
   #end = 0;
   #count = 0;
 
   constructor(size: RunSize) {
     this.rows = Buffer.allocUnsafeSlow(Math.max(size.rowBytes, SIZE_MIN.rowBytes));
+    this.#view = viewOf(this.rows);
     this.blobs = new BlobTable(Math.max(size.blobs, SIZE_MIN.blobs));
   }
 
@@ -76,8 +81,9 @@ export class Run {
     // What the payload of a damaged record says is not believed.
     const references = sound ? record.referenceCount : 0;
     if (this.blobs.room <= references) return false;
+    const from = this.#source.of(bytes);
     if (kind === RecordKind.blob) {
-      this.blobs.place(bytes, keyAt, segment, offset, payloadLength);
+      this.blobs.place(from, keyAt, segment, offset, payloadLength);
       return true;
     }
     const contentBytes = payloadLength - references * DIGEST_BYTES;
@@ -86,18 +92,18 @@ export class Run {
     const entry = this.#end;
     const value = entry + ENTRY_HEAD_BYTES + keyLength;
     if (value + ROW_HEAD_BYTES_MAX + kept > this.rows.length) return false;
-    copyBytes(bytes, keyAt, this.rows, entry + ENTRY_HEAD_BYTES, keyLength);
+    copyBytes(from, keyAt, this.#view, entry + ENTRY_HEAD_BYTES, keyLength);
     let end = value;
     let flags = FLAG_DELETED;
     if (kind === RecordKind.put) {
       const weak = (record.flags & FLAG_WEAK) !== 0;
       const payloadAt = keyAt + keyLength;
-      const blob = this.#refer(bytes, payloadAt, references, weak ? 0 : 1);
+      const blob = this.#refer(from, payloadAt, references, weak ? 0 : 1);
       flags = references > 0 && !blob ? FLAG_BLOB_WANTED : 0;
       const place = { segment, offset, payloadLength };
       const head = { sequence, time, tag: record.tag, weak, place, blob };
       const payload = writeRowHead(this.rows, value, head, references, isInline);
-      copyBytes(bytes, payloadAt, this.rows, payload, kept);
+      copyBytes(from, payloadAt, this.#view, payload, kept);
       end = sealRow(this.rows, value, payload + kept);
     }
     this.#endEntry(keyLength, flags, value, end);
@@ -105,10 +111,10 @@ export class Run {
   }
 
   /** Counts the references at `at` and gives where the first of those blobs is, as far as it is known here. */
-  #refer(bytes: Buffer, at: number, references: number, by: number): RecordPlace | undefined {
+  #refer(from: DataView, at: number, references: number, by: number): RecordPlace | undefined {
     let place: RecordPlace | undefined;
     for (let i = 0; i < references; i++) {
-      const blob = this.blobs.refer(bytes, at + i * DIGEST_BYTES, by);
+      const blob = this.blobs.refer(from, at + i * DIGEST_BYTES, by);
       if (i === 0) place = this.blobs.placeOf(blob);
     }
     return place;
@@ -145,7 +151,7 @@ export class Run {
 
   #uncount(entry: number): void {
     const row = rowAt(this.rows, entry);
-    for (const digest of row && !row.weak ? row.references : []) this.blobs.refer(digest, 0, -1);
+    for (const digest of row && !row.weak ? row.references : []) this.blobs.refer(viewOf(digest), 0, -1);
   }
 
   /** Offsets of the entries of blobs, in order of digests. To be asked for after the rows. */
@@ -154,14 +160,6 @@ export class Run {
     sortEntries(this.blobs.buffer, entries);
     return entries;
   }
-}
-
-/** Few bytes are copied faster one by one than by making a view for it. */
-const FEW_BYTES = 128;
-
-export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
-  if (length > FEW_BYTES) from.copy(to, toAt, fromAt, fromAt + length);
-  else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
 function writeEntryHead(
