@@ -17,8 +17,8 @@ const ARTIFACTS_PER_SECOND_MIN = 2_000;
 export interface Recovery {
   artifacts: number;
   logBytes: number;
-  /** Seconds, and bytes resident at most. */
-  rebuild: { seconds: number; residentMax: number };
+  /** Of those that were saved until then: seconds, and bytes resident at most. */
+  rebuild: { artifacts: number; seconds: number; residentMax: number };
   /** Seconds of each. */
   openKilled: number[];
   reboot: { seconds: number; residentMax: number };
@@ -48,7 +48,7 @@ export async function measureRecovery(
   };
   try {
     await run("fill", 0, artifacts - behind);
-    const rebuild = figuresOf(await run("rebuild"));
+    const rebuild = { artifacts: artifacts - behind, ...figuresOf(await run("rebuild")) };
     await run("checkpoint");
     await run("write", artifacts - behind, behind);
     const openKilled: number[] = [];
@@ -136,7 +136,7 @@ function cellsOf({ artifacts, logBytes, rebuild, openKilled, reboot, behind }: R
     `${digits(logBytes / 2 ** 30)} GiB`,
     `${time(median)} (${time(min)}–${time(max)})`,
     time(rebuild.seconds),
-    rateText(artifacts / rebuild.seconds),
+    rateText(rebuild.artifacts / rebuild.seconds),
     memory(rebuild.residentMax),
     time(reboot.seconds),
     String(behind),

@@ -34,6 +34,11 @@ test("measures a store that was killed and one after a reboot, and leaves nothin
     ],
     "too few for a checkpoint: all of the log is behind it",
   );
+  assert.equal(
+    recovery.map(({ rebuild }) => rebuild.artifacts),
+    [198, 297],
+    "the last hundredth comes behind it",
+  );
   for (const { logBytes, openKilled, rebuild, reboot } of recovery) {
     assert.ok(logBytes > 200 * 900);
     assert.is(openKilled.length, 3);

@@ -17,6 +17,13 @@ export const benchFaults: Fault[] = [
     tests: targets,
   },
   {
+    name: "a rebuild is said to read what was saved behind it",
+    file: "bench/recovery/recovery.ts",
+    text: "{ artifacts: artifacts - behind, ...",
+    replacement: "{ artifacts, ...",
+    tests: ["bench/recovery.test.ts"],
+  },
+  {
     name: "a ratio is taken of rounds that did not take turns",
     file: COMPARE,
     text: "const other = peer.rounds[at];",
