@@ -8,23 +8,31 @@ export interface Pairs {
 
 /** Items by the key of each. The same keys stay in their order. */
 export function sortedByKey(keys: Uint32Array, items: Uint32Array): Uint32Array {
-  return sortedPairs(keys, items).items;
+  const sorted = { keys: keys.slice(), items: items.slice() };
+  sortPairs(sorted, pairs(keys.length));
+  return sorted.items;
 }
 
-/** The same with the keys: in one pass over them for every eleven bits of the highest key. */
-export function sortedPairs(keys: Uint32Array, items: Uint32Array): Pairs {
+/**
+ * Sorts keys, each with its item, in place: in one pass over them for every eleven bits of the highest key.
+ * @param spare of the same length
+ */
+export function sortPairs(sorted: Pairs, spare: Pairs): void {
+  const { keys, items } = sorted;
   let all = 0;
   for (let i = 0; i < keys.length; i++) all |= keys[i]!;
-  let from: Pairs = { keys, items };
-  let into = pairs(keys.length);
+  let from = sorted;
+  let into = spare;
   for (let shift = 0; shift < 32 && all >>> shift !== 0; shift += BITS) {
     sortByDigit(shift, from, into);
-    [from, into] = [into, from.keys === keys ? pairs(keys.length) : from];
+    [from, into] = [into, from];
   }
-  return from;
+  if (from === sorted) return;
+  keys.set(from.keys);
+  items.set(from.items);
 }
 
-function pairs(length: number): Pairs {
+export function pairs(length: number): Pairs {
   return { keys: new Uint32Array(length), items: new Uint32Array(length) };
 }
 

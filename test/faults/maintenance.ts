@@ -186,8 +186,8 @@ export const maintenanceFaults: Fault[] = [
   },
   {
     name: "of many entries the rest of the keys does not count",
-    file: "engine/maintenance/bulk/sort.ts",
-    text: "chunks.set(sorted.keys, from);",
+    file: "engine/radix-sort.ts",
+    text: "  keys.set(from.keys);\n",
     replacement: "",
     tests: ["engine/sorted-entries.test.ts"],
   },

@@ -1,4 +1,5 @@
-import { sortedPairs } from "../../radix-sort.ts";
+import type { Pairs } from "../../radix-sort.ts";
+import { pairs, sortPairs } from "../../radix-sort.ts";
 
 /**
  * Entries are keys with their values in a buffer, one behind the other: length of the key (u16), flags (u16), length of
@@ -74,6 +75,8 @@ class EntrySort {
   readonly #entries: Uint32Array;
   /** Of the entries in the places of `#entries`. */
   readonly #chunks: Uint32Array;
+  /** Made where there are many. */
+  #spare: Pairs | undefined;
   readonly #numbers = new Float64Array(MANY);
   readonly #moved = new Uint32Array(MANY);
 
@@ -114,9 +117,8 @@ class EntrySort {
     }
     if (isSorted) return;
     if (to - from > MANY) {
-      const sorted = sortedPairs(chunks.slice(from, to), entries.slice(from, to));
-      chunks.set(sorted.keys, from);
-      entries.set(sorted.items, from);
+      this.#spare ??= pairs(entries.length);
+      sortPairs(partOf({ keys: chunks, items: entries }, from, to), partOf(this.#spare, from, to));
     } else this.#sortNumbers(from, to);
   }
 
@@ -159,4 +161,8 @@ class EntrySort {
   #isBefore(a: number, b: number, depth: number): boolean {
     return compareKeys(this.#buffer, a, this.#buffer, b, depth) < 0;
   }
+}
+
+function partOf({ keys, items }: Pairs, from: number, to: number): Pairs {
+  return { keys: keys.subarray(from, to), items: items.subarray(from, to) };
 }
