@@ -2,7 +2,7 @@
 
 const WORD_BYTES = 4;
 /** To copy more is faster with a call, though that makes arrays for it. */
-const FEW_BYTES = 256;
+const FEW_BYTES = 96;
 
 export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
