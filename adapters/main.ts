@@ -26,5 +26,5 @@ export function openStore(options?: StoreOptions): Promise<ArtifactStore> {
  * environment, the configuration file and the defaults.
  */
 export function openSession(options?: StoreOptions): Promise<Session> {
-  return openSessionWith(openStore, options);
+  return openSessionWith((given, adjusts) => openIn(given, places, adjusts), options);
 }

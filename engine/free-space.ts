@@ -11,20 +11,24 @@ const PLENTY_BYTES = 1024 * 1024 * 1024;
 const INDEX_BYTES_AN_ITEM = 64 * 1024;
 const FLOOR_BYTES = 1024 * 1024;
 
+/** `minFreeSpace` may change. */
+interface SpaceSettings {
+  files: FileSystem;
+  minFreeSpace: number;
+}
+
 /** What the disk of the store has room for. */
 export class FreeSpace {
-  readonly #files: FileSystem;
   readonly #folder: string;
-  readonly #minFreeSpace: number;
+  readonly #settings: SpaceSettings;
   #bytes = 0;
   #readAt = Number.NEGATIVE_INFINITY;
   /** What earlier items of the group will take. */
   #promised = 0;
 
-  constructor(files: FileSystem, folder: string, minFreeSpace: number) {
-    this.#files = files;
+  constructor(folder: string, settings: SpaceSettings) {
     this.#folder = folder;
-    this.#minFreeSpace = minFreeSpace;
+    this.#settings = settings;
   }
 
   /** For a new group: how much is free now. */
@@ -32,7 +36,7 @@ export class FreeSpace {
     this.#promised = 0;
     const now = performance.now();
     if (this.#bytes >= PLENTY_BYTES && now - this.#readAt <= FRESH_MILLISECONDS) return;
-    this.#bytes = this.#files.freeBytes(this.#folder);
+    this.#bytes = this.#settings.files.freeBytes(this.#folder);
     this.#readAt = now;
   }
 
@@ -50,8 +54,9 @@ export class FreeSpace {
   /** For the next item of the group. @throws NO_SPACE when less than `minFreeSpace` would be left */
   checkReserve(bytes: number): void {
     const left = this.#bytes - this.#promised - bytes;
-    if (left < this.#minFreeSpace) {
-      const hint = `free some space: saves stop below ${this.#minFreeSpace} bytes (minFreeSpace), before the disk is full`;
+    const { minFreeSpace } = this.#settings;
+    if (left < minFreeSpace) {
+      const hint = `free some space: saves stop below ${minFreeSpace} bytes (minFreeSpace), before the disk is full`;
       throw noSpace(this.#bytes, hint);
     }
     this.#promised += bytes;

@@ -21,15 +21,17 @@ import { catchUp } from "./maintenance/catch-up.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
 import type { IdlePackingSettings } from "./maintenance/pack.ts";
+import type { ReadCache } from "./read-cache.ts";
 
+/** The first two may change: they are looked at when they are needed. */
 export interface EngineSettings {
-  files: FileSystem;
   segmentBytesMax: number;
-  lockWaitMax: number;
   minFreeSpace: number;
+  files: FileSystem;
+  lockWaitMax: number;
   packing: IdlePackingSettings;
-  /** Bytes of memory for blobs that were read lately. */
-  cacheSize: number;
+  /** For blobs that were read lately. */
+  cache: ReadCache;
   familyOf: FamilyOf | undefined;
   now(): number;
   onProblem(problem: LogProblem): void;
@@ -68,7 +70,7 @@ export class LogEnd {
     settings: EngineSettings,
   ) {
     this.reader = reader;
-    this.space = new FreeSpace(settings.files, folder, settings.minFreeSpace);
+    this.space = new FreeSpace(folder, settings);
     this.#folder = folder;
     this.#source = source;
     this.#view = view;

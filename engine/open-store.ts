@@ -25,14 +25,19 @@ import { EmbeddedStore } from "./store.ts";
  * win over it. Without any options it is `openStore(await loadConfig())`, which asks the environment too.
  *
  * @param places who opens what is not in the home
+ * @param adjusts whether what it wants of cache, free space and logger goes for those too that have the home open in this process
  * @throws CONFIG for a bad configuration, NOT_FOUND for a missing store that is not to be made, NOT_SUPPORTED for a
  * newer format, a network file system or another PID namespace, UNAVAILABLE when the lock can't be had in time.
  */
-export async function openStore(options?: StoreOptions, places?: Places): Promise<ArtifactStore> {
+export async function openStore(
+  options?: StoreOptions,
+  places?: Places,
+  adjusts = false,
+): Promise<ArtifactStore> {
   const given = options ?? (await loadConfig());
   if (given.home !== undefined) checkHome(given.home);
   const home = resolve(given.home ?? (await loadConfig(given)).home!);
-  const settings = { ...readConfigFile(home), ...definedOnly(given), home };
+  const settings: OpenSettings = { ...readConfigFile(home), ...definedOnly(given), home, adjusts };
   checkOptions(settings);
   const { logger, loggingFile, loggingLevel } = settings;
   if (logger) settings.logger = quietLogger(logger);
@@ -41,6 +46,11 @@ export async function openStore(options?: StoreOptions, places?: Places): Promis
   // Not before: it may be in a home that was made just now, and who can't open a store makes no file.
   if (!logger && loggingFile !== undefined && !settings.readOnly) await checkLog(store, loggingFile);
   return store;
+}
+
+interface OpenSettings extends StoreOptions {
+  home: string;
+  adjusts: boolean;
 }
 
 async function checkLog(store: ArtifactStore, file: string): Promise<void> {
@@ -52,10 +62,7 @@ async function checkLog(store: ArtifactStore, file: string): Promise<void> {
   }
 }
 
-async function openPlaces(
-  settings: StoreOptions & { home: string },
-  places: Places | undefined,
-): Promise<ArtifactStore> {
+async function openPlaces(settings: OpenSettings, places: Places | undefined): Promise<ArtifactStore> {
   if (settings.databaseUrl === undefined && settings.artifactStorageDir === undefined)
     return openEmbedded(settings, backendConfig(settings, places), folderOpener(places));
   if (!places) throw noPlaces();
@@ -67,10 +74,7 @@ async function openPlaces(
 }
 
 /** What is not in the home, of which there is `config.json` all the same. */
-async function openElsewhere(
-  settings: StoreOptions & { home: string },
-  places: Places,
-): Promise<ArtifactStore> {
+async function openElsewhere(settings: OpenSettings, places: Places): Promise<ArtifactStore> {
   const { home, readOnly, create } = settings;
   if (existsSync(home) && !statSync(home).isDirectory()) throw noFolder(home);
   if (!readOnly && create !== false) {
@@ -89,7 +93,7 @@ function folderOpener(places: Places | undefined): OpenFolder {
 }
 
 async function openEmbedded(
-  settings: StoreOptions & { home: string },
+  settings: OpenSettings,
   backend: BackendConfig,
   openFolder: OpenFolder,
 ): Promise<ArtifactStore> {
@@ -121,11 +125,12 @@ async function openEmbedded(
   }
 }
 
-function coreOptions(settings: StoreOptions) {
-  const { readOnly, create, lockWaitMax, minFreeSpace, cacheSize, clock, logger, allow } = settings;
+function coreOptions(settings: OpenSettings) {
+  const { readOnly, create, lockWaitMax, minFreeSpace, cacheSize, clock, logger, allow, adjusts } = settings;
   const segmentBytesMax = capOf(settings)?.segmentBytes;
   return definedOnly({
     ...{ readOnly, create, lockWaitMax, minFreeSpace, cacheSize, segmentBytesMax, clock, logger, allow },
+    adjusts,
   });
 }
 

@@ -20,6 +20,7 @@ import type { IndexSource } from "./maintenance/index-source.ts";
 import { LiveIndex } from "./maintenance/live-index.ts";
 import { IDLE_PACKING, type IdlePackingSettings } from "./maintenance/pack.ts";
 import { openReadOnlyIndex } from "./maintenance/read-only-index.ts";
+import { ReadCache } from "./read-cache.ts";
 
 export interface OpenOptions {
   application: Application;
@@ -44,6 +45,8 @@ export interface OpenOptions {
   packing?: Partial<IdlePackingSettings>;
   /** Which keys lie together with their newest first; default: none. */
   familyOf?: FamilyOf;
+  /** What it wants of cache, free space, segments and logger goes from now on for all in this process that have the home open. */
+  adjusts?: boolean;
 }
 
 export const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
@@ -68,11 +71,17 @@ const NETWORK_FILE_SYSTEMS = new Map([
 
 interface Shared {
   core: Promise<EngineCore>;
+  /** Who is told of what goes wrong. */
+  told: Told;
   handles: number;
 }
 
 /** Every home that this process has open, by its real path: LMDB must not open an environment twice in one process. */
 const openCores = new Map<string, Shared>();
+
+interface Told {
+  logger: Logger | undefined;
+}
 
 /** One user's hold on a core that others in the process may hold too. */
 export interface CoreHandle {
@@ -87,13 +96,18 @@ export async function openCore(folder: string, options: OpenOptions): Promise<Co
   const key = `${real}\0${options.readOnly ? "read-only" : "writable"}`;
   let shared = openCores.get(key);
   if (!shared) {
-    shared = { core: openNew(real, options), handles: 0 };
+    const told = { logger: options.logger };
+    shared = { core: openNew(real, options, told), told, handles: 0 };
     openCores.set(key, shared);
   }
   shared.handles++;
   try {
     const core = await shared.core;
     checkApplication(core.identity, options.application, real);
+    if (options.adjusts) {
+      adjust(core, options);
+      shared.told.logger = options.logger;
+    }
     return { core, release: () => release(key, shared) };
   } catch (error) {
     await release(key, shared).catch(() => {});
@@ -115,7 +129,7 @@ async function release(key: string, shared: Shared): Promise<void> {
   await (await shared.core).close();
 }
 
-async function openNew(folder: string, options: OpenOptions): Promise<EngineCore> {
+async function openNew(folder: string, options: OpenOptions, told: Told): Promise<EngineCore> {
   const now = () => (options.clock?.() ?? new Date()).getTime();
   const home: Home = {
     files: options.files ?? nodeFileSystem,
@@ -125,23 +139,34 @@ async function openNew(folder: string, options: OpenOptions): Promise<EngineCore
     checkpointBatchesMin: options.checkpointBatchesMin ?? CHECKPOINT_BATCHES_MIN,
     closing: (close) => close(),
     now,
-    onProblem: ({ message, ...facts }) => warn(options.logger, message, { ...facts }),
+    onProblem: ({ message, ...facts }) => warn(told.logger, message, { ...facts }),
     onTrouble: (message, error) =>
-      warn(options.logger, message, error === undefined ? {} : { error: String(error) }),
+      warn(told.logger, message, error === undefined ? {} : { error: String(error) }),
   };
   const source = options.readOnly ? await openReadOnly(home, options) : await openLive(home, options);
   return new EngineCore(folder, source, {
     files: home.files,
-    segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
+    ...limitsOf(options),
+    cache: new ReadCache(options.cacheSize ?? CACHE_SIZE),
     lockWaitMax: lockWaitOf(options),
-    minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
     packing: { ...IDLE_PACKING, ...options.packing },
-    cacheSize: options.cacheSize ?? CACHE_SIZE,
     familyOf: options.familyOf,
     now,
     onProblem: home.onProblem,
     onTrouble: home.onTrouble,
   });
+}
+
+function limitsOf(options: OpenOptions) {
+  return {
+    segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
+    minFreeSpace: options.minFreeSpace ?? MIN_FREE_SPACE,
+  };
+}
+
+function adjust({ settings }: EngineCore, options: OpenOptions): void {
+  settings.cache.resize(options.cacheSize ?? CACHE_SIZE);
+  Object.assign(settings, limitsOf(options));
 }
 
 /** Timers take 31 bits. */

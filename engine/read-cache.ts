@@ -24,7 +24,7 @@ export type Use<T> = (memory: Buffer, start: number, end: number) => T;
  * entry, and the oldest goes for the newest.
  */
 export class ReadCache {
-  readonly #bytesMax: number;
+  #bytesMax: number;
   #memory = Buffer.alloc(0);
   /** Where entries begin, as positions that only grow; 0 for none. */
   #slots = new Float64Array();
@@ -39,6 +39,17 @@ export class ReadCache {
   /** @param bytesMax of memory; 0 for no cache */
   constructor(bytesMax: number) {
     this.#bytesMax = Math.floor(bytesMax);
+  }
+
+  /** What is in it is forgotten, unless it stays as it is. */
+  resize(bytesMax: number): void {
+    const size = Math.floor(bytesMax);
+    if (size === this.#bytesMax) return;
+    const isUsed = this.#end > 1;
+    if (isUsed) this.#allocate(size);
+    // No entry from before lies within what is kept behind this.
+    if (isUsed) this.#end += size + 1;
+    this.#bytesMax = size;
   }
 
   /** The position of an entry, which is its for ever; 0 if there is none. */
@@ -132,16 +143,18 @@ export class ReadCache {
   #grow(): void {
     const before = this.#memory;
     const isFirst = before.length === 0;
-    this.#memory = Buffer.from(
-      new ArrayBuffer(isFirst ? Math.min(FIRST_BYTES, this.#bytesMax) : this.#bytesMax),
-    );
+    this.#allocate(isFirst ? Math.min(FIRST_BYTES, this.#bytesMax) : this.#bytesMax);
     this.#memory.set(before);
-    this.#slots = new Float64Array(2 ** Math.ceil(Math.log2(this.#memory.length / BYTES_PER_SLOT + WAYS)));
-    this.#marks = new Uint16Array(marksOf(this.#slots.length));
     for (let position = 1; !isFirst && position < this.#end; ) {
       this.#enter(before.subarray(position), position);
       position += HEAD_BYTES + readUint32(before, position + KEY_BYTES);
     }
+  }
+
+  #allocate(bytes: number): void {
+    this.#memory = Buffer.from(new ArrayBuffer(bytes));
+    this.#slots = new Float64Array(2 ** Math.ceil(Math.log2(bytes / BYTES_PER_SLOT + WAYS)));
+    this.#marks = new Uint16Array(marksOf(this.#slots.length));
   }
 }
 

@@ -5,11 +5,11 @@ import { optionName, parseSessionValue } from "./config-items.ts";
 import { VarveError } from "./errors.ts";
 import { withoutSecrets } from "./secrets.ts";
 
-type Open = (options: StoreOptions) => Promise<ArtifactStore>;
+type Open = (options: StoreOptions, adjusts?: boolean) => Promise<ArtifactStore>;
 
 /**
  * A store whose places can be changed while it is used.
- * @param open how a store is opened
+ * @param open how a store is opened; one that adjusts takes what it wants also where the same home is open already
  */
 export async function openSessionWith(open: Open, options: StoreOptions = {}): Promise<Session> {
   const cwd = process.cwd();
@@ -77,7 +77,7 @@ class OpenSession implements Session {
   async #change(changes: Partial<StoreOptions>): Promise<void> {
     if (this.#isClosed) throw new VarveError("CLOSED", "the session is closed", { hint: "open another one" });
     const given = { ...this.#given, ...changes };
-    const store = await this.#open(await loadConfig(given, { cwd: this.#cwd }));
+    const store = await this.#open(await loadConfig(given, { cwd: this.#cwd }), true);
     const old = this.#store;
     this.#given = given;
     this.#store = store;

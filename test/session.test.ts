@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openSession } from "../adapters/main.ts";
+import { openSession, openStore } from "../adapters/main.ts";
+import { openCore } from "../engine/open.ts";
 import { failure } from "./helpers/errors.ts";
 import { newFolder } from "./helpers/folders.ts";
 import { closeAll, track } from "./helpers/stores.ts";
@@ -42,6 +43,31 @@ test("database and place for values change together, and back", async () => {
   await session.options.set({ database_url: undefined, artifact_storage_dir: undefined });
   assert.is(await session.store.load("here"), 1);
   assert.is(await session.store.has("there"), false);
+});
+
+test("what a home that is open already was opened with changes too", async () => {
+  const session = await newSession({ minFreeSpace: 1, cacheSize: 1_000_000 });
+  const home = session.options.get("home") as string;
+  await session.store.save("a", 1);
+  const tooMuch = 2 ** 52;
+  // Who opens it beside them takes it as it is.
+  const beside = track(await openStore({ home, minFreeSpace: tooMuch, environment: false }));
+  await beside.save("a", 2);
+  await session.options.set("min_free_space", tooMuch);
+  await failure(session.store.save("a", 3), "NO_SPACE");
+  await session.options.set("min_free_space", 1);
+  await session.store.save("a", 4);
+
+  const { core, release } = await openCore(home, { application: "artifact" });
+  const isKept = (n: number) => core.settings.cache.add(Buffer.alloc(32, n), Buffer.alloc(10)) > 0;
+  assert.ok(isKept(1));
+  await session.options.set("cache_size", 0);
+  assert.not(isKept(2));
+  await session.options.set({ cache_size: "1MB", logging_file: join(home, "told.jsonl") });
+  assert.ok(isKept(3));
+  core.settings.onTrouble("it is told to whom it is said now");
+  assert.match(readFileSync(join(home, "told.jsonl"), "utf8"), /to whom it is said now/);
+  await release();
 });
 
 test("a save in flight is done by the store that it was given to", async () => {

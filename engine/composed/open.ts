@@ -15,7 +15,7 @@ import { EmbeddedMetadata, openEmbeddedMetadata } from "./embedded-metadata.ts";
 import { openLogBlobs, storeIdOfLog } from "./log-blobs.ts";
 import type { OpenFolder } from "./repair-sources.ts";
 
-type Settings = StoreOptions & { home: string };
+type Settings = StoreOptions & { home: string; adjusts?: boolean };
 
 /** In the home, where only metadata is elsewhere: the log of an embedded store there is another one. */
 const VALUES_FOLDER = "values";
@@ -188,8 +188,8 @@ function placeOptions(settings: Settings): PlaceOptions {
 
 function logOptions(settings: Settings) {
   const { durable: _, ...options } = placeOptions(settings);
-  const { cacheSize, clock, allow } = settings;
-  return { ...options, ...definedOnly({ cacheSize, clock, allow }) };
+  const { cacheSize, clock, allow, adjusts } = settings;
+  return { ...options, ...definedOnly({ cacheSize, clock, allow, adjusts }) };
 }
 
 async function hasBlobs(blobs: BlobStore): Promise<boolean> {

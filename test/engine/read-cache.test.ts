@@ -84,6 +84,28 @@ test("a full cache keeps what is read again, and what is read once drives nothin
   assert.equal(bytesAt(cache, again), bytes, "twice");
 });
 
+test("of another size it has forgotten what was in it, wherever that was, and keeps what comes then", () => {
+  const random = new Random("resize");
+  const cache = new ReadCache(MEBIBYTE);
+  const before: { key: Buffer; position: number }[] = [];
+  for (const size of [2 * MEBIBYTE, MEBIBYTE / 2, 0, 3 * MEBIBYTE]) {
+    for (let i = 0; i < 1_500; i++) {
+      const key = random.bytes(32);
+      before.push({ key, position: cache.add(key, random.bytes(500)) });
+    }
+    cache.resize(size);
+    const kept = before.filter(({ key, position }) => cache.isKept(position) || cache.find(key) > 0);
+    assert.equal(kept, [], `${size}, seed ${random.seed}`);
+    const key = random.bytes(32);
+    cache.add(key, Buffer.from("new"));
+    assert.is(
+      bytesAt(cache, key)?.toString(),
+      size === 0 ? undefined : "new",
+      `${size}, seed ${random.seed}`,
+    );
+  }
+});
+
 test("none keeps nothing, and a value that is long beside the cache is not kept", () => {
   const key = Buffer.alloc(32, 1);
   const none = new ReadCache(0);

@@ -66,6 +66,27 @@ export const openingFaults: Fault[] = [
     tests: ["session.test.ts"],
   },
   {
+    name: "what a session sets of a home that is open already has no effect",
+    file: "engine/open.ts",
+    text: "    if (options.adjusts) {",
+    replacement: "    if (options.adjusts && shared.handles < 0) {",
+    tests: ["session.test.ts"],
+  },
+  {
+    name: "who opens a home beside others changes what they have set",
+    file: "engine/open.ts",
+    text: "    if (options.adjusts) {",
+    replacement: "    if (options.adjusts !== undefined) {",
+    tests: ["session.test.ts"],
+  },
+  {
+    name: "a cache of another size finds what is no more in it",
+    file: "engine/read-cache.ts",
+    text: "    if (isUsed) this.#end += size + 1;\n",
+    replacement: "",
+    tests: ["engine/read-cache.test.ts"],
+  },
+  {
     name: "a session's relative paths go with the process",
     file: "engine/session.ts",
     text: "loadConfig(given, { cwd: this.#cwd })",
