@@ -1,4 +1,5 @@
 import type { CallOptions } from "../api.ts";
+import { definedOnly } from "../argument.ts";
 import { ELSEWHERE_KEY, familyOf, namesRange, versionKey } from "../artifact-key.ts";
 import { CallGuard } from "../call-guard.ts";
 import { CodecRegistry } from "../codec/codec.ts";
@@ -25,8 +26,7 @@ import type {
   ValueFacts,
   VersionRecord,
 } from "../ports/metadata-store.ts";
-import type { ParsedRef } from "../ref.ts";
-import { parseRef } from "../ref.ts";
+import { type ParsedRef, parseRef } from "../ref.ts";
 import { keptInHome } from "../refusals.ts";
 import { storeStats } from "../stats.ts";
 import type { Transaction } from "../transaction.ts";
@@ -37,10 +37,9 @@ import { Versions } from "../versions.ts";
 import { operationsBehind } from "./embedded-feed.ts";
 import { filterOf } from "./embedded-filter.ts";
 import { forgetDeleted, neededValues } from "./embedded-forget.ts";
-import { recordFrom } from "./embedded-record.ts";
+import { committedUnread, recordFrom } from "./embedded-record.ts";
 import { SavePlanner } from "./embedded-save.ts";
-import type { AppliedUnit, TouchedVersion } from "./embedded-unit.ts";
-import { applyUnit } from "./embedded-unit.ts";
+import { type AppliedUnit, applyUnit, type TouchedVersion } from "./embedded-unit.ts";
 
 type CoreOptions = Omit<OpenOptions, "application" | "familyOf">;
 
@@ -55,8 +54,7 @@ export async function openEmbeddedMetadata(
   home: string,
   { durable = true, ...options }: EmbeddedMetadataOptions = {},
 ): Promise<EmbeddedMetadata> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const coreOptions = Object.fromEntries(given) as CoreOptions;
+  const coreOptions = definedOnly(options) as CoreOptions;
   const handle = await openCore(home, { application: "artifact", familyOf, ...coreOptions });
   try {
     checkNoValues(handle.core);
@@ -120,11 +118,7 @@ export class EmbeddedMetadata implements MetadataStore {
       // What is no refusal of a unit is said of all that were to be written with it.
       const isOfCall = failed.length === units.length && !failed.some((error) => refused.has(error));
       if (failed.length > 0 && isOfCall) throw failed.find(({ outcome }) => outcome) ?? failed[0];
-      return Promise.all(
-        outcomes.map((outcome) =>
-          outcome.status === "rejected" ? (outcome.reason as Error) : this.#result(outcome.value),
-        ),
-      );
+      return Promise.all(outcomes.map((outcome) => this.#told(outcome)));
     });
   }
 
@@ -147,8 +141,14 @@ export class EmbeddedMetadata implements MetadataStore {
     });
   }
 
-  async #result({ versions, ...rest }: AppliedUnit): Promise<UnitResult> {
-    return { ...rest, versions: await Promise.all(versions.map((touched) => this.#written(touched))) };
+  async #told(outcome: PromiseSettledResult<AppliedUnit>): Promise<UnitResult | Error> {
+    if (outcome.status === "rejected") return outcome.reason;
+    const { versions, ...rest } = outcome.value;
+    try {
+      return { ...rest, versions: await Promise.all(versions.map((touched) => this.#written(touched))) };
+    } catch (error) {
+      return committedUnread(rest.sequence, error);
+    }
   }
 
   /** A version that this process has written, and waited for as long as it wanted. */

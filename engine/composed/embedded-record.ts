@@ -2,6 +2,7 @@ import type { Code, Environment } from "../api.ts";
 import { mediaTypeOf, sizeOf } from "../artifact.ts";
 import type { VersionContent } from "../artifact-record.ts";
 import { isDeleted } from "../artifact-record.ts";
+import { fromSystemError, VarveError } from "../errors.ts";
 import type { Row, RowsAndBlobs } from "../index/rows.ts";
 import { isWhole } from "../not-found.ts";
 import type { VersionRecord } from "../ports/metadata-store.ts";
@@ -48,4 +49,19 @@ export function recordFrom(parts: RecordParts, rows: RowsAndBlobs): VersionRecor
 /** Of a directory: the blob that tells which of its files are as they were. */
 export function stampsOf(row: Row, content: VersionContent): Uint8Array | undefined {
   return content.stamps ?? (content.hasStamps ? row.references.at(-1) : undefined);
+}
+
+/** It stays committed, though what it has made can't be read back: to make it again would make it twice. */
+export function committedUnread(sequence: number, error: unknown): VarveError {
+  const { code, message } = fromSystemError(error, "reading what was committed");
+  return new VarveError(
+    code,
+    `it was committed as operation ${sequence}, and can't be read back: ${message}`,
+    {
+      hint: "don't do it again: read what it has made",
+      outcome: "unknown",
+      details: { sequence },
+      cause: error,
+    },
+  );
 }

@@ -6,6 +6,20 @@ const HOME = "composed/embedded-metadata-home.test.ts";
 /** Of metadata in a home whose values are elsewhere. */
 export const embeddedMetadataFaults: Fault[] = [
   {
+    name: "embedded metadata: a read error behind a commit passes for one of the call",
+    file: "engine/composed/embedded-metadata.ts",
+    text: "      return committedUnread(rest.sequence, error);\n",
+    replacement: "      void committedUnread;\n      throw error;\n",
+    tests: ["composed/embedded-unread.test.ts"],
+  },
+  {
+    name: "embedded metadata: who can't read back what was committed is told that it was not",
+    file: "engine/composed/embedded-record.ts",
+    text: '    outcome: "unknown",\n',
+    replacement: "",
+    tests: ["composed/embedded-unread.test.ts"],
+  },
+  {
     name: "metadata: a unit has the time of the clock",
     file: "engine/commit.ts",
     text: "transaction.begin(item.work.time);",

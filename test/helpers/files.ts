@@ -33,6 +33,8 @@ export class WatchedFiles implements FileSystem {
   /** Before a name is given; `publish` does it, and what is thrown fails the call. */
   onPublish: ((to: string, publish: () => void) => void) | undefined;
   onSyncFolder: ((path: string) => void) | undefined;
+  /** Before a read; what is thrown fails it. */
+  onRead: (() => void) | undefined;
   onOpen: ((path: string, mode: string) => void) | undefined;
   onType: (() => number) | undefined;
   onFreeBytes: (() => number) | undefined;
@@ -98,6 +100,7 @@ class WatchedFile implements LogFile {
   }
 
   read(into: Buffer, position: number, length?: number): number {
+    this.#files.onRead?.();
     const got = this.#file.read(into, position, length);
     this.#files.counts.reads++;
     this.#files.counts.readBytes += got;
@@ -105,6 +108,7 @@ class WatchedFile implements LogFile {
   }
 
   async readAsync(into: Buffer, position: number): Promise<number> {
+    this.#files.onRead?.();
     const got = await this.#file.readAsync(into, position);
     this.#files.counts.reads++;
     this.#files.counts.readBytes += got;
