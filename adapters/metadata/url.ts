@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { VarveError } from "../../engine/main.ts";
 
@@ -114,4 +115,18 @@ export function seconds(query: URLSearchParams, name: string): number | undefine
   const value = Number(text);
   if (text !== "" && value > 0 && value < 1e6) return value * 1000;
   throw wrong(`${name} in the database URL must be a number of seconds`, `for example ${name}=10`);
+}
+
+/** Of a file that the query names: one that can't be read is no database that does not answer. */
+export function fileOf(query: URLSearchParams, name: string): Buffer | undefined {
+  const path = query.get(name);
+  if (path === null) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new VarveError("CONFIG", `the file of ${name} in the database URL can't be read`, {
+      hint: `give the path of a file that is there as ${name}`,
+      cause: error,
+    });
+  }
 }

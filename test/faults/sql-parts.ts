@@ -2,6 +2,7 @@ import type { Fault } from "./fault.ts";
 
 const PARTS = "metadata/parts.test.ts";
 const ARRAYS = "metadata/arrays.test.ts";
+const TLS = "metadata/tls.test.ts";
 const READING = "metadata/reading.test.ts";
 const COPY = "metadata/copy.test.ts";
 const CONFORMANCE = "metadata/sqlite-conformance.test.ts";
@@ -128,6 +129,34 @@ export const sqlPartsFaults: Fault[] = [
     replacement:
       'oid === 17 ? (text: string) => Buffer.from(text.slice(2), "hex") : types.getTypeParser(oid)]),\n',
     tests: [READING],
+  },
+  {
+    name: "sql: a certificate that is not there passes for a server that does not answer",
+    file: "adapters/metadata/dialects/postgresql.ts",
+    text: '["sslrootcert", "sslcert", "sslkey"]',
+    replacement: '["sslcert", "sslkey"]',
+    tests: [TLS],
+  },
+  {
+    name: "sql: an address is taken for the name in a certificate",
+    file: "adapters/metadata/dialects/mysql.ts",
+    text: "if (ssl?.verifyIdentity && !socketPath && isIP(url.host)) throw noName();",
+    replacement: "if (ssl?.verifyIdentity && !url.host && isIP(url.host)) throw noName();",
+    tests: [TLS],
+  },
+  {
+    name: "sql: whoever has given a certificate is trusted",
+    file: "adapters/metadata/dialects/mysql-tls.ts",
+    text: "rejectUnauthorized: verify || (ca !== undefined",
+    replacement: "rejectUnauthorized: !verify && (ca !== undefined",
+    tests: [TLS],
+  },
+  {
+    name: "sql: who only wants encryption has the certificate checked",
+    file: "adapters/metadata/dialects/postgresql.ts",
+    text: 'query.set("uselibpqcompat", "true");',
+    replacement: 'query.delete("uselibpqcompat");',
+    tests: [TLS],
   },
   {
     name: "sql: what a save gives is the caller's own",

@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
-import { failure } from "../failure.ts";
-import { wrong } from "../url.ts";
+import { fileOf, wrong } from "../url.ts";
 
 /** What a URL says of encryption, as the programs of MySQL and MariaDB take it. */
 
@@ -18,11 +16,7 @@ const MODES = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTIT
 /** @throws CONFIG: what is asked for and can't be had must not go by in silence */
 export function tlsOptions(query: URLSearchParams): TlsOptions | undefined {
   const mode = modeOf(query.get("ssl_mode") ?? query.get("ssl-mode"));
-  const read = (name: string) => {
-    const path = query.get(name);
-    return path === null ? undefined : fileOf(path, name);
-  };
-  const [ca, cert, key] = [read("ssl_ca"), read("ssl_cert"), read("ssl_key")];
+  const [ca, cert, key] = ["ssl_ca", "ssl_cert", "ssl_key"].map((name) => fileOf(query, name));
   const verifyIdentity = isOn(query, "ssl_verify_identity") || mode === "VERIFY_IDENTITY";
   const verify = verifyIdentity || isOn(query, "ssl_verify_cert") || mode === "VERIFY_CA";
   const isWanted = ca || cert || isOn(query, "ssl") || verify || mode === "REQUIRED";
@@ -48,12 +42,4 @@ function isOn(query: URLSearchParams, name: string): boolean {
   if (text === null || /^(0|false|no|off)$/i.test(text)) return false;
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   throw wrong(`${name} in the database URL must be true or false`, `for example ${name}=true`);
-}
-
-function fileOf(path: string, name: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw failure("CONFIG", `the file of ${name} in the database URL can't be read`, "give its path", error);
-  }
 }

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type {
   Connection,
   ConnectionOptions,
@@ -65,6 +66,7 @@ function connectionOptions({ query, ...url }: ServerUrl, limits: SessionLimits):
       throw wrong(`the database URL has no parameter ${name}`, `there are ${KNOWN.join(", ")}`);
   const socketPath = query.get("unix_socket") ?? query.get("socket");
   const ssl = tlsOptions(query);
+  if (ssl?.verifyIdentity && !socketPath && isIP(url.host)) throw noName();
   return {
     ...(socketPath ? { socketPath } : { host: url.host, port: url.port }),
     ...(url.user !== undefined && { user: url.user }),
@@ -76,6 +78,14 @@ function connectionOptions({ query, ...url }: ServerUrl, limits: SessionLimits):
     multipleStatements: false,
     ...(ssl && { ssl }),
   };
+}
+
+/** The driver would take a certificate for `localhost` then, whatever the address. */
+function noName(): VarveError {
+  return wrong(
+    "the identity of a server is checked by its name, and the database URL has an address",
+    "give the name that is in the certificate as the host, or ssl_mode=VERIFY_CA",
+  );
 }
 
 async function connect(

@@ -5,7 +5,7 @@ import { failure, lost, messageOf, networkFailure, unavailable } from "../failur
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from "../query-builder.ts";
 import type { ColumnKind } from "../schema.ts";
 import type { Answer, CopiedRows, RunOptions, Session, SessionLimits, SqlDialect } from "../session.ts";
-import { type ServerUrl, seconds, wrong } from "../url.ts";
+import { fileOf, type ServerUrl, seconds, wrong } from "../url.ts";
 import { arrayOf, arrayType } from "./postgresql-arrays.ts";
 import { copyOf, copyRows } from "./postgresql-copy.ts";
 import { readFixed, type TextParser } from "./postgresql-read.ts";
@@ -91,6 +91,8 @@ function connectionOptions(url: ServerUrl, limits: SessionLimits): Options {
   if (isOptional) query.delete("sslmode");
   // As libpq does: `require` is to encrypt, `verify-full` also to check with whom.
   if (query.has("sslmode") && !query.has("uselibpqcompat")) query.set("uselibpqcompat", "true");
+  // pg reads them itself.
+  for (const name of ["sslrootcert", "sslcert", "sslkey"]) fileOf(query, name);
   const user = url.user === undefined ? "" : encodeURIComponent(url.user);
   const password = url.password === undefined ? "" : `:${encodeURIComponent(url.password)}`;
   const host = url.host.includes(":") ? `[${url.host}]` : url.host;
