@@ -5,8 +5,7 @@ import * as assert from "uvu/assert";
 import { apply, rejected, save } from "../conformance/metadata-support.ts";
 import { newFolder } from "../helpers/folders.ts";
 import "../helpers/whole-suites.ts";
-import { PROGRAMS } from "../services/programs.ts";
-import { Server, type ServiceName } from "../services/server.ts";
+import { type DatabaseName, Server } from "../services/server.ts";
 import { ask, type Fresh, hasService, newDatabase, urlOf } from "../services/services.ts";
 import { type Certificates, certificatesIn, ENCRYPTED, SECRET, USERS, withTls } from "../services/tls.ts";
 import { endAll, openTest, WRITABLE } from "./support.ts";
@@ -28,7 +27,7 @@ interface Trials {
   isEncrypted: string;
 }
 
-const trialsOf: Record<ServiceName, (certificates: Certificates) => Trials> = {
+const trialsOf: Record<DatabaseName, (certificates: Certificates) => Trials> = {
   postgresql: ({ authority, stranger }) => ({
     good: [`sslmode=verify-full&sslrootcert=${authority}`],
     anyHost: ["sslmode=require", "sslmode=prefer", `sslmode=verify-ca&sslrootcert=${authority}`],
@@ -81,7 +80,7 @@ for (const service of ["postgresql", "mariadb"] as const) {
   test(`${service}: a server with a certificate is there`, async () => {
     const folder = newFolder("/dev/shm");
     chmodSync(folder, 0o755);
-    server = await Server.start(withTls(PROGRAMS[service]), join(folder, service));
+    server = await Server.start(withTls(service), join(folder, service));
     fresh = await newDatabase(service, server.port);
     trials = trialsOf[service](certificatesIn(server.folder));
     if (service === "postgresql") await ask(service, fresh, USERS.postgresql);

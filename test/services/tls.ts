@@ -1,6 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ServerProgram, ServiceName } from "./server.ts";
+import { PROGRAMS } from "./programs.ts";
+import type { DatabaseName, ServerProgram } from "./server.ts";
 
 /** Servers with a certificate that an authority of their own has given them. */
 
@@ -16,28 +17,29 @@ export function certificatesIn(folder: string): Certificates {
 }
 
 /** Options of each server for its key and its certificate. */
-const OPTIONS: Record<ServiceName, (key: string, certificate: string) => string[]> = {
+const OPTIONS: Record<DatabaseName, (key: string, certificate: string) => string[]> = {
   postgresql: (key, certificate) =>
     ["ssl=on", `ssl_key_file=${key}`, `ssl_cert_file=${certificate}`].flatMap((each) => ["-c", each]),
   mariadb: (key, certificate) => [`--ssl-key=${key}`, `--ssl-cert=${certificate}`],
 };
 
 /** Whom the certificate is for. MariaDB's driver knows no addresses. */
-const NAMES: Record<ServiceName, string> = { postgresql: "IP:127.0.0.1", mariadb: "DNS:localhost" };
+const NAMES: Record<DatabaseName, string> = { postgresql: "IP:127.0.0.1", mariadb: "DNS:localhost" };
 
 /** Who is to come encrypted: MariaDB refuses them otherwise, as PostgreSQL tells who came how. */
 export const ENCRYPTED = "encrypted";
 export const SECRET = "p";
 
 /** What makes that user: of MariaDB done as it starts. */
-export const USERS: Record<ServiceName, string> = {
+export const USERS: Record<DatabaseName, string> = {
   postgresql: `create role ${ENCRYPTED} login superuser password '${SECRET}'`,
   mariadb:
     `create user if not exists ${ENCRYPTED}@'%' identified by '${SECRET}' require ssl;\n` +
     `grant all on *.* to ${ENCRYPTED}@'%';\n`,
 };
 
-export function withTls(program: ServerProgram): ServerProgram {
+export function withTls(name: DatabaseName): ServerProgram {
+  const program = PROGRAMS[name];
   const key = (folder: string) => join(folder, "server.key");
   const certificate = (folder: string) => join(folder, "server.pem");
   return {
@@ -46,12 +48,7 @@ export function withTls(program: ServerProgram): ServerProgram {
       const { authority, stranger } = certificatesIn(folder);
       const authorityKey = join(folder, "authority.key");
       const given = [
-        ...[
-          "-addext",
-          `subjectAltName=${NAMES[program.name]}`,
-          "-addext",
-          "basicConstraints=critical,CA:FALSE",
-        ],
+        ...["-addext", `subjectAltName=${NAMES[name]}`, "-addext", "basicConstraints=critical,CA:FALSE"],
         ...["-CA", authority, "-CAkey", authorityKey],
       ];
       return [
@@ -65,7 +62,7 @@ export function withTls(program: ServerProgram): ServerProgram {
       const command = program.command(folder, port);
       // Others may not make users there.
       if (program.name === "mariadb") appendFileSync(join(folder, "first.sql"), USERS.mariadb);
-      return [...command, ...OPTIONS[program.name](key(folder), certificate(folder))];
+      return [...command, ...OPTIONS[name](key(folder), certificate(folder))];
     },
   };
 }
