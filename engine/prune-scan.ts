@@ -155,7 +155,10 @@ export class PruneScan {
     else if (time >= this.#policy.before || !goes) candidates.setFate(candidate, Fate.stays);
     else if (protects) candidates.setFate(candidate, Fate.protected);
     if (!content) return;
-    if (isElsewhere(row)) return candidates.setSize(candidate, content.size ?? 0);
+    if (isElsewhere(row)) {
+      candidates.setSize(candidate, content.size ?? 0);
+      return;
+    }
     const blobLength = row.blob?.payloadLength ?? 0;
     candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length, blobLength);
     if (isChunked(row))

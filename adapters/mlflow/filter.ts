@@ -14,6 +14,11 @@ export function whereField(
   return `${field} = ${quoted(value)}`;
 }
 
+/** Versions that were made of versions of this name. Others may be among them: `_` stands for any character. */
+export function whereCopyOf(name: string): string {
+  return `source_path LIKE ${quoted(`models:/${name}/%`)}`;
+}
+
 /** Of runs. @param time milliseconds since 1970 */
 export function whereRunningSince(time: number): string {
   return `attributes.status = 'RUNNING' AND attributes.start_time < ${Math.floor(time)}`;

@@ -47,11 +47,14 @@ async function keepOnce(
   const run = await runOf(client, plan, experiment, options);
   const found = await wholeModel(client, plan, experiment, options);
   const model = found ?? (await newModel(client, plan, run, options));
+  let isVisible = false;
   try {
     if (!found) await upload(client.artifacts(model.artifactUri), uploadsOf(plan, model), options);
     if (!found) await client.models.setStatus(model.id, "READY", options);
     await linkToRun(client, run, model, options);
     const version = await versionOf(client, plan, model, run, options);
+    if (!version) return undefined;
+    isVisible = true;
     // Whoever removes a model counts its versions behind that: either it is seen here to be gone, or its bytes stay.
     if ((await client.models.get(model.id, options))?.status !== "READY") {
       await client.registry.deleteVersion(version.name, version.version, options);
@@ -62,7 +65,8 @@ async function keepOnce(
     await client.runs.setStatus(run.id, "FINISHED", options);
     return placeOfVersion(client, plan, model, run, version);
   } catch (error) {
-    if (!isInterruption(error)) await cleanUp(client, plan, run, found ? undefined : model);
+    // Others may have found what is whole and has a name: the same call completes it.
+    if (!isVisible && !isInterruption(error)) await cleanUp(client, plan, run, found ? undefined : model);
     throw error;
   }
 }
@@ -131,22 +135,37 @@ async function versionOf(
   model: LoggedModel,
   run: Run,
   options: CallOptions,
-): Promise<ModelVersion> {
+): Promise<ModelVersion | undefined> {
   const name = plan.taken.registeredName;
+  const source = `models:/${model.id}`;
   const filter = every(whereField("name", name), whereTag(TAGS.attempt, plan.attempt));
   const find = async (call: CallOptions = options) => {
-    for await (const version of client.registry.searchVersions({ filter }, call)) return version;
+    // Copies that others have made of it have the same tags.
+    for await (const version of client.registry.searchVersions({ filter }, call))
+      if (version.source === source) return version;
     return undefined;
   };
-  // A registry of its own knows no logged models, only where files are.
-  const source =
-    client.registryUri === client.trackingUri
-      ? { source: `models:/${model.id}`, modelId: model.id }
-      : { source: model.artifactUri };
   await client.registry.ensure(name, {}, options);
-  return (
-    (await find()) ??
-    (await client.registry.createVersion({ name, ...source, runId: run.id, tags: plan.tags }, find, options))
+  const made = { name, source, modelId: model.id, runId: run.id, tags: plan.tags };
+  try {
+    return (await find()) ?? (await client.registry.createVersion(made, find, options));
+  } catch (error) {
+    const isUnknown = error instanceof VarveError && /unable to fetch model/i.test(error.message);
+    if (!isUnknown) throw error;
+    if (!(await client.models.get(model.id, options))) return undefined;
+    throw otherRegistry(client, error);
+  }
+}
+
+function otherRegistry({ trackingUri, registryUri }: MlflowClient, cause: VarveError): VarveError {
+  return new VarveError(
+    "CONFIG",
+    `the registry at ${registryUri} does not know the models of ${trackingUri}`,
+    {
+      hint: "MLflow's server of the registry must stand on the same database: its own library can't register there either",
+      details: { item: "mlflow_registry_uri" },
+      cause,
+    },
   );
 }
 
@@ -184,6 +203,7 @@ function placeOfVersion(
     registeredVersion: version,
     flavor: plan.flavor,
     artifactUri: model.artifactUri,
+    digest: plan.digest,
     ...(plan.file !== undefined && { file: plan.file }),
   };
 }
@@ -200,7 +220,8 @@ async function cleanUp(
     await client.runs.setStatus(run.id, "FAILED", options);
     if (model?.tags[TAGS.attempt] !== plan.attempt) return;
     await client.models.setStatus(model.id, "UPLOAD_FAILED", options);
-    await discardModel(client, model.id, model.artifactUri, options);
+    const { id: modelId, artifactUri } = model;
+    await discardModel(client, { modelId, artifactUri, model, digest: plan.digest }, options);
   } catch {
     // The failure that led here is the one to tell.
   }

@@ -1,10 +1,10 @@
 import type { BackendOrphan, CallOptions } from "../../engine/main.ts";
 import { TAGS } from "./attempt.ts";
 import { every, whereRunningSince, whereTag } from "./filter.ts";
+import { isNeeded } from "./needed.ts";
 import type { MlflowPlace } from "./place.ts";
 import { rowOf } from "./place.ts";
 import type { LoggedModel, MlflowClient, ModelVersion, Run } from "./protocol.ts";
-import { isNeeded } from "./remove.ts";
 import { modelPlace, serversOf, versionPlace } from "./resolve.ts";
 
 /** More at once help nobody: these are removed, then it is asked again. */
@@ -43,6 +43,8 @@ async function* versionOrphans(
   const filter = whereTag(TAGS.store, storeId);
   for await (const version of client.registry.searchVersions({ filter }, options)) {
     if (keys.has(keyOf(version.name, version.version)) || version.createdAt >= before) continue;
+    // Copies that people have made of versions have their tags too, and are theirs.
+    if (!/^models:\/m-[0-9a-f]{32}$/.test(version.source)) continue;
     const place = await versionPlace(client, version, options);
     const description = `version ${version.version} of ${version.name}${madeFor(version)}`;
     yield { place: rowOf(place), description, isRemnant: false };
@@ -59,7 +61,8 @@ async function* modelOrphans(
   const filter = whereTag(TAGS.store, storeId);
   for await (const model of client.models.search({ filter }, options)) {
     if (ids.has(model.id) || model.createdAt >= before) continue;
-    if (await isNeeded(client, model.id, model.artifactUri, options)) continue;
+    const { id: modelId, artifactUri } = model;
+    if (await isNeeded(client, { modelId, artifactUri, model }, options)) continue;
     const description = `model ${model.id} (${model.status}) without a version${madeFor(model)}`;
     yield { place: rowOf({ ...modelPlace(client, model), remnant: true }), description, isRemnant: true };
   }

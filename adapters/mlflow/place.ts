@@ -5,6 +5,8 @@ import { VarveError } from "../../engine/main.ts";
 export interface MlflowPlace extends MlflowFacts {
   /** Where the files are, for what is to be removed when MLflow does not know the model any more. */
   artifactUri?: string;
+  /** `sha256:…` of the value, where the store has put it there. */
+  digest?: string;
   /** Of a value that is one file: its path in the model. */
   file?: string;
   /** What an interrupted save or removal has left. */

@@ -1,7 +1,8 @@
 import type { CallOptions, RemoveOptions } from "../../engine/main.ts";
-import { whereField } from "./filter.ts";
+import type { Bytes } from "./needed.ts";
+import { isNeeded, standsOn } from "./needed.ts";
 import type { MlflowPlace } from "./place.ts";
-import type { MlflowClient, ModelVersion } from "./protocol.ts";
+import type { LoggedModel, MlflowClient, ModelVersion } from "./protocol.ts";
 
 /**
  * The version first, so that nobody finds a model whose bytes are going; then, where no other version needs it, the model, and its bytes last.
@@ -14,15 +15,32 @@ export async function remove(
 ): Promise<void> {
   const { modelId, runId } = place;
   await removeVersion(client, place, options);
-  // What an interrupted save has left; never a run that others made.
-  if (place.remnant && runId !== undefined) await client.runs.delete(runId, options);
+  if (place.remnant && runId !== undefined) await removeUnended(client, runId, options);
   if (modelId === undefined) return;
   // Of a place without a version nothing tells there.
   if (needed.some((other) => other.modelId === modelId)) return;
   const model = await client.models.get(modelId, options);
+  const bytes = bytesOf(place, modelId, model);
+  if (await isNeeded(client, bytes, options)) return;
+  await discardModel(client, bytes, options);
+}
+
+/** What an interrupted save has left; never a run that others made, or that has come to its end. */
+async function removeUnended(client: MlflowClient, runId: string, options: CallOptions): Promise<void> {
+  const run = await client.runs.get(runId, options);
+  if (run && run.status !== "FINISHED") await client.runs.delete(runId, options);
+}
+
+function bytesOf(place: MlflowPlace, modelId: string, model: LoggedModel | undefined): Bytes {
   const artifactUri = model?.artifactUri ?? place.artifactUri;
-  if (await isNeeded(client, modelId, artifactUri, options)) return;
-  await discardModel(client, modelId, artifactUri, options);
+  const { registeredName, digest } = place;
+  return {
+    modelId,
+    ...(artifactUri !== undefined && { artifactUri }),
+    ...(registeredName !== undefined && { registeredName }),
+    ...(digest !== undefined && { digest }),
+    ...(model && { model }),
+  };
 }
 
 /** Aliases go with it: MLflow would keep them, pointing at nothing, where its server is an old one. */
@@ -31,7 +49,7 @@ async function removeVersion(client: MlflowClient, place: MlflowPlace, options: 
   if (name === undefined || version === undefined) return;
   const found = await client.registry.getVersion(name, version, options);
   // A registered model that was removed and made again has other models under the same numbers.
-  if (!found || !isOf(found, place)) return;
+  if (!found || !(await isOf(client, found, place, options))) return;
   const model = await client.registry.get(name, options);
   for (const [alias, of] of Object.entries(model?.aliases ?? {}))
     if (of === version) await client.registry.deleteAlias(name, alias, options);
@@ -39,40 +57,24 @@ async function removeVersion(client: MlflowClient, place: MlflowPlace, options: 
 }
 
 /** Whether a version of the registry is the one that a place tells of. */
-export function isOf(version: ModelVersion, { modelId, artifactUri }: MlflowPlace): boolean {
-  // A version of before there were logged models: nothing else tells it from another.
-  if (modelId === undefined) return true;
-  const isModel = version.modelId === modelId || version.source === `models:/${modelId}`;
-  return isModel || version.source === artifactUri;
-}
-
-/** Whether a version of the registry is made of a logged model. */
-export async function isNeeded(
+async function isOf(
   client: MlflowClient,
-  modelId: string,
-  artifactUri: string | undefined,
+  version: ModelVersion,
+  { modelId, artifactUri }: MlflowPlace,
   options: CallOptions,
 ): Promise<boolean> {
-  const sources = [`models:/${modelId}`, ...(artifactUri === undefined ? [] : [artifactUri])];
-  for (const source of sources) {
-    const filter = whereField("source_path", source);
-    for await (const _version of client.registry.searchVersions({ filter }, options)) return true;
-  }
-  return false;
+  if (modelId !== undefined && version.source === `models:/${modelId}`) return true;
+  return artifactUri === undefined || (await standsOn(client, version, artifactUri, options));
 }
 
 /**
  * Versions are counted again behind the removal of the model: who has made one in between still finds its bytes, and who makes one from
  * then on sees that the model is gone.
  */
-export async function discardModel(
-  client: MlflowClient,
-  modelId: string,
-  artifactUri: string | undefined,
-  options: CallOptions,
-): Promise<void> {
+export async function discardModel(client: MlflowClient, bytes: Bytes, options: CallOptions): Promise<void> {
+  const { modelId, artifactUri } = bytes;
   await client.models.delete(modelId, options);
-  if (artifactUri === undefined || (await isNeeded(client, modelId, artifactUri, options))) return;
+  if (artifactUri === undefined || (await isNeeded(client, bytes, options))) return;
   if (isFolderOf(artifactUri, modelId)) await client.artifacts(artifactUri).remove(undefined, options);
 }
 

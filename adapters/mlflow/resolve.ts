@@ -61,7 +61,7 @@ async function registered(
   path: string,
   options: CallOptions,
 ): Promise<ModelVersion> {
-  const [, name, alias] = /^([^/@]+)@([\w-]+)$/.exec(path) ?? [];
+  const [, name, alias] = /^([^/@]+)@([\p{L}\p{N}_-]+)$/u.exec(path) ?? [];
   const [, byNumber, number] = /^([^/@]+)\/(\d+|latest)$/i.exec(path) ?? [];
   let version: ModelVersion | undefined;
   if (name !== undefined && alias !== undefined)
@@ -79,9 +79,10 @@ export async function versionPlace(
   { name, version, modelId, runId, source }: ModelVersion,
   options: CallOptions,
 ): Promise<MlflowPlace> {
-  const id = modelId ?? /^models:\/(m-[0-9a-f]{32})$/.exec(source)?.[1];
+  // A copy of a version names that, and has the files of the model that it was made of.
+  const artifactUri = await client.registry.artifactUri(name, version, options);
+  const id = modelId ?? modelIdIn(source) ?? modelIdIn(artifactUri ?? "");
   const model = id === undefined ? undefined : await client.models.get(id, options);
-  const artifactUri = model?.artifactUri ?? (await client.registry.artifactUri(name, version, options));
   return {
     ...serversOf(client),
     modelUri: `models:/${name}/${version}`,
@@ -92,6 +93,10 @@ export async function versionPlace(
     registeredVersion: version,
     ...(artifactUri !== undefined && { artifactUri }),
   };
+}
+
+function modelIdIn(uri: string): string | undefined {
+  return uri.split("/").find((part) => MODEL_ID.test(part));
 }
 
 export function modelPlace(client: MlflowClient, model: LoggedModel): MlflowPlace {

@@ -1,3 +1,4 @@
+import { backendFaults } from "./backend.ts";
 import { backupFaults } from "./backup.ts";
 import { benchFaults } from "./bench.ts";
 import { blobsFaults } from "./blobs.ts";
@@ -23,6 +24,7 @@ import { logFaults } from "./log.ts";
 import { lossFaults } from "./loss.ts";
 import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
+import { mlflowBackendFaults } from "./mlflow-backend.ts";
 import { mlflowClientFaults } from "./mlflow-client.ts";
 import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
@@ -38,6 +40,8 @@ export const faults: Fault[] = [
   ...lossFaults,
   ...commandLineFaults,
   ...openingFaults,
+  ...mlflowBackendFaults,
+  ...backendFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,

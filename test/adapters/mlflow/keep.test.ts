@@ -10,7 +10,8 @@ import { VarveError } from "../../../engine/main.ts";
 import { failure, failureWithHint } from "../../helpers/errors.ts";
 import { newFolder, removeFolders } from "../../helpers/folders.ts";
 import { mlflowUrl } from "../../services/mlflow.ts";
-import { hasService } from "../../services/services.ts";
+import { hasService, portOf } from "../../services/services.ts";
+import { BreakingBackend } from "./breaking.ts";
 import { madeBy } from "./made.ts";
 import { bytesOf, fileValue, folderValue, fresh, keepIn } from "./values.ts";
 
@@ -64,6 +65,29 @@ test("a model has a finished run, a whole logged model and a version, all with t
   assert.ok((await bytesOf(backend, place, "model.onnx")).equals(bytes));
 });
 
+test("names, tags and parameters that are taken come back whole, at their longest too", async () => {
+  const name = `${fresh("Ärzte modell (2)")} + x=1, & ~!`;
+  const many = Object.fromEntries(Array.from({ length: 98 }, (_, index) => [`k${index}`, "v"]));
+  const tags = { ...many, "linea:id": "é".repeat(8000), "a b/c-d.e": "" };
+  const params = { ...many, long: "é".repeat(6000), "a b/c": " " };
+  const names = {
+    registeredModelName: name,
+    runName: "läuft ' \" % # :/",
+    experiment: fresh("' \" % # :/ é"),
+  };
+  const place = await keepIn(backend, fileValue(bytes), {
+    mlflow: { ...names, tags, params, aliases: ["ä-1"] },
+  });
+  const run = (await client.runs.get(place.runId as string))!;
+  const model = (await client.models.get(place.modelId as string))!;
+  const version = (await client.registry.getVersion(name, "1"))!;
+  assert.equal([run.name, run.params, model.params], [names.runName, params, params]);
+  for (const found of [run.tags, model.tags, version.tags])
+    for (const [key, value] of Object.entries(tags)) assert.is(found[key], value, key);
+  for (const uri of [`models:/${name}/1`, `models:/${name}@ä-1`])
+    assert.is((await backend.resolve(uri)).modelId, place.modelId);
+});
+
 test("a save that is repeated makes nothing twice", async () => {
   const given = { storeId: fresh("s"), name: fresh("clf"), mlflow: { params: { C: 1 } } };
   const first = await keepIn(backend, fileValue(bytes), given);
@@ -110,6 +134,20 @@ test("a value that is kept again gets a place of its own", async () => {
   const again = await keepIn(backend, fileValue(bytes), { ...given, isAgain: true });
   assert.is.not(again.modelId, first.modelId);
   assert.is.not(again.registeredVersion, first.registeredVersion);
+});
+
+test("MLmodel comes behind all other files, and the version behind all of them", async () => {
+  const breaking = await BreakingBackend.to(portOf("mlflow")!);
+  await keepIn(breaking.backend, fileValue(bytes), { mlflow: { inputExample: [[1]] } });
+  await breaking.close();
+  const steps = breaking.requests.flatMap((request) => {
+    if (request.startsWith("PUT")) return [request.endsWith("/MLmodel") ? "MLmodel" : "file"];
+    if (/^GET .*mlflow-artifacts/.test(request)) return ["list"];
+    if (request.startsWith("PATCH")) return ["ready"];
+    return request.includes("model-versions/create") ? ["version"] : [];
+  });
+  const files = Array.from({ length: 6 }, () => "file");
+  assert.equal(steps, ["list", ...files, "MLmodel", "list", "ready", "version"]);
 });
 
 test("a file that changes while it is sent leaves nothing in MLflow", async () => {
@@ -208,6 +246,23 @@ test("a deleted experiment is not brought back by a save", async () => {
     body: JSON.stringify({ experiment_id: id }),
   });
   await failureWithHint(keepIn(backend, fileValue(bytes), { mlflow: { experiment } }), "CONFLICT");
+});
+
+test("a save that is aborted behind its version is completed by the same call", async () => {
+  const given = { storeId: fresh("s"), name: fresh("clf"), mlflow: { aliases: ["best"] } };
+  const value = fileValue(bytes);
+  const breaking = await BreakingBackend.to(portOf("mlflow")!);
+  const abort = new AbortController();
+  breaking.onRequest = (request) => {
+    if (/^POST .*alias/.test(request)) abort.abort();
+  };
+  const options = breaking.backend.takeOptions(given.name, given.mlflow, "file");
+  const save = { storeId: given.storeId, name: given.name, version: 1, options };
+  await failure(breaking.backend.keep(value, save, { signal: abort.signal }), "ABORTED");
+  await breaking.close();
+  const place = await keepIn(backend, value, given);
+  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
+  assert.equal(await madeBy(client, given.storeId), { runs: 1, models: 1, versions: 1 });
 });
 
 test("a call that was aborted, and one of a closed backend, sends nothing", async () => {

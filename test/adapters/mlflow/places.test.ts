@@ -127,6 +127,30 @@ test("a version that somebody else has registered for the same model keeps its b
   assert.ok((await bytesOf(backend, theirs, "model.onnx")).equals(bytes));
 });
 
+test("copies of a version keep its bytes, copies of copies too, and are nobody's orphans", async () => {
+  const given = { storeId: fresh("s"), name: fresh("clf") };
+  const place = await keepNew(given);
+  const copy = async (from: string, name: string) => {
+    const { tags } = (await client.registry.getVersion(from, "1"))!;
+    const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }));
+    await post("registered-models/create", { name });
+    await post("model-versions/create", { name, source: `models:/${from}/1`, tags: pairs });
+    return backend.resolve(`models:/${name}/1`);
+  };
+  const staging = await copy(given.name, fresh("staging"));
+  const production = await copy(staging.registeredName as string, fresh("production"));
+  assert.is(production.modelId, place.modelId);
+  await backend.remove(place);
+  assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
+  await backend.remove(staging);
+  assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
+  assert.equal(await backend.orphans(given.storeId, [], Date.now() + 10_000), []);
+  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
+  await backend.remove(production);
+  assert.is(await client.models.get(place.modelId as string), undefined);
+  assert.equal(await client.artifacts(place.artifactUri as string).list(), []);
+});
+
 test("a registered model that was made again under the same name is somebody else's", async () => {
   const place = await keepNew();
   const name = place.registeredName as string;

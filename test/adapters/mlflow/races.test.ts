@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { MlflowBackend } from "../../../adapters/mlflow/backend.ts";
 import { openClient } from "../../../adapters/mlflow/client.ts";
 import type { MlflowClient, Models } from "../../../adapters/mlflow/protocol.ts";
+import { failureWithHint } from "../../helpers/errors.ts";
 import { mlflowUrl } from "../../services/mlflow.ts";
 import { hasService } from "../../services/services.ts";
 import { madeBy } from "./made.ts";
@@ -69,6 +70,29 @@ test("a save whose model was removed before its version was there begins again",
   assert.is((await bytesOf(whole, second, "model.onnx")).byteLength, value.size);
   assert.equal((await madeBy(client, given.storeId)).models, 1);
   assert.is(await client.registry.getVersion(given.name, "2"), undefined);
+});
+
+test("what MLflow has not kept whole never becomes ready", async () => {
+  const value = fileValue(Buffer.from(fresh("bytes")));
+  const given = { storeId: fresh("s"), name: fresh("clf") };
+  const losing: MlflowClient = {
+    ...racing({}),
+    artifacts(uri) {
+      const artifacts = client.artifacts(uri);
+      return {
+        put: (path, size, pieces, options) =>
+          path === "model.onnx"
+            ? artifacts.put(path, 1, () => fileValue(Buffer.from("x")).pieces(value.files[0]!), options)
+            : artifacts.put(path, size, pieces, options),
+        get: (...asked) => artifacts.get(...asked),
+        list: (...asked) => artifacts.list(...asked),
+        remove: (...asked) => artifacts.remove(...asked),
+      };
+    },
+  };
+  const error = await failureWithHint(keepIn(new MlflowBackend(losing), value, given), "CORRUPTION");
+  assert.match(error.message, /model\.onnx/);
+  assert.equal(await madeBy(client, given.storeId), { runs: 1, models: 0, versions: 0 });
 });
 
 test("two stores that keep the same bytes at once both have them, and one removal leaves those of the other", async () => {
