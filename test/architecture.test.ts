@@ -65,9 +65,18 @@ const MAY_IMPORT: Record<string, string[]> = {
   cli: ["engine/main", "adapters", "cli/bench"],
   "cli/bundle": [],
   "cli/bench": ["engine/main", "engine/key-value", "adapters", "cli"],
-  bench: ["engine/main", "engine/key-value", "adapters", "cli", "cli/bench", "bench/metadata"],
+  bench: [
+    "engine/main",
+    "engine/key-value",
+    "adapters",
+    "cli",
+    "cli/bench",
+    "bench/metadata",
+    "bench/mlflow",
+  ],
   // What it measures, and the servers that it needs.
   "bench/metadata": ["engine/main", "adapters", "adapters/metadata", "cli/bench", "bench", "test/services"],
+  "bench/mlflow": ["adapters", "adapters/mlflow", "cli/bench", "bench", "test/services"],
 };
 /** Single imports that the map does not allow, with the reason. */
 const EXCEPTIONS: Record<string, string> = {
