@@ -66,6 +66,15 @@ test("a version there that two artifacts are goes with the last of them, deleted
   assert.equal([server.models.size, server.versions.size], [0, 0]);
 });
 
+test("bytes stay that a model without a version needs", async (store, { server }) => {
+  const { mlflow } = await save(store, "m", "one");
+  await store.adoptMlflow("x", `models:/${mlflow?.modelId}`);
+  await store.delete("m:0", { purge: true });
+  assert.equal([server.models.size, server.versions.size], [1, 0]);
+  await store.delete("x:0", { purge: true });
+  assert.is(server.models.size, 0);
+});
+
 test("what MLflow fails is said with what to do, and the repeated call does it", async (store, {
   server,
 }) => {

@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import * as assert from "uvu/assert";
-import type { ArtifactStore, SaveOptions } from "../../engine/main.ts";
-import { VarveError } from "../../engine/main.ts";
+import { places } from "../../adapters/places.ts";
+import type { ArtifactStore, Places, SaveOptions } from "../../engine/main.ts";
+import { openStore, VarveError } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { track } from "../helpers/stores.ts";
 import { all, backendSuite, bytesOf, folderOf, ONNX, sha256, textOf } from "./support.ts";
 
 const { test, run } = backendSuite("saves that a backend keeps");
@@ -58,6 +61,7 @@ test("saves of one name go one after another, those of others beside them", asyn
     saved.map(({ ref }) => ref),
     ["a:0", "a:1", "b:0", "a:2"],
   );
+  assert.equal(server.asked.sort(), ["a:0", "a:1", "a:2", "b:0"], "each knew what it would be");
   for (const { ref, mlflow } of saved)
     assert.is(
       await store.load(ref).then(textOf),
@@ -149,6 +153,25 @@ test("what the backend has is there before the version, and goes again when the 
   );
   assert.equal([...server.versions.keys()], ["team-clf/1"]);
   assert.is(await store.load("team/clf:0").then(textOf), "one");
+});
+
+test("a model whose commit may have been made stays", async (_, { place, server }) => {
+  if (place.kind !== "sqlite") return;
+  const doubt = new VarveError("UNAVAILABLE", "nobody knows", { outcome: "unknown" });
+  const inDoubt: Places = {
+    ...places,
+    async openMetadata(url, options) {
+      const metadata = await places.openMetadata(url, options);
+      metadata.commit = () => Promise.reject(doubt);
+      return metadata;
+    },
+  };
+  const home = newFolder();
+  const databaseUrl = `sqlite:///${join(home, "metadata.db")}`;
+  const options = { home, databaseUrl, environment: false as const, mlflowTrackingUri: server.uri };
+  const other = track(await openStore(options, server.over(inDoubt)));
+  assert.is(await failure(save(other, "one"), "UNAVAILABLE"), doubt);
+  assert.equal([...server.versions.keys()], ["team-clf/1"]);
 });
 
 test("a read-only store keeps nothing", async (store, { again, server }) => {

@@ -1,3 +1,4 @@
+import { backendFaults } from "./backend.ts";
 import { backupFaults } from "./backup.ts";
 import { benchFaults } from "./bench.ts";
 import { blobsFaults } from "./blobs.ts";
@@ -40,6 +41,7 @@ export const faults: Fault[] = [
   ...commandLineFaults,
   ...openingFaults,
   ...mlflowBackendFaults,
+  ...backendFaults,
   ...commitFaults,
   ...failedSyncFaults,
   ...lockFaults,

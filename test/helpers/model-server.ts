@@ -50,6 +50,8 @@ export class ModelServer {
   readonly calls: string[] = [];
   /** Happens when a value is about to be read. */
   beforeKeep: () => unknown = () => {};
+  /** What it was asked to keep, as `name:version`. */
+  readonly asked: string[] = [];
   readonly #failing = new Map<Step, unknown>();
   readonly #numbers = new Map<string, number>();
   #logged = 0;
@@ -133,6 +135,7 @@ class ModelClient implements StorageBackend {
     this.#server.reach("keep");
     await this.#server.beforeKeep();
     const { storeId, name } = save;
+    this.#server.asked.push(`${name}:${save.version}`);
     const { registeredModelName } = save.options as { registeredModelName: string };
     const modelId = await this.#model(value, save, options);
     const number = this.#server.register(registeredModelName, modelId, storeId);
@@ -182,8 +185,9 @@ class ModelClient implements StorageBackend {
   }
 
   #files(place: BackendPlace): Map<string, Buffer> {
-    const version = this.#server.versions.get(keyOf(place));
-    const model = version && this.#server.models.get(version.modelId);
+    const isVersion = place.registeredName !== undefined;
+    const modelId = isVersion ? this.#server.versions.get(keyOf(place))?.modelId : String(place.modelId);
+    const model = modelId !== undefined && this.#server.models.get(modelId);
     if (!model) throw new VarveError("NOT_FOUND", `${String(place.modelUri)} is not there`);
     return model.files;
   }
@@ -213,6 +217,8 @@ class ModelClient implements StorageBackend {
 
   async resolve(uri: string): Promise<BackendPlace> {
     this.#server.reach("resolve");
+    const [, modelId] = /^models:\/(m-\d+)$/.exec(uri) ?? [];
+    if (modelId) return { trackingUri: this.location, modelUri: uri, modelId };
     const [, name, number] = /^models:\/([^/]+)\/(\d+)$/.exec(uri) ?? [];
     const version = this.#server.versions.get(`${name}/${number}`);
     if (!version) throw new VarveError("NOT_FOUND", `${uri} is not there`);
