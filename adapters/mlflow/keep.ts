@@ -3,6 +3,7 @@ import { VarveError } from "../../engine/main.ts";
 import { TAGS } from "./attempt.ts";
 import { every, whereField, whereTag } from "./filter.ts";
 import { modelNameOf } from "./names.ts";
+import { originTags } from "./origin.ts";
 import type { MlflowPlace } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import { planOf, uploadsOf } from "./plan.ts";
@@ -84,7 +85,8 @@ async function runOf(client: MlflowClient, plan: Plan, experiment: Experiment, o
     return undefined;
   };
   const { runName: name = plan.save.name, params } = plan.taken;
-  const made = { experimentId: experiment.id, name, tags: plan.tags };
+  const tags = { ...plan.tags, ...originTags(plan.save.environment) };
+  const made = { experimentId: experiment.id, name, tags };
   const run = (await find()) ?? (await client.runs.create(made, find, options));
   if (Object.keys(params).length > 0) await client.runs.logParams(run.id, params, options);
   return run;
@@ -124,7 +126,7 @@ async function newModel(
     experimentId: run.experimentId,
     name: modelNameOf(plan.taken.registeredName),
     runId: run.id,
-    tags: plan.tags,
+    tags: { ...plan.tags, ...originTags(plan.save.environment) },
     params: plan.taken.params,
   };
   return (await find()) ?? (await client.models.create(made, find, options));
