@@ -70,13 +70,6 @@ export const mlflowBackendFaults: Fault[] = [
     tests: [RACES_TEST],
   },
   {
-    name: "mlflow backend: a model that is linked to its run already is a failure",
-    file: KEEP,
-    text: "/unique|duplicate/i.test(error.message)",
-    replacement: "/^never$/.test(error.message)",
-    tests: [INTERRUPTED],
-  },
-  {
     name: "mlflow backend: a save that failed leaves its model",
     file: KEEP,
     text: "await discardModel(client, { modelId, artifactUri, model, digest: plan.digest }, options);",
