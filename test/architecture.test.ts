@@ -56,8 +56,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   // As the files right in engine/, over ports.
   "engine/backend": ["engine/*"],
   "engine/composed": ["engine/*"],
-  // Types only.
-  "engine/ports": ["engine/errors", "engine/api", "engine"],
+  "engine/ports": ["engine/errors", "engine/api", "engine"], // Types only.
   adapters: ["engine/main", "engine/api", "adapters/metadata", "adapters/storage", "adapters/mlflow"],
   "adapters/metadata": ["engine/main"],
   "adapters/storage": ["engine/main"],
