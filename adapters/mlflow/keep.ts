@@ -53,7 +53,7 @@ async function keepOnce(
     await checkRegistry(client, model, options);
     if (!found) await upload(client.artifacts(model.artifactUri), uploadsOf(plan, model), options);
     if (!found) await client.models.setStatus(model.id, "READY", options);
-    await linkToRun(client, run, model, options);
+    await client.runs.logOutputs(run.id, [model.id], options);
     const version = await versionOf(client, plan, model, run, options);
     if (!version) return undefined;
     isVisible = true;
@@ -172,21 +172,6 @@ async function checkRegistry(client: MlflowClient, model: LoggedModel, options: 
       details: { item: "mlflow_registry_uri" },
     },
   );
-}
-
-/** That the run made the model. A database that has it already, from a call whose answer was lost, refuses it. */
-async function linkToRun(
-  client: MlflowClient,
-  run: Run,
-  model: LoggedModel,
-  options: CallOptions,
-): Promise<void> {
-  try {
-    await client.runs.logOutputs(run.id, [model.id], options);
-  } catch (error) {
-    const isThere = error instanceof VarveError && /unique|duplicate/i.test(error.message);
-    if (!isThere || error.code === "UNAVAILABLE") throw error;
-  }
 }
 
 function placeOfVersion(

@@ -130,15 +130,16 @@ test("a version that somebody else has registered for the same model keeps its b
 test("copies of a version keep its bytes, copies of copies too, and are nobody's orphans", async () => {
   const given = { storeId: fresh("s"), name: fresh("clf") };
   const place = await keepNew(given);
-  const copy = async (from: string, name: string) => {
-    const { tags } = (await client.registry.getVersion(from, "1"))!;
-    const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }));
+  const { tags } = (await client.registry.getVersion(given.name, "1"))!;
+  const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }));
+  const copy = async (from: string, name: string, given: object[]) => {
     await post("registered-models/create", { name });
-    await post("model-versions/create", { name, source: `models:/${from}/1`, tags: pairs });
+    await post("model-versions/create", { name, source: `models:/${from}/1`, tags: given });
     return backend.resolve(`models:/${name}/1`);
   };
-  const staging = await copy(given.name, fresh("staging"));
-  const production = await copy(staging.registeredName as string, fresh("production"));
+  const staging = await copy(given.name, fresh("staging"), pairs);
+  const production = await copy(staging.registeredName as string, fresh("production"), pairs);
+  const bare = await copy(given.name, fresh("bare"), []);
   assert.is(production.modelId, place.modelId);
   await backend.remove(place);
   assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
@@ -147,6 +148,9 @@ test("copies of a version keep its bytes, copies of copies too, and are nobody's
   assert.equal(await backend.orphans(given.storeId, [], Date.now() + 10_000), []);
   assert.is((await client.models.get(place.modelId as string))!.status, "READY");
   await backend.remove(production);
+  assert.ok((await bytesOf(backend, bare, "model.onnx")).equals(bytes));
+  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
+  await backend.remove(bare);
   assert.is(await client.models.get(place.modelId as string), undefined);
   assert.equal(await client.artifacts(place.artifactUri as string).list(), []);
 });
