@@ -9,6 +9,7 @@ import { runTogether } from "./child-process.ts";
 import { Slices } from "./gate/slices.ts";
 import { measureLarge } from "./large/steps.ts";
 import { measureMetadataStep } from "./metadata/steps.ts";
+import { measureMlflowStep } from "./mlflow/steps.ts";
 import { recover } from "./recovery/steps.ts";
 import { measured } from "./references.ts";
 import { playRole } from "./roles.ts";
@@ -166,6 +167,8 @@ async function perform(task: Task): Promise<Answer> {
   if (task.kind === "large") return { kind: "done", large: await measureLarge(task), memory: memoryNow() };
   if (task.kind === "metadata")
     return { kind: "done", metadata: await measureMetadataStep(task), memory: memoryNow() };
+  if (task.kind === "mlflow")
+    return { kind: "done", mlflow: await measureMlflowStep(task), memory: memoryNow() };
   await fill(task);
   return { kind: "done", memory: memoryNow() };
 }

@@ -13,6 +13,7 @@ import { growthCharts, growthLines } from "./growth/report.ts";
 import { largeLines, measureFiles, measureValue } from "./large/large.ts";
 import { measureMetadata } from "./metadata/metadata.ts";
 import { metadataLines } from "./metadata/report.ts";
+import { measureMlflow, mlflowLines } from "./mlflow/mlflow.ts";
 import { helpText, type Options, parseOptions } from "./options.ts";
 import { profileLines } from "./profile.ts";
 import { measureRecovery, recoveryLines } from "./recovery/recovery.ts";
@@ -109,6 +110,13 @@ async function measureDatabases(options: Options, settings: RunnerSettings): Pro
   await writeJson(options, { format: 1, date, machine, options, metadata });
 }
 
+async function measureModels(options: Options, settings: RunnerSettings): Promise<void> {
+  const [date, machine] = [new Date().toISOString(), await machineOf(settings.folder)];
+  const mlflow = await measureMlflow(options, settings);
+  console.log([machineText(machine), ...mlflowLines(mlflow)].join("\n"));
+  await writeJson(options, { format: 1, date, machine, options, mlflow });
+}
+
 async function compareWithBase(options: Options, settings: RunnerSettings): Promise<void> {
   const result = await runGate(options, settings);
   console.log(gateLines(result).join("\n"));
@@ -117,7 +125,7 @@ async function compareWithBase(options: Options, settings: RunnerSettings): Prom
 }
 
 async function measureWhatIsAsked(options: Options, settings: RunnerSettings): Promise<void> {
-  const { recovery, space, large, files, gate, growth, targets, metadata } = options;
+  const { recovery, space, large, files, gate, growth, targets, metadata, mlflow } = options;
   if (recovery) await bySize("recovery", options, settings, measureRecovery, recoveryLines);
   if (space) await bySize("space", options, settings, measureSpaceOf, spaceLines);
   if (large) await bySize("large", options, settings, measureValue, largeLines);
@@ -126,7 +134,8 @@ async function measureWhatIsAsked(options: Options, settings: RunnerSettings): P
   if (growth) await measureAsItGrows(options, settings);
   if (targets) await measureAims(options, settings);
   if (metadata) await measureDatabases(options, settings);
-  if (recovery || space || large || files || gate || growth || targets || metadata) return;
+  if (mlflow) await measureModels(options, settings);
+  if (recovery || space || large || files || gate || growth || targets || metadata || mlflow) return;
   await measureWorkloads(options, settings);
 }
 

@@ -50,7 +50,9 @@ export interface Options {
   files: number[] | undefined;
   /** Whether metadata databases are measured, instead of the workloads. */
   metadata: boolean;
-  /** Which of them. */
+  /** Whether models in MLflow are measured, instead of the workloads. */
+  mlflow: boolean;
+  /** Which databases. */
   databases: DatabaseKind[];
 }
 
@@ -80,6 +82,7 @@ const definitions = {
   files: { type: "string" },
   metadata: { type: "boolean" },
   databases: { type: "string" },
+  mlflow: { type: "boolean" },
   quick: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -102,11 +105,22 @@ const gate = { ...full, rounds: 3, artifacts: 2_000 };
 /** As many names as are listed. */
 const metadata = { ...full, rounds: 3, artifacts: 100_000 };
 
+/** Each is a transfer of a whole model. */
+const mlflow = { ...full, rounds: 3, largeBytes: 1024 * MIB, secondsMax: 600 };
+
 /** Undefined when the help is asked for. */
 export function parseOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({ args, options: definitions });
   if (values.help) return undefined;
-  const defaults = values.quick ? quick : values.gate ? gate : values.metadata ? metadata : full;
+  const defaults = values.quick
+    ? quick
+    : values.gate
+      ? gate
+      : values.metadata
+        ? metadata
+        : values.mlflow
+          ? mlflow
+          : full;
   const number = (
     name: "rounds" | "seconds" | "limit" | "artifacts" | "bytes" | "large-bytes" | "seed",
     standard: number,
@@ -144,6 +158,7 @@ export function parseOptions(args: string[]): Options | undefined {
     large: sizesOf("large"),
     files: sizesOf("files"),
     metadata: values.metadata ?? false,
+    mlflow: values.mlflow ?? false,
     databases: namesOf(
       "--databases",
       values.databases,
@@ -193,7 +208,7 @@ Options:
   --limit S          after which a measurement is given up; default ${full.secondsMax}
   --artifacts N      in the stores that are read; default ${full.artifacts}
   --bytes N          of a value as CBOR; default ${VALUE_BYTES}; with --space ${SPACE_VALUE_BYTES}
-  --large-bytes N    of a value of put-large and get-large; default ${full.largeBytes}
+  --large-bytes N    of a value of put-large and get-large; default ${full.largeBytes}; with --mlflow ${mlflow.largeBytes}
   --seed N           of values and order; default 1
   --dir DIR          where stores are made, and removed; default: the system's folder for temporary files
   --json FILE        write all figures to a file
@@ -217,6 +232,8 @@ Options:
   --metadata         only what metadata in PostgreSQL, MariaDB and SQLite costs above what their drivers do alone; starts
                      servers of its own (test/services/start.ts installs them)
   --databases NAMES  which of them
+  --mlflow           only how fast a large model goes to a server of MLflow and back, beside Python's client; starts a
+                     server of its own, and installs it where it is missing; takes 4 times as much disk
   --help             show this help
 `;
 }

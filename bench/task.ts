@@ -5,6 +5,7 @@ import type { StoreSizes } from "../cli/bench/subject.ts";
 import type { ValueOptions } from "../cli/bench/values.ts";
 import type { LargeFigures, LargeStep } from "./large/figures.ts";
 import type { MetadataFigures, MetadataStep } from "./metadata/figures.ts";
+import type { MlflowFigures, MlflowStep } from "./mlflow/figures.ts";
 import type { SpaceFigures } from "./space/figures.ts";
 
 interface TaskBase extends ValueOptions {
@@ -57,6 +58,20 @@ export interface MetadataTask extends TaskBase {
   seconds: number;
 }
 
+export interface MlflowTask extends TaskBase {
+  kind: "mlflow";
+  step: MlflowStep;
+  /** Of the server. */
+  url: string;
+  /** Of a folder of artifacts there. */
+  uri: string;
+  /** Bytes of the model. */
+  size: number;
+  /** The model, and where it is downloaded to. */
+  file: string;
+  target: string;
+}
+
 /** A reader loads any of all entries, one after another; a writer saves for a thousand callers. */
 export type Role = "reader" | "writer";
 
@@ -91,6 +106,7 @@ export interface MeasureTask extends TaskBase {
 export type Task =
   | LargeTask
   | MetadataTask
+  | MlflowTask
   | MeasureTask
   | RoleTask
   | SlicesTask
@@ -117,6 +133,7 @@ export type Answer =
       space?: SpaceFigures;
       large?: LargeFigures;
       metadata?: MetadataFigures;
+      mlflow?: MlflowFigures;
       sizes?: StoreSizes;
       memory: Memory;
     }

@@ -15,6 +15,7 @@ export function artifactDocument(artifact: Artifact): Record<string, unknown> {
     createdAt: artifact.createdAt.toISOString(),
     sequence: artifact.sequence,
     backend: artifact.backend,
+    ...(artifact.mlflow === undefined ? {} : { mlflow: artifact.mlflow }),
     ...(artifact.createdBy === undefined ? {} : { createdBy: artifact.createdBy }),
     inputs: artifact.inputs,
     environment: artifact.environment,

@@ -57,7 +57,8 @@ async function openFor(context: Context, access: Access): Promise<ArtifactStore>
   const { loadConfig } = await loadConfiguration();
   const config = await loadConfig(overridesOf(context), sourcesOf(context));
   const isInHome = config.databaseUrl === undefined && config.artifactStorageDir === undefined;
-  const { openStore } = isInHome ? await loadLibrary() : await loadPackage();
+  const isAlone = isInHome && config.mlflowTrackingUri === undefined;
+  const { openStore } = isAlone ? await loadLibrary() : await loadPackage();
   try {
     return await openStore({ ...config, create: access === "create", readOnly: access === "read" });
   } catch (error) {

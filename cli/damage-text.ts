@@ -9,8 +9,12 @@ function placeOf({ segment, offset, message }: DamageProblem): string {
   return offset === undefined ? ` (segment ${segment})` : ` (segment ${segment}, offset ${offset})`;
 }
 
+function refsOf({ refs = [], message }: DamageProblem): string {
+  const isSaid = refs.length === 1 && message.includes(refs[0]!);
+  return refs.length === 0 || isSaid ? "" : `: ${refs.join(", ")}`;
+}
+
 /** What is damaged, where, and which artifacts it touches. */
 export function damageText(problem: DamageProblem): string {
-  const refs = problem.refs?.length ? `: ${problem.refs.join(", ")}` : "";
-  return printable(`${problem.message}${placeOf(problem)}${refs}`);
+  return printable(`${problem.message}${placeOf(problem)}${refsOf(problem)}`);
 }

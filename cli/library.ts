@@ -25,3 +25,8 @@ export function loadPackage(): Promise<Package> {
 export function loadConfiguration(): Promise<typeof import("../engine/config.ts")> {
   return import("../engine/config.ts");
 }
+
+/** What asks servers, for `doctor`. */
+export function loadChecks(): Promise<typeof import("../adapters/checks.ts")> {
+  return import("../adapters/checks.ts");
+}

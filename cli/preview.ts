@@ -18,6 +18,8 @@ const STRUCTURED_BYTES_MAX = 8 * 1024 ** 2;
 /** At most twenty lines, safe for a terminal. */
 export async function preview(artifact: Artifact, call: CallOptions): Promise<string> {
   if (isDirectory(artifact)) return previewOfDirectory(artifact, call);
+  // MLflow gives the whole of it or nothing.
+  if (artifact.backend === "mlflow") return "(a model in MLflow: `varve get` writes it)";
   if (!isStructured(artifact)) return previewOfBytes(artifact, call);
   if (artifact.size > STRUCTURED_BYTES_MAX)
     return `(a value of ${sizeText(artifact.size)}: see \`varve get\`)`;

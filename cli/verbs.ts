@@ -10,6 +10,10 @@ interface ListedVerb {
 export const verbs: Readonly<Record<string, ListedVerb>> = {
   init: { does: "make a store", load: () => import("./commands/init.ts") },
   save: { does: "save a new version of an artifact", load: () => import("./commands/save.ts") },
+  adopt: {
+    does: "take a model that is in MLflow already as an artifact",
+    load: () => import("./commands/adopt.ts"),
+  },
   get: { does: "write the value of an artifact", load: () => import("./commands/get.ts") },
   list: { does: "list artifacts", load: () => import("./commands/list.ts") },
   show: { does: "show the facts of an artifact and a preview", load: () => import("./commands/show.ts") },

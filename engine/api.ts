@@ -756,6 +756,12 @@ export interface ArtifactStore extends StoreView {
   saveDirectory(name: string, path: string, options?: SaveDirectoryOptions): Promise<Artifact>;
   /** Makes a version of a model that is in MLflow already, such as `models:/clf/3`: its value is the folder that MLflow has of it. */
   adoptMlflow(name: string, uri: string, options?: AdoptOptions): Promise<Artifact>;
+  /**
+   * What MLflow says now of what it keeps, for people: its registered version with aliases and tags, model, run. `artifact.mlflow`
+   * has what the store knows without asking.
+   * @throws INVALID_ARGUMENT for what Varve keeps; NOT_FOUND for what was removed there
+   */
+  describeMlflow(ref: Ref, options?: CallOptions): Promise<JsonObject>;
   /** Deletes `name:3`, `name@alias`, `name:latest` or `name:all`. */
   delete(ref: Ref, options?: DeleteOptions): Promise<DeleteReport>;
   undelete(ref: Ref, options?: CallOptions): Promise<Artifact>;

@@ -6,6 +6,7 @@ import type {
   CallOptions,
   DeleteOptions,
   DeleteReport,
+  JsonObject,
   Ref,
 } from "./api.ts";
 import { KEPT_KEY } from "./artifact-key.ts";
@@ -80,6 +81,10 @@ export abstract class ChangingStore extends MaintainedStore {
 
   adoptMlflow(name: string, uri: string, options: AdoptOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => this.artifact(await this.kept.adopt(name, uri, options)));
+  }
+
+  describeMlflow(ref: Ref, options: CallOptions = {}): Promise<JsonObject> {
+    return this.calls.run(options, () => this.kept.describe(parseRef(ref), options));
   }
 
   delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {

@@ -10,7 +10,8 @@ test("every file of tests runs its suites, at its end", () => {
   const wrong = filesUnder("test", ".test.ts").filter((path) => {
     const text = read(path).trimEnd();
     const suites = text.match(/= suite[<(]/g)?.length ?? 0;
-    const runs = text.match(/^\w+\.run\(\);$/gm)?.length ?? 0;
+    // That a server is missing is said, and in CI a failure.
+    const runs = text.match(/^(if \(hasService\([^\n]*\)\) )?\w+\.run\(\);$/gm)?.length ?? 0;
     return !text.endsWith(".run();") || runs < suites;
   });
   assert.equal(wrong, []);

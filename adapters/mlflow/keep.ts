@@ -3,6 +3,7 @@ import { VarveError } from "../../engine/main.ts";
 import { TAGS } from "./attempt.ts";
 import { every, whereField, whereTag } from "./filter.ts";
 import { modelNameOf } from "./names.ts";
+import { originTags } from "./origin.ts";
 import type { MlflowPlace } from "./place.ts";
 import type { Plan } from "./plan.ts";
 import { planOf, uploadsOf } from "./plan.ts";
@@ -49,9 +50,10 @@ async function keepOnce(
   const model = found ?? (await newModel(client, plan, run, options));
   let isVisible = false;
   try {
+    await checkRegistry(client, model, options);
     if (!found) await upload(client.artifacts(model.artifactUri), uploadsOf(plan, model), options);
     if (!found) await client.models.setStatus(model.id, "READY", options);
-    await linkToRun(client, run, model, options);
+    await client.runs.logOutputs(run.id, [model.id], options);
     const version = await versionOf(client, plan, model, run, options);
     if (!version) return undefined;
     isVisible = true;
@@ -83,7 +85,8 @@ async function runOf(client: MlflowClient, plan: Plan, experiment: Experiment, o
     return undefined;
   };
   const { runName: name = plan.save.name, params } = plan.taken;
-  const made = { experimentId: experiment.id, name, tags: plan.tags };
+  const tags = { ...plan.tags, ...originTags(plan.save.environment) };
+  const made = { experimentId: experiment.id, name, tags };
   const run = (await find()) ?? (await client.runs.create(made, find, options));
   if (Object.keys(params).length > 0) await client.runs.logParams(run.id, params, options);
   return run;
@@ -123,7 +126,7 @@ async function newModel(
     experimentId: run.experimentId,
     name: modelNameOf(plan.taken.registeredName),
     runId: run.id,
-    tags: plan.tags,
+    tags: { ...plan.tags, ...originTags(plan.save.environment) },
     params: plan.taken.params,
   };
   return (await find()) ?? (await client.models.create(made, find, options));
@@ -150,38 +153,25 @@ async function versionOf(
   try {
     return (await find()) ?? (await client.registry.createVersion(made, find, options));
   } catch (error) {
+    // MLflow fails inside where the model was removed meanwhile.
     const isUnknown = error instanceof VarveError && /unable to fetch model/i.test(error.message);
-    if (!isUnknown) throw error;
-    if (!(await client.models.get(model.id, options))) return undefined;
-    throw otherRegistry(client, error);
+    if (!isUnknown || (await client.models.get(model.id, options))) throw error;
+    return undefined;
   }
 }
 
-function otherRegistry({ trackingUri, registryUri }: MlflowClient, cause: VarveError): VarveError {
-  return new VarveError(
+/** @throws CONFIG where no version could be made of what is to be sent */
+async function checkRegistry(client: MlflowClient, model: LoggedModel, options: CallOptions): Promise<void> {
+  const { trackingUri, registryUri } = client;
+  if (registryUri === trackingUri || (await client.registry.hasModel(model.id, options))) return;
+  throw new VarveError(
     "CONFIG",
     `the registry at ${registryUri} does not know the models of ${trackingUri}`,
     {
-      hint: "MLflow's server of the registry must stand on the same database: its own library can't register there either",
+      hint: "the server of the registry must stand on the same database: MLflow's own library can't register there either",
       details: { item: "mlflow_registry_uri" },
-      cause,
     },
   );
-}
-
-/** That the run made the model. A database that has it already, from a call whose answer was lost, refuses it. */
-async function linkToRun(
-  client: MlflowClient,
-  run: Run,
-  model: LoggedModel,
-  options: CallOptions,
-): Promise<void> {
-  try {
-    await client.runs.logOutputs(run.id, [model.id], options);
-  } catch (error) {
-    const isThere = error instanceof VarveError && /unique|duplicate/i.test(error.message);
-    if (!isThere || error.code === "UNAVAILABLE") throw error;
-  }
 }
 
 function placeOfVersion(

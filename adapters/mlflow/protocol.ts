@@ -140,6 +140,8 @@ export interface Models {
 
 /** On the registry server where there is one beside that of tracking. */
 export interface Registry {
+  /** Whether a logged model is one of this server too: of another, no version can be made. */
+  hasModel(id: string, options?: CallOptions): Promise<boolean>;
   get(name: string, options?: CallOptions): Promise<RegisteredModel | undefined>;
   /** Made where there is none, with these tags; one that is there is left as it is. */
   ensure(name: string, tags?: Tags, options?: CallOptions): Promise<void>;

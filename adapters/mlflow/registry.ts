@@ -7,6 +7,7 @@ import type { JsonObject, Transport } from "./transport.ts";
 
 const MODELS = "/api/2.0/mlflow/registered-models";
 const VERSIONS = "/api/2.0/mlflow/model-versions";
+const LOGGED_MODELS = "/api/2.0/mlflow/logged-models";
 const PAGE = 1000;
 /** Of `models:/m-…`. */
 const MODEL_SOURCE = /^models:\/(m-[0-9a-f]{32})$/;
@@ -16,6 +17,12 @@ export class RestRegistry implements Registry {
 
   constructor(transport: Transport) {
     this.#transport = transport;
+  }
+
+  async hasModel(id: string, options?: CallOptions): Promise<boolean> {
+    const path = `${LOGGED_MODELS}/${encodeURIComponent(id)}`;
+    const ask = { doing: `looking for the model ${id}`, method: "GET", path, ...options } as const;
+    return (await orNothing(this.#transport.json(ask, () => true))) ?? false;
   }
 
   get(name: string, options?: CallOptions): Promise<RegisteredModel | undefined> {

@@ -1,6 +1,6 @@
-import type { CallOptions } from "../../engine/main.ts";
+import { type CallOptions, VarveError } from "../../engine/main.ts";
 import { orNothing } from "./absent.ts";
-import { object, pairs, record, text } from "./fields.ts";
+import { object, objects, pairs, record, text } from "./fields.ts";
 import { paged } from "./pages.ts";
 import type { Find, NewRun, Query, Run, RunStatus, Runs, Tags } from "./protocol.ts";
 import type { JsonObject, Transport } from "./transport.ts";
@@ -63,17 +63,34 @@ export class RestRuns implements Runs {
   }
 
   async logOutputs(id: string, modelIds: readonly string[], options?: CallOptions): Promise<void> {
+    try {
+      await this.#logOutputs(id, modelIds, options);
+    } catch (error) {
+      if (!(error instanceof VarveError && error.code === "INVALID_ARGUMENT")) throw error;
+      // It takes none of them when one is there already, as after an answer that was lost.
+      const known = await this.#outputs(id, options);
+      const missing = modelIds.filter((each) => !known.includes(each));
+      if (missing.length === modelIds.length) throw error;
+      if (missing.length > 0) await this.#logOutputs(id, missing, options);
+    }
+  }
+
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    // One that is deleted already is deleted again.
+    await orNothing(this.#post(`deleting the run ${id}`, "delete", { run_id: id }, options));
+  }
+
+  async #logOutputs(id: string, modelIds: readonly string[], options?: CallOptions): Promise<void> {
     const models = modelIds.map((model_id) => ({ model_id, step: 0 }));
     await this.#post(`naming what the run ${id} has made`, "outputs", { run_id: id, models }, options);
   }
 
-  async delete(id: string, options?: CallOptions): Promise<void> {
-    const run = await this.get(id, options);
-    if (run && !run.isDeleted) await this.#delete(id, options);
-  }
-
-  async #delete(id: string, options?: CallOptions): Promise<void> {
-    await orNothing(this.#post(`deleting the run ${id}`, "delete", { run_id: id }, options));
+  /** Ids of models. */
+  #outputs(id: string, options?: CallOptions): Promise<string[]> {
+    const ask = { doing: `reading the run ${id}`, method: "GET", path: `${PATH}/get` } as const;
+    return this.#transport.json({ ...ask, query: { run_id: id }, ...options }, ({ run }) =>
+      objects(object(object(run).outputs).model_outputs).map(({ model_id }) => text(model_id)),
+    );
   }
 
   async #inBatches(id: string, kind: "params" | "tags", values: Tags, options?: CallOptions): Promise<void> {

@@ -45,6 +45,7 @@ await build({
   outdir: dist,
   entryPoints: {
     "adapters/main": "adapters/main.ts",
+    "adapters/checks": "adapters/checks.ts",
     "engine/key-value": "engine/key-value.ts",
     "test/conformance/main": "test/conformance/main.ts",
     ...beside(""),

@@ -42,6 +42,10 @@ export const takenIn: Plugin = {
     onResolve({ filter: /\/adapters\/main\.ts$/ }, ({ kind }) =>
       kind === "entry-point" ? undefined : { path: PACKAGE, external: true },
     );
+    // What asks servers is for one verb, and comes with them.
+    onResolve({ filter: /\/adapters\/checks\.ts$/ }, ({ kind }) =>
+      kind === "entry-point" ? undefined : { path: "../adapters/checks.js", external: true },
+    );
     onLoad({ filter: /.*/, namespace: "no-encoder" }, () => ({ contents: NO_ENCODER }));
     onLoad({ filter: ASKS_WHERE }, ({ path }) => {
       const text = readFileSync(path, "utf8").replaceAll("import.meta.url", "lmdbUrl");

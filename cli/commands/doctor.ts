@@ -5,6 +5,7 @@ import { type Context, overridesOf, sourcesOf } from "../context.ts";
 import { checkHome, checkNode, checkUnused } from "../doctor/disk.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { failed } from "../doctor/finding.ts";
+import { checkModels } from "../doctor/mlflow.ts";
 import { checkDrivers, checkPlaces, checkStore } from "../doctor/places.ts";
 import { EXIT_BY_CODE, ExitCode } from "../errors.ts";
 import { loadConfiguration } from "../library.ts";
@@ -26,6 +27,7 @@ async function* findings(context: Context): AsyncGenerator<Finding> {
   yield* await checkUnused(config);
   yield* checkDrivers(config);
   yield await checkStore(config, context);
+  yield* checkModels(config, context.io.signal);
 }
 
 const COLORS = { ok: "green", warning: "yellow", failed: "red" } as const;
@@ -57,8 +59,8 @@ async function writeCapabilities({ output, color, json }: Context): Promise<void
 export default defineVerb({
   name: "doctor",
   about:
-    "Checks Node.js, the configuration, the disks of the home and of a folder for values, the drivers that the URLs need, and that the store opens. Nothing is " +
-    "changed. Then what stores can do, by where their metadata are. The exit code is that of the first failure; warnings do not count. With --json a document for each check.",
+    "Checks Node.js, the configuration, the disks of the home and of a folder for values, the drivers that the URLs need, that the store opens, " +
+    "and that the MLflow server answers and takes models. Nothing is changed. Then what stores can do, by where their metadata are. The exit code is that of the first failure; warnings do not count. With --json a document for each check.",
   examples: [["varve doctor", "what is wrong here?"]],
   async run(_, context) {
     let exitCode: number = ExitCode.ok;

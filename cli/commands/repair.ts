@@ -37,7 +37,8 @@ export default defineVerb({
   },
   about:
     "Takes what is damaged from sound copies: of segments from backups of this very store, of values also from the store's own log and " +
-    "from other stores. Nothing is deleted: damaged files go to the folder quarantine of the store, so it does not ask. " +
+    "from other stores. A model that was changed or removed in MLflow is put there again, and what interrupted calls have left there is removed. " +
+    "Of the store nothing is deleted: damaged files go to the folder quarantine of the store, so it does not ask. " +
     "Exits with 5 if damage is left.",
   examples: [
     ["varve repair --from /backup/store --dry-run", "look first"],

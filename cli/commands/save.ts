@@ -1,28 +1,27 @@
 import { stat } from "node:fs/promises";
-import type { ArtifactStore, CallOptions, CodeInput, SaveOptions } from "../../engine/main.ts";
+import type { ArtifactStore, CallOptions, SaveOptions } from "../../engine/main.ts";
 import { artifactDocument } from "../artifact-text.ts";
 import { type Context, withStore } from "../context.ts";
 import { usageError } from "../errors.ts";
 import { parseForms } from "../json-forms.ts";
-import { metadataFrom, optional, tagsFrom, wholeNumberFrom } from "../pairs.ts";
+import { backendFrom, backendOptions } from "../mlflow-options.ts";
+import { optional } from "../pairs.ts";
 import { printable } from "../printable.ts";
 import { readText } from "../reading.ts";
+import { savedWithFrom, savedWithOptions } from "../saved-with.ts";
 import { defineVerb, type OptionValues } from "../verb.ts";
 
 const options = {
   value: { kind: "text", describe: 'the value as JSON, with forms such as {"$bigint":"1"}' },
   "value-file": { kind: "text", describe: "a file with the value as JSON, or - for stdin" },
-  code: { kind: "list", describe: "files with the code that made it" },
-  input: { kind: "list", describe: "refs of the artifacts that it was made from" },
-  tag: { kind: "list", describe: "tags, as key=value" },
-  meta: { kind: "list", describe: "metadata, as key=JSON" },
+  ...savedWithOptions,
   "media-type": { kind: "text", describe: "the media type of the file" },
   ignore: { kind: "list", describe: "what to leave out of a directory: *.log, node_modules/, data/**" },
   "check-contents": {
     kind: "flag",
     describe: "read every file of a directory, also where its times are as they were",
   },
-  "if-version": { kind: "text", describe: 'save only if this is the latest version, or "absent"' },
+  ...backendOptions,
 } as const;
 
 type Options = OptionValues<typeof options>;
@@ -66,22 +65,11 @@ async function savingOf(file: string | undefined, given: Options, context: Conte
   return (store, name, saveOptions) => store.save(name, parsed, saveOptions);
 }
 
-function codeFrom(files: string[]): CodeInput | undefined {
-  return files.length === 0 ? undefined : { files };
-}
-
-function ifVersionFrom(text: string | undefined): number | "absent" | undefined {
-  return text === undefined || text === "absent" ? text : wholeNumberFrom(text, "if-version", 0);
-}
-
-function saveOptionsFrom(given: Options): SaveOptions {
+async function saveOptionsFrom(given: Options, { io }: Context): Promise<SaveOptions> {
   return {
-    inputs: given.input,
-    tags: tagsFrom(given.tag),
-    metadata: metadataFrom(given.meta),
-    ...optional("code", codeFrom(given.code)),
+    ...(await backendFrom(given, io)),
+    ...savedWithFrom(given),
     ...optional("mediaType", given["media-type"]),
-    ...optional("ifVersion", ifVersionFrom(given["if-version"])),
   };
 }
 
@@ -98,10 +86,11 @@ export default defineVerb({
     ["varve save iris/model --value '{\"k\": 3}' --input iris/data:0 --code train.ts", "a value"],
     ["varve save iris/run runs/17 --ignore '*.tmp'", "a directory as one artifact"],
     ["tar c photos | varve save photos -", "a stream of any length"],
+    ["varve save iris/clf clf.onnx --backend mlflow --mlflow-alias champion", "a model, kept by MLflow"],
     ["varve get iris/model | varve save iris/copy --value-file -", "the same value again"],
   ],
   async run({ given: { name, file }, options: given }, context) {
-    const saveOptions = saveOptionsFrom(given);
+    const saveOptions = await saveOptionsFrom(given, context);
     const saving = await savingOf(file, given, context);
     const save = (store: ArtifactStore, call: CallOptions) =>
       saving(store, name, { ...saveOptions, ...call });

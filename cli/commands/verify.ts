@@ -46,6 +46,7 @@ export default defineVerb({
   },
   about:
     "Reads the whole log: checksums, the chain of batches, and whether the index says the same. Exits with 5 if it finds a problem. " +
+    "What MLflow keeps is looked at there: versions and files, with --full also their digests, and what interrupted calls have left. " +
     "With --time-budget it may stop before the end, and prints the command to go on.",
   examples: [
     ["varve verify --full", "everything, value by value"],

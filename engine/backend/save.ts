@@ -89,7 +89,9 @@ export class BackendSaver {
       const version = await nextVersion(this.#parts.metadata(), name, call);
       const { signal, onProgress } = call;
       const sending = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-      const place = await backend.keep(value, { storeId, name, version, options }, sending);
+      const environment = this.#parts.environment();
+      const save = { storeId, name, version, options, environment };
+      const place = await backend.keep(value, save, sending);
       const { digest, size, mediaType } = value;
       const kept = encodeKept({ place, ...(folder && { folder }) });
       const operation = await this.#operation(name, taken, { digest, size, mediaType, kept });

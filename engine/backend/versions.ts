@@ -3,6 +3,7 @@ import type {
   CallOptions,
   DeleteOptions,
   DeleteReport,
+  JsonObject,
   RepairOptions,
   RepairReport,
   SaveDirectoryOptions,
@@ -21,6 +22,7 @@ import { noMlflow } from "../refusals.ts";
 import { isModel, MEDIA_TYPE_ONNX, takeOptions, takeSource, takeValue } from "../save.ts";
 import { adoptedModel } from "./adopt.ts";
 import { deleteAliasThere, setAliasThere } from "./aliases.ts";
+import { describeThere } from "./describe.ts";
 import { isModelFolder } from "./folder.ts";
 import type { BackendParts } from "./parts.ts";
 import { purgeVersions } from "./purge.ts";
@@ -91,6 +93,10 @@ export class BackendVersions {
     this.#parts.checkWritable();
     const backend = await this.#parts.connection.opened();
     return this.#saver.adopt({ name, taken }, await adoptedModel(backend, uri, options), options);
+  }
+
+  describe(ref: ParsedRef, options: CallOptions): Promise<JsonObject> {
+    return describeThere(this.#parts, ref, options);
   }
 
   purge(target: ParsedRef, options: DeleteOptions): Promise<DeleteReport> {

@@ -7,6 +7,7 @@ import type {
   DeleteOptions,
   DeleteReport,
   Environment,
+  JsonObject,
   Ref,
 } from "../api.ts";
 import { BackendVersions } from "../backend/versions.ts";
@@ -55,6 +56,10 @@ export abstract class ChangingComposedStore extends MaintainedComposedStore {
 
   adoptMlflow(name: string, uri: string, options: AdoptOptions = {}): Promise<Artifact> {
     return this.calls.run(options, async () => this.artifact(await this.kept.adopt(name, uri, options)));
+  }
+
+  describeMlflow(ref: Ref, options: CallOptions = {}): Promise<JsonObject> {
+    return this.calls.run(options, () => this.kept.describe(parseRef(ref), options));
   }
 
   delete(ref: Ref, options: DeleteOptions = {}): Promise<DeleteReport> {

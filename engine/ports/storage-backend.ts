@@ -1,4 +1,4 @@
-import type { Backend, CallOptions, JsonObject } from "../api.ts";
+import type { Backend, CallOptions, Environment, JsonObject } from "../api.ts";
 import type { Digest } from "./blob-store.ts";
 
 /**
@@ -41,6 +41,8 @@ export interface BackendSave {
   version: number;
   /** As `takeOptions` gave them. */
   options: BackendOptions;
+  /** What it is saved in, as far as that is kept with it. */
+  environment?: Environment;
   /** Nothing that is there is taken for the value: it was found to be damaged, or gone. All is sent again, and gets a place of its own. */
   isAgain?: boolean;
 }

@@ -7,7 +7,7 @@ import { failure, failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { backendSuite, bytesOf, folderOf, ONNX } from "./support.ts";
 
-const { test, run } = backendSuite("who keeps a value");
+const test = backendSuite("who keeps a value");
 
 /** Saves that are models, and saves that are none. */
 const MODELS: Record<string, (store: ArtifactStore, options: SaveOptions) => Promise<Artifact>> = {
@@ -155,4 +155,4 @@ test("the engine by itself refuses what it would send", async () => {
   await store.close();
 });
 
-run();
+test.run();

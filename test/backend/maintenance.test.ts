@@ -7,7 +7,7 @@ import { newFolder } from "../helpers/folders.ts";
 import { openTestStore } from "../helpers/stores.ts";
 import { all, backendSuite, bytesOf, folderOf, ONNX, textOf } from "./support.ts";
 
-const { test, run } = backendSuite("upkeep of a store with a backend");
+const test = backendSuite("upkeep of a store with a backend");
 
 const DAY_AND_MORE = 25 * 3_600_000;
 
@@ -216,4 +216,4 @@ test("a store is opened read-only, also without its backend", async (store, { ag
   assert.is((await blind.stats()).versions, 3);
 });
 
-run();
+test.run();

@@ -3,7 +3,7 @@ import type { ArtifactStore } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { backendSuite, bytesOf, ONNX, textOf } from "./support.ts";
 
-const { test, run } = backendSuite("deletes and aliases that reach the backend");
+const test = backendSuite("deletes and aliases that reach the backend");
 
 const save = (store: ArtifactStore, name: string, text: string) => store.save(name, bytesOf(text), ONNX);
 
@@ -134,4 +134,4 @@ test("an alias is mirrored, ours first; what MLflow would refuse is refused befo
   await failure(store.deleteAlias("m", "best", { mlflow: true }), "NOT_FOUND");
 });
 
-run();
+test.run();

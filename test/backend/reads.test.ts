@@ -6,7 +6,7 @@ import { failure, failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { all, backendSuite, bytesOf, folderOf, ONNX, sha256, textOf } from "./support.ts";
 
-const { test, run } = backendSuite("values that a backend keeps");
+const test = backendSuite("values that a backend keeps");
 
 const KEY = "m/1";
 
@@ -178,4 +178,4 @@ test("a model that somebody else has logged is adopted, read and checked", async
   await failure(store.adoptMlflow("bad name:", uri), "INVALID_ARGUMENT");
 });
 
-run();
+test.run();

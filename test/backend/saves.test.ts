@@ -11,7 +11,7 @@ import { newFolder } from "../helpers/folders.ts";
 import { track } from "../helpers/stores.ts";
 import { all, backendSuite, bytesOf, folderOf, ONNX, sha256, textOf } from "./support.ts";
 
-const { test, run } = backendSuite("saves that a backend keeps");
+const test = backendSuite("saves that a backend keeps");
 
 const save = (store: ArtifactStore, text: string, options: SaveOptions = {}) =>
   store.save("team/clf", bytesOf(text), { ...ONNX, ...options });
@@ -200,4 +200,4 @@ test("annotations, aliases, deletes and undeletes are those of any version", asy
   assert.instance(await failure(store.undelete("team/clf:1"), "NOT_FOUND"), VarveError);
 });
 
-run();
+test.run();

@@ -46,7 +46,7 @@ export interface Context {
 type BackendTest = (name: string, run: (store: ArtifactStore, context: Context) => Promise<void>) => void;
 
 /** A suite whose tests are run over a fresh store of each kind. */
-export function backendSuite(name: string): { test: BackendTest; run(): void } {
+export function backendSuite(name: string): BackendTest & { run(): void } {
   const tests = suite(name);
   tests.after.each(closeAll);
   const test: BackendTest = (title, run) => {
@@ -57,7 +57,7 @@ export function backendSuite(name: string): { test: BackendTest; run(): void } {
         await run(store, { place, server: place.server, again: (options) => place.open(options) });
       });
   };
-  return { test, run: () => tests.run() };
+  return Object.assign(test, { run: () => tests.run() });
 }
 
 export const ONNX = { mediaType: "application/onnx" } as const;

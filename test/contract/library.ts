@@ -39,6 +39,7 @@ import type {
   VerifyReport,
 } from "../../engine/main.ts";
 import { loadConfig, openStore, VarveError } from "../../engine/main.ts";
+import { models } from "./models.ts";
 
 declare const codec: Codec;
 declare const logger: Logger;
@@ -73,6 +74,7 @@ export async function storeContract(): Promise<void> {
   await reading(view);
   await writing(store);
   await artifacts(await store.get("iris/model:0"));
+  await models(store);
   await later(store);
   await store.close();
 }

@@ -6,13 +6,17 @@ import { readDocument, tableBelow } from "./documents.ts";
 const test = suite("the page on the command line");
 const page = readDocument("cli/README.md");
 const rows = tableBelow(page, "## Verbs").map((cells) => cells.join("|"));
-const filters = tableBelow(page, "### Filters of `list`").map(([option]) => option!);
+/** Options that have a table of their own. */
+const tables: Record<string, string[]> = {
+  list: tableBelow(page, "### Filters of `list`").map(([option]) => option!),
+  save: tableBelow(page, "### Models in MLflow").map(([option]) => option!),
+};
 
 test("each verb has a row, in which each of its options stands", async () => {
   for (const [name, verb] of Object.entries(verbs)) {
     const found = rows.filter((row) => row.startsWith(`\`${name} `) || row.startsWith(`\`${name}\``));
     assert.is(found.length, 1, name);
-    const told = [...found, ...(name === "list" ? filters : [])].join(" ");
+    const told = [...found, ...(tables[name] ?? [])].join(" ");
     const { options } = (await verb.load()).default;
     for (const [option, { kind }] of Object.entries(options ?? {})) {
       assert.match(told, new RegExp(`--${option}[\\s\`|]`), `${name} --${option}`);

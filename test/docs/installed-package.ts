@@ -19,6 +19,10 @@ export class InstalledPackage {
   readonly #folder = mkdtempSync(join(tmpdir(), "varve-docs-"));
   /** Where the user works: below the folder that the package is installed in. */
   #work = this.#folder;
+  /** What commands find in the environment beside a home and a path. */
+  environment: Record<string, string> = {};
+  /** Folders of commands, before those of the system. */
+  path: string[] = [];
 
   private constructor() {}
 
@@ -64,7 +68,8 @@ export class InstalledPackage {
   }
 
   async #run(file: string, words: string[]): Promise<Ran> {
-    const env = { HOME: this.#folder, PATH: `${this.#folder}:${process.env.PATH}` };
+    const path = [this.#folder, ...this.path, process.env.PATH];
+    const env = { ...this.environment, HOME: this.#folder, PATH: path.join(":") };
     try {
       const { stdout, stderr } = await execFileAsync(file, words, { cwd: this.#work, env });
       return { exitCode: 0, output: stdout + stderr };

@@ -21,7 +21,7 @@ export function stepsOf(text: string): Step[] {
 export function masked(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}/g, "<time>")
-    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing)\//g, "$1<folder>/")
+    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing|mlflow)\//g, "$1<folder>/")
     .replace(/\S+ GiB free|\d+(\.\d+)? ms(?=:|$)/gm, "<number>")
     .replace(/Node\.js \S+|(kysely|libsql) \S+$/gm, "<version>")
     .replace(/^( {2}made with +).*$/gm, "$1<environment>")
@@ -37,7 +37,8 @@ export function masked(output: string): string {
 /** The same for readers: as it might be with them. */
 export function anonymous(output: string): string {
   return output
-    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing)\//g, "$1/home/me/$2/")
+    .replace(/(sqlite:\/\/\/)?\/\S*\/(penguins|space|files|growing|mlflow)\//g, "$1/home/me/$2/")
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, "http://127.0.0.1:5000")
     .replace(/\/\S*\/(space-backup)\b/g, "/home/me/$1")
     .replace(/^( {2}made with +Node\.js \S+ linux-x64,?).*$/gm, "$1 by me");
 }
@@ -47,8 +48,10 @@ export async function runTour(
   steps: readonly Step[],
   installed: InstalledPackage,
   folder: string,
+  prepare: (write: InstalledPackage["write"]) => void = () => {},
 ): Promise<Step[]> {
   installed.enter(folder || "penguins");
+  prepare((name, text) => installed.write(name, text));
   const ran: Step[] = [];
   for (const { command } of steps) {
     const { output } = await installed.shell(command);

@@ -26,6 +26,7 @@ import { maintenanceFaults } from "./maintenance.ts";
 import { metadataFaults } from "./metadata.ts";
 import { mlflowBackendFaults } from "./mlflow-backend.ts";
 import { mlflowClientFaults } from "./mlflow-client.ts";
+import { mlflowCommandLineFaults } from "./mlflow-command-line.ts";
 import { openingFaults } from "./opening.ts";
 import { packFaults } from "./pack.ts";
 import { pruneFaults } from "./prune.ts";
@@ -52,6 +53,7 @@ export const faults: Fault[] = [
   ...embeddedMetadataFaults,
   ...sqlPartsFaults,
   ...mlflowClientFaults,
+  ...mlflowCommandLineFaults,
   ...pruneFaults,
   ...readingFaults,
   ...backupFaults,

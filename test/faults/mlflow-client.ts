@@ -30,6 +30,13 @@ export const mlflowClientFaults: Fault[] = [
     tests: [NETWORK],
   },
   {
+    name: "mlflow client: what a run has made can't be told twice",
+    file: "adapters/mlflow/runs.ts",
+    text: "      if (missing.length === modelIds.length) throw error;\n",
+    replacement: "      throw error;\n",
+    tests: [NETWORK],
+  },
+  {
     name: "mlflow client: another host that the server names gets the credentials",
     file: "adapters/mlflow/client.ts",
     text: "isTrusted = [this.#tracking, this.#registry].some(({ origin }) => origin === location.origin),",

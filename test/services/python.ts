@@ -50,7 +50,7 @@ function make(folder: string, base: string): void {
     run(base, "-m", "venv", making);
     run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", UV);
     try {
-      run(python, "-m", "uv", "pip", "install", "-q", "--python", python, "-r", REQUIREMENTS);
+      run(python, "-m", "uv", "pip", "install", "-q", "--no-cache", "--python", python, "-r", REQUIREMENTS);
     } catch {
       // It does not know of what only pip is configured for.
       run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", REQUIREMENTS);

@@ -119,7 +119,11 @@ export class Server {
     const until = Date.now() + READY_WAIT_MAX;
     while (!(await this.program.isReady(this.port))) {
       const { exitCode } = this.#process!;
-      if (exitCode !== null || Date.now() > until) throw new Error(`${this.program.name}: ${this.#log()}`);
+      if (exitCode !== null || Date.now() > until) {
+        // Nobody else would end it.
+        await this.kill();
+        throw new Error(`${this.program.name}: ${this.#log()}`);
+      }
       await sleep(50);
     }
   }

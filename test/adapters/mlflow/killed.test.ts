@@ -1,10 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { MlflowBackend } from "../../../adapters/mlflow/backend.ts";
 import { openClient } from "../../../adapters/mlflow/client.ts";
-import type { BackendPlace } from "../../../engine/main.ts";
+import type { BackendPlace, BackendValue } from "../../../engine/main.ts";
 import { VarveError } from "../../../engine/main.ts";
+import { failureWithHint } from "../../helpers/errors.ts";
 import { removeFolders } from "../../helpers/folders.ts";
-import { ownMlflow } from "../../services/mlflow.ts";
+import { mlflowUrl, ownMlflow } from "../../services/mlflow.ts";
 import type { Server } from "../../services/server.ts";
 import { hasService } from "../../services/services.ts";
 import { BreakingBackend } from "./breaking.ts";
@@ -97,5 +99,26 @@ for (const request of REMOVING) {
     await whole.close();
   });
 }
+
+test("a registry on another database is refused before any byte is sent", async () => {
+  const settings = { trackingUri: mlflowUrl(), registryUri: `http://127.0.0.1:${server.port}` };
+  const both = await openClient(settings, { MLFLOW_HTTP_REQUEST_MAX_RETRIES: "0" });
+  const given = { storeId: fresh("s"), name: fresh("clf") };
+  let reads = 0;
+  const value: BackendValue = {
+    ...fileValue(Buffer.from(given.name)),
+    pieces(file) {
+      reads++;
+      return fileValue(Buffer.from(given.name)).pieces(file);
+    },
+  };
+  const error = await failureWithHint(keepIn(new MlflowBackend(both), value, given), "CONFIG");
+  assert.is(reads, 0);
+  assert.match(error.message, /does not know the models of/);
+  const client = await openClient({ trackingUri: mlflowUrl() });
+  assert.equal(await madeBy(client, given.storeId), { runs: 1, models: 0, versions: 0 });
+  client.close();
+  both.close();
+});
 
 if (hasService("mlflow", "a killed server of MLflow")) test.run();

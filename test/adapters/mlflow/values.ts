@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { BackendFile, BackendPlace, BackendValue, StorageBackend } from "../../../engine/main.ts";
 import { filesUnder } from "../../helpers/folders.ts";
+import "../../helpers/whole-suites.ts";
 
 /** Values for a backend, without a store: as the engine gives them. */
 
