@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { openClient } from "../../../adapters/mlflow/client.ts";
 import { openMlflow } from "../../../adapters/mlflow/open.ts";
 import type { MlflowClient } from "../../../adapters/mlflow/protocol.ts";
-import type { StorageBackend } from "../../../engine/main.ts";
+import type { BackendPlace, StorageBackend } from "../../../engine/main.ts";
 import { failure, failureWithHint } from "../../helpers/errors.ts";
 import { mlflowUrl } from "../../services/mlflow.ts";
 import { hasService } from "../../services/services.ts";
@@ -127,32 +127,46 @@ test("a version that somebody else has registered for the same model keeps its b
   assert.ok((await bytesOf(backend, theirs, "model.onnx")).equals(bytes));
 });
 
-test("copies of a version keep its bytes, copies of copies too, and are nobody's orphans", async () => {
-  const given = { storeId: fresh("s"), name: fresh("clf") };
-  const place = await keepNew(given);
-  const { tags } = (await client.registry.getVersion(given.name, "1"))!;
+/** As MLflow copies a version: it names that, not the model. */
+async function copyOf(place: BackendPlace, withTags: boolean): Promise<BackendPlace> {
+  const from = place.registeredName as string;
+  const { tags } = (await client.registry.getVersion(from, "1"))!;
   const pairs = Object.entries(tags).map(([key, value]) => ({ key, value }));
-  const copy = async (from: string, name: string, given: object[]) => {
-    await post("registered-models/create", { name });
-    await post("model-versions/create", { name, source: `models:/${from}/1`, tags: given });
-    return backend.resolve(`models:/${name}/1`);
-  };
-  const staging = await copy(given.name, fresh("staging"), pairs);
-  const production = await copy(staging.registeredName as string, fresh("production"), pairs);
-  const bare = await copy(given.name, fresh("bare"), []);
-  assert.is(production.modelId, place.modelId);
-  await backend.remove(place);
-  assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
-  await backend.remove(staging);
-  assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
-  assert.equal(await backend.orphans(given.storeId, [], Date.now() + 10_000), []);
-  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
-  await backend.remove(production);
-  assert.ok((await bytesOf(backend, bare, "model.onnx")).equals(bytes));
-  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
-  await backend.remove(bare);
+  const name = fresh("copy");
+  await post("registered-models/create", { name });
+  const made = { name, source: `models:/${from}/1`, ...(withTags && { tags: pairs }) };
+  await post("model-versions/create", made);
+  return backend.resolve(`models:/${name}/1`);
+}
+
+async function isGone(place: BackendPlace): Promise<void> {
   assert.is(await client.models.get(place.modelId as string), undefined);
   assert.equal(await client.artifacts(place.artifactUri as string).list(), []);
+}
+
+test("a copy of a version keeps its bytes, whatever it says of itself", async () => {
+  const place = await keepNew();
+  const copy = await copyOf(place, false);
+  assert.is(copy.modelId, place.modelId);
+  await backend.remove(place);
+  assert.ok((await bytesOf(backend, copy, "model.onnx")).equals(bytes));
+  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
+  await backend.remove(copy);
+  await isGone(place);
+});
+
+test("a copy of a copy keeps the bytes when that is gone, and is nobody's orphan", async () => {
+  const storeId = fresh("s");
+  const place = await keepNew({ storeId });
+  const staging = await copyOf(place, true);
+  const production = await copyOf(staging, true);
+  await client.registry.deleteVersion(staging.registeredName as string, "1");
+  await backend.remove(place);
+  assert.ok((await bytesOf(backend, production, "model.onnx")).equals(bytes));
+  assert.is((await client.models.get(place.modelId as string))!.status, "READY");
+  assert.equal(await backend.orphans(storeId, [], Date.now() + 10_000), []);
+  await backend.remove(production);
+  await isGone(place);
 });
 
 test("a registered model that was made again under the same name is somebody else's", async () => {
