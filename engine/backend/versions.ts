@@ -20,7 +20,6 @@ import type { ParsedRef } from "../ref.ts";
 import { parseRef } from "../ref.ts";
 import { noMlflow } from "../refusals.ts";
 import { isModel, MEDIA_TYPE_ONNX, takeOptions, takeSource, takeValue } from "../save.ts";
-import { adoptedModel } from "./adopt.ts";
 import { deleteAliasThere, setAliasThere } from "./aliases.ts";
 import { describeThere } from "./describe.ts";
 import { isModelFolder } from "./folder.ts";
@@ -90,11 +89,8 @@ export class BackendVersions {
     return this.#saver.folder(saving, path, options);
   }
 
-  async adopt(name: string, uri: string, options: AdoptOptions): Promise<VersionRecord> {
-    const { taken } = savingOf(name, options);
-    this.#parts.checkWritable();
-    const backend = await this.#parts.connection.opened();
-    return this.#saver.adopt({ name, taken }, await adoptedModel(backend, uri, options), options);
+  adopt(name: string, uri: string, options: AdoptOptions): Promise<VersionRecord> {
+    return this.#saver.adopt(savingOf(name, options), uri, options);
   }
 
   describe(ref: ParsedRef, options: CallOptions): Promise<JsonObject> {

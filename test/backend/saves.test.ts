@@ -123,6 +123,17 @@ test("what can be refused is refused before anything is sent", async (store, { s
   await save(store, "two", { ifVersion: 0 });
 });
 
+test("code that can't be read is the failure of the save, before anything is sent", async (store, { server }) => {
+  const code = { file: "/nowhere/at/all.ts" };
+  await failure(save(store, "one", { code }), "INVALID_ARGUMENT");
+  await failure(save(store, "one", { code, inputs: ["nothing"] }), "NOT_FOUND");
+  await failure(store.saveDirectory("d", folderOf({ MLmodel: "flavors" }), { code }), "INVALID_ARGUMENT");
+  const uri = server.log("theirs", { MLmodel: "flavors" });
+  await failure(store.adoptMlflow("d", uri, { code }), "INVALID_ARGUMENT");
+  await failure(store.adoptMlflow("d", uri, { ifVersion: 3 }), "CONFLICT");
+  for (const call of ["keep", "resolve"]) assert.not.ok(server.calls.includes(call), call);
+});
+
 test("an aborted save leaves nothing", async (store, { server }) => {
   await failure(save(store, "x", { signal: AbortSignal.abort() }), "ABORTED");
   assert.equal([server.versions.size, await store.has("team/clf")], [0, false]);

@@ -75,6 +75,20 @@ export const backendFaults: Fault[] = [
     tests: [SAVES],
   },
   {
+    name: "backend: code that can't be read ends the process",
+    file: "engine/code.ts",
+    text: "code.catch(() => {});",
+    replacement: "",
+    tests: [SAVES],
+  },
+  {
+    name: "backend: a model is sent whose code can't be read",
+    file: "engine/backend/save.ts",
+    text: "return { backend, options, code: await taken.code };",
+    replacement: "return { backend, options, code: undefined };",
+    tests: [SAVES],
+  },
+  {
     name: "backend: options are taken when they are needed",
     file: "engine/backend/versions.ts",
     text: "given: copied(mlflow)",
