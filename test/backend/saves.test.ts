@@ -123,7 +123,9 @@ test("what can be refused is refused before anything is sent", async (store, { s
   await save(store, "two", { ifVersion: 0 });
 });
 
-test("code that can't be read is the failure of the save, before anything is sent", async (store, { server }) => {
+test("code that can't be read is the failure of the save, before anything is sent", async (store, {
+  server,
+}) => {
   const code = { file: "/nowhere/at/all.ts" };
   await failure(save(store, "one", { code }), "INVALID_ARGUMENT");
   await failure(save(store, "one", { code, inputs: ["nothing"] }), "NOT_FOUND");

@@ -44,6 +44,13 @@ export const backendFaults: Fault[] = [
     tests: [CHOICE],
   },
   {
+    name: "backend: options of MLflow are passed over where Varve keeps the value",
+    file: "engine/save.ts",
+    text: "if (mlflow !== undefined) throw optionsOfVarve();",
+    replacement: "",
+    tests: [CHOICE],
+  },
+  {
     name: "backend: a batch keeps a model of the backend by itself",
     file: "engine/batch-queue.ts",
     text: "if (this.#keepsModels && isModel(encoded) && options.backend === undefined) throw notInBatch();",
