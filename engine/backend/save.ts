@@ -14,10 +14,10 @@ import { otherLatest } from "../refusals.ts";
 import type { TakenOptions, TakenValue } from "../save.ts";
 import { adoptedModel } from "./adopt.ts";
 import { folderValue } from "./folder.ts";
-import { encodeKept, isSamePlace, type KeptFolder, placeOf } from "./kept.ts";
+import { encodeKept, type KeptFolder } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
-import { everyKept } from "./rows.ts";
+import { removeUnneeded } from "./purge.ts";
 import { signalOf } from "./values.ts";
 
 /** A save whose options were taken at the call. */
@@ -103,7 +103,7 @@ export class BackendSaver {
       try {
         return await this.#commit(operation);
       } catch (error) {
-        if (!isInDoubt(error)) await this.#takeBack(backend, place);
+        if (!isInDoubt(error)) await this.#takeBack(place);
         throw error;
       }
     });
@@ -123,10 +123,9 @@ export class BackendSaver {
   }
 
   /** Nobody knows of it. Where this fails too, `verify` finds it. */
-  async #takeBack(backend: StorageBackend, place: BackendPlace): Promise<void> {
+  async #takeBack(place: BackendPlace): Promise<void> {
     try {
-      for await (const record of everyKept(this.#parts)) if (isSamePlace(placeOf(record.kept), place)) return;
-      await backend.remove(place);
+      await removeUnneeded(this.#parts, place, {});
     } catch {
       // What the commit failed with is what the caller has to know.
     }

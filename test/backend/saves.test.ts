@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import * as assert from "uvu/assert";
 import { places } from "../../adapters/places.ts";
-import type { ArtifactStore, Places, SaveOptions } from "../../engine/main.ts";
+import type { ArtifactStore, Directory, Places, SaveOptions } from "../../engine/main.ts";
 import { openStore, VarveError } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
@@ -166,6 +166,17 @@ test("what the backend has is there before the version, and goes again when the 
   );
   assert.equal([...server.versions.keys()], ["team-clf/1"]);
   assert.is(await store.load("team/clf:0").then(textOf), "one");
+});
+
+test("what is taken back leaves the bytes that another version needs", async (store, { server, again }) => {
+  const { mlflow } = await save(store, "one");
+  await store.adoptMlflow("x", `models:/${mlflow?.modelId}`);
+  await store.delete("team/clf:0", { purge: true });
+  const other = await again();
+  server.beforeKeep = () => other.save("team/clf", { another: 1 });
+  await failure(save(store, "one", { ifVersion: "absent" }), "CONFLICT");
+  assert.equal([server.versions.size, server.models.size], [0, 1]);
+  assert.is(textOf(await (await store.load<Directory>("x")).read("model.onnx")), "one");
 });
 
 test("a model whose commit may have been made stays", async (_, { place, server }) => {

@@ -70,7 +70,7 @@ export const backendFaults: Fault[] = [
   {
     name: "backend: a model stays whose commit was refused",
     file: "engine/backend/save.ts",
-    text: "if (!isInDoubt(error)) await this.#takeBack(backend, place);",
+    text: "if (!isInDoubt(error)) await this.#takeBack(place);",
     replacement: "",
     tests: [SAVES],
   },
@@ -142,6 +142,20 @@ export const backendFaults: Fault[] = [
     file: "engine/backend/purge.ts",
     text: "if (sharesBytes(place, other)) needed.push(other);",
     replacement: "",
+    tests: [PURGE],
+  },
+  {
+    name: "backend: a purge of many forgets the rest where one fails",
+    file: "engine/backend/purge.ts",
+    text: "if (!isOfAll(failure)) await purgeThere(parts, ref, options);",
+    replacement: "if (!failure) await purgeThere(parts, ref, options);",
+    tests: [PURGE],
+  },
+  {
+    name: "backend: a purge misses what is brought back meanwhile",
+    file: "engine/backend/rows.ts",
+    text: '["live", "deleted", "live"]',
+    replacement: '["live", "deleted"]',
     tests: [PURGE],
   },
   {
