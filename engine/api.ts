@@ -638,8 +638,10 @@ export interface DamageProblem {
   message: string;
   segment?: number;
   offset?: number;
-  /** Refs of artifacts that can't be loaded because of it, as far as known. */
+  /** Refs of artifacts that can't be loaded because of it, as far as known; of those that were not looked at. */
   refs?: string[];
+  /** Where a storage backend could not be asked: what that failed with, a code of `VarveError`. */
+  code?: string;
 }
 
 export type VerifyProblem = DamageProblem;

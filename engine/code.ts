@@ -8,8 +8,8 @@ export function captureCode(input: CodeInput | undefined): Code | Promise<Code> 
   if (typeof input === "function") return { sources: [{ text: Function.prototype.toString.call(input) }] };
   if (typeof input === "string") return { sources: [{ text: input }] };
   if (typeof input === "object" && input !== null) {
-    if ("file" in input && typeof input.file === "string") return readSources([input.file]);
-    if ("files" in input && isStringArray(input.files)) return readSources(input.files);
+    if ("file" in input && typeof input.file === "string") return reading([input.file]);
+    if ("files" in input && isStringArray(input.files)) return reading(input.files);
   }
   throw new VarveError("INVALID_ARGUMENT", "code must be a function, a string, { file } or { files }", {
     hint: 'for example { code: train }, { code: { file: "train.ts" } } or { code: { files: ["a.ts", "b.ts"] } }',
@@ -18,6 +18,13 @@ export function captureCode(input: CodeInput | undefined): Code | Promise<Code> 
 
 function isStringArray(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** A save that is refused for something else waits for it no more: that it fails too is nobody's failure then. */
+function reading(files: string[]): Promise<Code> {
+  const code = readSources(files);
+  code.catch(() => {});
+  return code;
 }
 
 async function readSources(files: string[]): Promise<Code> {

@@ -126,12 +126,19 @@ export function takeOptions<I, R>(
   };
 }
 
-/** Of what goes elsewhere no other options are taken than these: in a batch nothing does. */
-function checkBackend({ backend }: { backend?: string }): void {
-  if (backend === undefined || backend === "varve") return;
+/** Of what goes elsewhere, neither is among the options that are taken: in a batch nothing does. */
+function checkBackend({ backend, mlflow }: { backend?: string; mlflow?: unknown }): void {
   if (backend === "mlflow") throw notInBatch();
+  if (mlflow !== undefined) throw optionsOfVarve();
+  if (backend === undefined || backend === "varve") return;
   throw new VarveError("INVALID_ARGUMENT", `not a storage backend: ${JSON.stringify(backend)}`, {
     hint: "it is `varve` or `mlflow`",
+  });
+}
+
+function optionsOfVarve(): VarveError {
+  return new VarveError("INVALID_ARGUMENT", "`mlflow` is for values that MLflow keeps", {
+    hint: "leave it out, or set mlflow_tracking_uri and save a model by itself, with `backend` left out",
   });
 }
 

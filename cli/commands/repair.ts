@@ -3,8 +3,7 @@ import type { RepairReport } from "../../engine/main.ts";
 import { countText } from "../artifact-text.ts";
 import { paint } from "../color.ts";
 import { type Context, withStore } from "../context.ts";
-import { damageText } from "../damage-text.ts";
-import { ExitCode } from "../errors.ts";
+import { damageText, exitCodeOf } from "../damage-text.ts";
 import { printable } from "../printable.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -39,7 +38,7 @@ export default defineVerb({
     "Takes what is damaged from sound copies: of segments from backups of this very store, of values also from the store's own log and " +
     "from other stores. A model that was changed or removed in MLflow is put there again, and what interrupted calls have left there is removed. " +
     "Of the store nothing is deleted: damaged files go to the folder quarantine of the store, so it does not ask. " +
-    "Exits with 5 if damage is left.",
+    "Exits with 5 if damage is left, with 8 if all that is left is that MLflow could not be asked.",
   examples: [
     ["varve repair --from /backup/store --dry-run", "look first"],
     ["varve repair --from /backup/store /old/backup", "from several copies, also where each is damaged"],
@@ -51,6 +50,6 @@ export default defineVerb({
     );
     if (context.json) await context.output.document(report);
     else await writeReport(report, context);
-    return report.ok ? ExitCode.ok : ExitCode.corruption;
+    return exitCodeOf(report.notRepaired);
   },
 });

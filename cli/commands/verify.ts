@@ -2,9 +2,8 @@ import type { VerifyReport } from "../../engine/main.ts";
 import { countText, sizeText } from "../artifact-text.ts";
 import { paint } from "../color.ts";
 import { type Context, withStore } from "../context.ts";
-import { damageText } from "../damage-text.ts";
+import { damageText, exitCodeOf } from "../damage-text.ts";
 import { parseDuration } from "../duration.ts";
-import { ExitCode } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { defineVerb } from "../verb.ts";
 
@@ -45,7 +44,7 @@ export default defineVerb({
     after: { kind: "text", describe: "go on there: what an earlier run printed" },
   },
   about:
-    "Reads the whole log: checksums, the chain of batches, and whether the index says the same. Exits with 5 if it finds a problem. " +
+    "Reads the whole log: checksums, the chain of batches, and whether the index says the same. Exits with 5 if it finds a problem, with 8 if all that it found is that MLflow could not be asked. " +
     "What MLflow keeps is looked at there: versions and files, with --full also their digests, and what interrupted calls have left. " +
     "With --time-budget it may stop before the end, and prints the command to go on.",
   examples: [
@@ -64,6 +63,6 @@ export default defineVerb({
     if (context.json) await context.output.document(report);
     else await writeReport(report, context);
     if (!context.json && report.next !== undefined) await writeNext(report, options, context);
-    return report.ok ? ExitCode.ok : ExitCode.corruption;
+    return exitCodeOf(report.problems);
   },
 });

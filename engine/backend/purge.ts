@@ -6,12 +6,15 @@ import type { ParsedRef } from "../ref.ts";
 import { parseRef } from "../ref.ts";
 import { isSamePlace, placeOf, sharesBytes } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
-import { everyKept, isKept } from "./rows.ts";
+import { everyNeeded, isKept } from "./rows.ts";
 import { signalOf } from "./values.ts";
+
+/** In a message; the details name all. */
+const SHOWN_MAX = 10;
 
 /**
  * Deletes versions, and what the backend keeps of them: first here, so that nobody reads what is about to go. What failed
- * there can be repeated with the version as the ref: of what is deleted here it is done there alone.
+ * there can be repeated with each version as the ref: of what is deleted here it is done there alone.
  */
 export async function purgeVersions(
   parts: BackendParts,
@@ -21,15 +24,35 @@ export async function purgeVersions(
   await checkReachable(parts, target, options);
   const aliases = options.aliases === true;
   const { deleted, removedAliases } = await parts.commit({ kind: "delete", target, aliases, purge: true });
-  const going = deleted.length > 0 ? deleted.map(parseRef) : [target];
-  for (const [place, ref] of await placesOf(parts, going, options)) {
+  const refs = deleted.length > 0 ? deleted : refsOf(target);
+  await purgeAllThere(parts, refs, options);
+  return { deleted, aliases: removedAliases };
+}
+
+/** Nothing but the refs tells of what is left, so the failure names all of them. */
+async function purgeAllThere(
+  parts: BackendParts,
+  refs: readonly string[],
+  options: CallOptions,
+): Promise<void> {
+  const left: string[] = [];
+  let failure: VarveError | undefined;
+  for (const ref of refs) {
     try {
-      await removeUnneeded(parts, place, options);
+      if (!isOfAll(failure)) await purgeThere(parts, ref, options);
+      else left.push(ref);
     } catch (error) {
-      throw stillThere(ref, error);
+      if (!(error instanceof VarveError)) throw error;
+      failure = error;
+      left.push(ref);
     }
   }
-  return { deleted, aliases: removedAliases };
+  if (failure) throw stillThere(left, failure);
+}
+
+/** Whether what failed for one will fail for the others. */
+function isOfAll(failure: VarveError | undefined): boolean {
+  return failure !== undefined && ["UNAVAILABLE", "UNAUTHORIZED", "ABORTED"].includes(failure.code);
 }
 
 /** What could not be removed there is not deleted here either. @throws CONFIG */
@@ -52,25 +75,26 @@ async function* recordsOf(
   if (record) yield record;
 }
 
-async function placesOf(
-  parts: BackendParts,
-  refs: readonly ParsedRef[],
-  options: CallOptions,
-): Promise<Map<BackendPlace, string>> {
-  const places = new Map<BackendPlace, string>();
-  for (const ref of refs) {
-    if (ref.kind !== "version") continue;
-    const record = await parts.metadata().at(ref.name, ref.version, signalOf(options));
-    if (record?.isForgotten && isKept(record)) places.set(placeOf(record.kept), `${ref.name}:${ref.version}`);
-  }
-  return places;
+/** One that was deleted before. */
+function refsOf(target: ParsedRef): string[] {
+  return target.kind === "version" ? [`${target.name}:${target.version}`] : [];
 }
 
-/** Other versions of the store may be the same one there, or over the same bytes. */
-async function removeUnneeded(parts: BackendParts, place: BackendPlace, options: CallOptions): Promise<void> {
+async function purgeThere(parts: BackendParts, ref: string, options: CallOptions): Promise<void> {
+  const { name, version } = parseRef(ref) as ParsedRef & { kind: "version" };
+  const record = await parts.metadata().at(name, version, signalOf(options));
+  if (record?.isForgotten && isKept(record)) await removeUnneeded(parts, placeOf(record.kept), options);
+}
+
+/** Removes a place that no version has, unless other versions of the store are the same one there, or over the same bytes. */
+export async function removeUnneeded(
+  parts: BackendParts,
+  place: BackendPlace,
+  options: CallOptions,
+): Promise<void> {
   const backend = await parts.connection.of(place);
   const needed: BackendPlace[] = [];
-  for await (const record of everyKept(parts, options)) {
+  for await (const record of everyNeeded(parts, options)) {
     const other = placeOf(record.kept);
     if (isSamePlace(place, other)) return;
     if (sharesBytes(place, other)) needed.push(other);
@@ -78,13 +102,20 @@ async function removeUnneeded(parts: BackendParts, place: BackendPlace, options:
   await backend.remove(place, { ...signalOf(options), ...(needed.length > 0 && { needed }) });
 }
 
-function stillThere(ref: string, error: unknown): unknown {
-  if (!(error instanceof VarveError)) return error;
-  const { code, message, outcome, details } = error;
-  return new VarveError(code, `${ref} is deleted, but MLflow still has its model: ${message}`, {
-    hint: `repeat the call with the version itself: \`varve delete ${ref} --purge\`${error.hint ? `; ${error.hint}` : ""}`,
-    cause: error,
-    ...(outcome && { outcome }),
-    details: { ...details, ref },
-  });
+function stillThere(refs: readonly string[], error: VarveError): VarveError {
+  const { code, message, outcome, details, hint } = error;
+  const [are, their] = refs.length === 1 ? ["is", "its model"] : ["are", "their models"];
+  const more = refs.length > SHOWN_MAX ? ` and ${refs.length - SHOWN_MAX} more` : "";
+  const shown = refs.slice(0, SHOWN_MAX);
+  const again = `\`varve delete ${shown.join(" ")} --purge\`${more}`;
+  return new VarveError(
+    code,
+    `${shown.join(", ")}${more} ${are} deleted, but MLflow still has ${their}: ${message}`,
+    {
+      hint: `repeat the call with the version itself: ${again}${hint ? `; ${hint}` : ""}`,
+      cause: error,
+      ...(outcome && { outcome }),
+      details: { ...details, ref: refs[0], refs: [...refs] },
+    },
+  );
 }

@@ -37,12 +37,6 @@ export function noBytes(): VarveError {
   });
 }
 
-export function optionsOfVarve(): VarveError {
-  return new VarveError("INVALID_ARGUMENT", "`mlflow` is for values that MLflow keeps", {
-    hint: "leave it out, or leave `backend` out for a model",
-  });
-}
-
 export function endedEarly(): VarveError {
   return new VarveError("ABORTED", "the source was closed before its end", {
     hint: "nothing of it was saved; give a new one to try again",

@@ -44,8 +44,8 @@ export async function repairKept(
   return report;
 }
 
-export function told({ kind, message, refs }: KeptProblem): DamageProblem {
-  return { kind, message, ...(refs && { refs }) };
+export function told({ kind, message, refs, code }: KeptProblem): DamageProblem {
+  return { kind, message, ...(refs && { refs }), ...(code !== undefined && { code }) };
 }
 
 class Mending {

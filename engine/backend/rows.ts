@@ -6,13 +6,25 @@ import type { BackendParts } from "./parts.ts";
 /** A version that a backend keeps. */
 export type KeptRecord = VersionRecord & { kept: JsonObject };
 
+type Rows = Pick<BackendParts, "metadata" | "mayHave">;
+
 /** All that are live, or can be brought back. */
-export async function* everyKept(
-  { metadata, mayHave }: Pick<BackendParts, "metadata" | "mayHave">,
+export function everyKept(rows: Rows, options?: CallOptions): AsyncGenerator<KeptRecord> {
+  return keptOf(rows, ["live", "deleted"], options);
+}
+
+/** The same, some of them twice, and none left out that is deleted or brought back meanwhile. */
+export function everyNeeded(rows: Rows, options?: CallOptions): AsyncGenerator<KeptRecord> {
+  return keptOf(rows, ["live", "deleted", "live"], options);
+}
+
+async function* keptOf(
+  { metadata, mayHave }: Rows,
+  modes: readonly ("live" | "deleted")[],
   options: CallOptions = {},
 ): AsyncGenerator<KeptRecord> {
   if (!mayHave()) return;
-  for (const mode of ["live", "deleted"] as const) {
+  for (const mode of modes) {
     const versions = metadata().list(
       {
         ...{

@@ -1,4 +1,4 @@
-import type { AdoptOptions, CallOptions, SaveDirectoryOptions, SaveOptions } from "../api.ts";
+import type { AdoptOptions, CallOptions, Code, SaveDirectoryOptions, SaveOptions } from "../api.ts";
 import { requireRecord } from "../composed/find.ts";
 import { saveOperation } from "../composed/save.ts";
 import { VarveError } from "../errors.ts";
@@ -12,11 +12,12 @@ import type {
 import type { BackendOptions, BackendPlace, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
 import { otherLatest } from "../refusals.ts";
 import type { TakenOptions, TakenValue } from "../save.ts";
+import { adoptedModel } from "./adopt.ts";
 import { folderValue } from "./folder.ts";
-import { encodeKept, isSamePlace, type KeptFolder, placeOf } from "./kept.ts";
+import { encodeKept, type KeptFolder } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
-import { everyKept } from "./rows.ts";
+import { removeUnneeded } from "./purge.ts";
 import { signalOf } from "./values.ts";
 
 /** A save whose options were taken at the call. */
@@ -38,7 +39,7 @@ export class BackendSaver {
   }
 
   async file(saving: BackendSaving, value: TakenValue, options: SaveOptions): Promise<VersionRecord> {
-    const ready = await this.#ready(saving, "file");
+    const ready = await this.#ready(saving, "file", options);
     const model = await modelValue(value, options);
     try {
       return await this.#keep(saving, ready, model.value, undefined, options);
@@ -48,37 +49,41 @@ export class BackendSaver {
   }
 
   async folder(saving: BackendSaving, path: string, options: SaveDirectoryOptions): Promise<VersionRecord> {
-    const ready = await this.#ready(saving, "directory");
+    const ready = await this.#ready(saving, "directory", options);
     const { value, folder } = await folderValue(path, options);
     return this.#keep(saving, ready, value, folder, options);
   }
 
   /** What is there already. */
-  adopt(
-    { name, taken }: Pick<BackendSaving, "name" | "taken">,
-    { facts, place, folder }: { facts: ValueFacts; place: BackendPlace; folder: KeptFolder },
-    options: AdoptOptions,
-  ): Promise<VersionRecord> {
+  async adopt({ name, taken }: BackendSaving, uri: string, options: AdoptOptions): Promise<VersionRecord> {
+    this.#parts.checkWritable();
+    const backend = await this.#parts.connection.opened();
+    await this.#check(name, taken, options);
+    const code = await taken.code;
+    const { facts, place, folder } = await adoptedModel(backend, uri, options);
     return this.#inTurn(name, async () => {
       await this.#check(name, taken, options);
-      return this.#commit(
-        await this.#operation(name, taken, { ...facts, kept: encodeKept({ place, folder }) }),
-      );
+      const kept = encodeKept({ place, folder });
+      return this.#commit(this.#operation(name, taken, code, { ...facts, kept }));
     });
   }
 
   /** What can be refused before anything is read is refused first. */
-  async #ready({ name, given, taken }: BackendSaving, kind: BackendValue["kind"]): Promise<Ready> {
+  async #ready(
+    { name, given, taken }: BackendSaving,
+    kind: BackendValue["kind"],
+    call: CallOptions,
+  ): Promise<Ready> {
     this.#parts.checkWritable();
     const backend = await this.#parts.connection.opened();
     const options = backend.takeOptions(name, given, kind);
-    await this.#check(name, taken, {});
-    return { backend, options };
+    await this.#check(name, taken, call);
+    return { backend, options, code: await taken.code };
   }
 
   #keep(
     { name, taken }: BackendSaving,
-    { backend, options }: Ready,
+    { backend, options, code }: Ready,
     value: BackendValue,
     folder: KeptFolder | undefined,
     call: CallOptions,
@@ -94,18 +99,22 @@ export class BackendSaver {
       const place = await backend.keep(value, save, sending);
       const { digest, size, mediaType } = value;
       const kept = encodeKept({ place, ...(folder && { folder }) });
-      const operation = await this.#operation(name, taken, { digest, size, mediaType, kept });
+      const operation = this.#operation(name, taken, code, { digest, size, mediaType, kept });
       try {
         return await this.#commit(operation);
       } catch (error) {
-        if (!isInDoubt(error)) await this.#takeBack(backend, place);
+        if (!isInDoubt(error)) await this.#takeBack(place);
         throw error;
       }
     });
   }
 
-  async #operation(name: string, taken: TakenOptions<Target>, facts: ValueFacts): Promise<SaveOperation> {
-    const code = await taken.code;
+  #operation(
+    name: string,
+    taken: TakenOptions<Target>,
+    code: Code | undefined,
+    facts: ValueFacts,
+  ): SaveOperation {
     return { ...saveOperation(name, facts, taken, code, this.#parts.environment()), backend: "mlflow" };
   }
 
@@ -114,10 +123,9 @@ export class BackendSaver {
   }
 
   /** Nobody knows of it. Where this fails too, `verify` finds it. */
-  async #takeBack(backend: StorageBackend, place: BackendPlace): Promise<void> {
+  async #takeBack(place: BackendPlace): Promise<void> {
     try {
-      for await (const record of everyKept(this.#parts)) if (isSamePlace(placeOf(record.kept), place)) return;
-      await backend.remove(place);
+      await removeUnneeded(this.#parts, place, {});
     } catch {
       // What the commit failed with is what the caller has to know.
     }
@@ -150,6 +158,7 @@ export class BackendSaver {
 interface Ready {
   backend: StorageBackend;
   options: BackendOptions;
+  code: Code | undefined;
 }
 
 /** Whether the commit may have been made. */

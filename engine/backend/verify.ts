@@ -62,7 +62,7 @@ class KeptCheck {
       // Of a store that has nothing there nothing is wrong.
       const refs = groups.slice(done).flat().map(refOf);
       const message = `what MLflow keeps was not looked at, or not all of it: ${error.message}`;
-      if (groups.length > 0) this.#problems.push({ kind: "backend", message, refs });
+      if (groups.length > 0) this.#problems.push({ kind: "backend", message, refs, code: error.code });
     }
     return this.#problems;
   }

@@ -20,13 +20,12 @@ import type { ParsedRef } from "../ref.ts";
 import { parseRef } from "../ref.ts";
 import { noMlflow } from "../refusals.ts";
 import { isModel, MEDIA_TYPE_ONNX, takeOptions, takeSource, takeValue } from "../save.ts";
-import { adoptedModel } from "./adopt.ts";
 import { deleteAliasThere, setAliasThere } from "./aliases.ts";
 import { describeThere } from "./describe.ts";
 import { isModelFolder } from "./folder.ts";
 import type { BackendParts } from "./parts.ts";
 import { purgeVersions } from "./purge.ts";
-import { noModel, optionsOfVarve } from "./refusals.ts";
+import { noModel } from "./refusals.ts";
 import { repairKept, told } from "./repair.ts";
 import { BackendSaver, type BackendSaving } from "./save.ts";
 import { KeptValues } from "./values.ts";
@@ -59,7 +58,7 @@ export class BackendVersions {
     const told = isSource
       ? options.mediaType
       : (options.mediaType ?? codecs.forValue(value, options.codec).mediaType);
-    if (!isModel({ mediaType: told })) return refuseOthers(choice, options);
+    if (!isModel({ mediaType: told })) return refuseOthers(choice);
     const saving = savingOf(name, options);
     const taken = isSource ? takeSource(value, options) : takeValue(codecs, value, options);
     return this.#saver.file(saving, taken, options);
@@ -69,7 +68,7 @@ export class BackendVersions {
     const choice = this.#choice(options);
     if (choice === "varve") return undefined;
     checkPath(path, "a file", 'for example saveFile("clf", "clf.onnx")');
-    if (!path.endsWith(".onnx") && !isModel(options)) return refuseOthers(choice, options);
+    if (!path.endsWith(".onnx") && !isModel(options)) return refuseOthers(choice);
     const saving = savingOf(name, options);
     const { mediaType = MEDIA_TYPE_ONNX } = options;
     return this.#saver.file(saving, takeSource({ file: path }, { ...options, mediaType }), options);
@@ -84,15 +83,12 @@ export class BackendVersions {
     if (choice === "varve") return undefined;
     checkGiven(path, options.checkContents, options);
     const saving = savingOf(name, options);
-    if (!isModelFolder(path)) return refuseOthers(choice, options);
+    if (!isModelFolder(path)) return refuseOthers(choice);
     return this.#saver.folder(saving, path, options);
   }
 
-  async adopt(name: string, uri: string, options: AdoptOptions): Promise<VersionRecord> {
-    const { taken } = savingOf(name, options);
-    this.#parts.checkWritable();
-    const backend = await this.#parts.connection.opened();
-    return this.#saver.adopt({ name, taken }, await adoptedModel(backend, uri, options), options);
+  adopt(name: string, uri: string, options: AdoptOptions): Promise<VersionRecord> {
+    return this.#saver.adopt(savingOf(name, options), uri, options);
   }
 
   describe(ref: ParsedRef, options: CallOptions): Promise<JsonObject> {
@@ -139,21 +135,18 @@ export class BackendVersions {
   }
 
   /** @throws CONFIG for a backend that is not there */
-  #choice({ backend, mlflow }: SaveOptions): Choice {
+  #choice({ backend }: SaveOptions): Choice {
     if (backend === "mlflow") {
       if (!this.#parts.connection.isConfigured) throw noMlflow();
       return "asked";
     }
-    if (backend === undefined) return this.keepsModels ? "models" : "varve";
-    if (mlflow !== undefined) throw optionsOfVarve();
-    return "varve";
+    return backend === undefined && this.keepsModels ? "models" : "varve";
   }
 }
 
-/** What is no model is Varve's, unless something else was said. @throws NOT_SUPPORTED, INVALID_ARGUMENT */
-function refuseOthers(choice: Choice, { mlflow }: SaveOptions): undefined {
+/** What is no model is Varve's, unless something else was said. @throws NOT_SUPPORTED */
+function refuseOthers(choice: Choice): undefined {
   if (choice === "asked") throw noModel();
-  if (mlflow !== undefined) throw optionsOfVarve();
 }
 
 function savingOf(name: string, options: SaveOptions): BackendSaving {

@@ -127,6 +127,23 @@ test("a batch has no models that go to MLflow", async (store, { again }) => {
   assert.is(artifact?.backend, "varve");
 });
 
+test("options of MLflow are refused wherever Varve keeps the value", async (store, { again }) => {
+  const mlflow = { registeredModelName: "m" };
+  const blind = await again({ mlflowTrackingUri: null });
+  const reluctant = await again({ defaultMlModelsStorageBackend: "varve" });
+  for (const other of [blind, reluctant])
+    for (const save of [...Object.values(MODELS), ...Object.values(OTHERS)])
+      await failure(save(other, { mlflow }), "INVALID_ARGUMENT");
+  for (const each of [store, blind]) {
+    const options = { ...ONNX, mlflow, backend: "varve" as const };
+    await failure(
+      each.batch((queue) => void queue.save("m", bytesOf("x"), options)),
+      "INVALID_ARGUMENT",
+    );
+    assert.not.ok(await each.has("m"));
+  }
+});
+
 test("options of MLflow are refused where it keeps nothing, and nothing is sent", async (store, {
   server,
 }) => {

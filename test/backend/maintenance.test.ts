@@ -146,6 +146,12 @@ test("an MLflow that does not answer is one problem, and none of a store that ha
   assert.equal(others, []);
   const without = await again({ mlflowTrackingUri: null });
   assert.match(String(await problemsOf(without)), /^backend: .*no MLflow tracking URI/);
+  const { problems } = await without.verify();
+  const { notRepaired } = await without.repair();
+  assert.equal(
+    [...problems, ...notRepaired].map(({ code }) => code),
+    ["CONFIG", "CONFIG"],
+  );
 });
 
 test("what interrupted calls have left is told once it is old, and only remains are removed", async (store, {

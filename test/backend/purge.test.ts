@@ -1,6 +1,10 @@
 import * as assert from "uvu/assert";
-import type { ArtifactStore } from "../../engine/main.ts";
+import { places } from "../../adapters/places.ts";
+import type { ArtifactStore, Directory, Places } from "../../engine/main.ts";
+import { openStore, VarveError } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { track } from "../helpers/stores.ts";
 import { backendSuite, bytesOf, ONNX, textOf } from "./support.ts";
 
 const test = backendSuite("deletes and aliases that reach the backend");
@@ -87,6 +91,50 @@ test("what MLflow fails is said with what to do, and the repeated call does it",
   assert.equal(await store.delete("m:0", { purge: true }), { deleted: [], aliases: [] });
   assert.is(server.versions.size, 0);
   await store.delete("m:0", { purge: true });
+});
+
+test("where some of many fail, all that are left are named, and no others", async (store, { server }) => {
+  for (const text of ["one", "two", "three"]) await save(store, "m", text);
+  server.fail("remove", new VarveError("CONFLICT", "it is protected"));
+  const { message, hint, details } = await failureWithHint(
+    store.delete("m:all", { purge: true }),
+    "CONFLICT",
+  );
+  assert.match(message, /^m:0 is deleted, but MLflow still has its model/);
+  assert.equal([server.versions.size, details?.refs], [1, ["m:0"]]);
+  assert.match(String(hint), /`varve delete m:0 --purge`/);
+  for (const text of ["four", "five"]) await save(store, "m", text);
+  server.fail("remove");
+  const all = await failureWithHint(store.delete("m:all", { purge: true }), "UNAVAILABLE");
+  assert.match(String(all.hint), /`varve delete m:3 m:4 --purge`/);
+  for (const ref of ["m:0", "m:3", "m:4"]) await store.delete(ref, { purge: true });
+  assert.equal([server.models.size, server.versions.size], [0, 0]);
+});
+
+test("what is brought back while a purge looks keeps its model", async (_, { server, place }) => {
+  if (place.kind !== "sqlite") return;
+  let between = async () => {};
+  const watched: Places = {
+    ...places,
+    async openMetadata(url, options) {
+      const metadata = await places.openMetadata(url, options);
+      const list = metadata.list.bind(metadata);
+      metadata.list = async function* (query, call) {
+        yield* list(query, call);
+        if (query.mode === "live" && query.hints.backend) await between();
+      };
+      return metadata;
+    },
+  };
+  const home = newFolder();
+  const options = { home, databaseUrl: `sqlite:///${home}/metadata.db`, mlflowTrackingUri: server.uri };
+  const store = track(await openStore({ ...options, environment: false }, server.over(watched)));
+  await save(store, "m", "one");
+  await store.adoptMlflow("a", "models:/m/1");
+  await store.delete("a:0");
+  between = async () => void (await store.undelete("a:0"));
+  await store.delete("m:0", { purge: true });
+  assert.is(textOf(await (await store.load<Directory>("a")).read("model.onnx")), "one");
 });
 
 test("where MLflow can't be asked at all, nothing is deleted", async (store, { again }) => {

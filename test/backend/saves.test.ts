@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import * as assert from "uvu/assert";
 import { places } from "../../adapters/places.ts";
-import type { ArtifactStore, Places, SaveOptions } from "../../engine/main.ts";
+import type { ArtifactStore, Directory, Places, SaveOptions } from "../../engine/main.ts";
 import { openStore, VarveError } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
@@ -123,6 +123,19 @@ test("what can be refused is refused before anything is sent", async (store, { s
   await save(store, "two", { ifVersion: 0 });
 });
 
+test("code that can't be read is the failure of the save, before anything is sent", async (store, {
+  server,
+}) => {
+  const code = { file: "/nowhere/at/all.ts" };
+  await failure(save(store, "one", { code }), "INVALID_ARGUMENT");
+  await failure(save(store, "one", { code, inputs: ["nothing"] }), "NOT_FOUND");
+  await failure(store.saveDirectory("d", folderOf({ MLmodel: "flavors" }), { code }), "INVALID_ARGUMENT");
+  const uri = server.log("theirs", { MLmodel: "flavors" });
+  await failure(store.adoptMlflow("d", uri, { code }), "INVALID_ARGUMENT");
+  await failure(store.adoptMlflow("d", uri, { ifVersion: 3 }), "CONFLICT");
+  for (const call of ["keep", "resolve"]) assert.not.ok(server.calls.includes(call), call);
+});
+
 test("an aborted save leaves nothing", async (store, { server }) => {
   await failure(save(store, "x", { signal: AbortSignal.abort() }), "ABORTED");
   assert.equal([server.versions.size, await store.has("team/clf")], [0, false]);
@@ -153,6 +166,17 @@ test("what the backend has is there before the version, and goes again when the 
   );
   assert.equal([...server.versions.keys()], ["team-clf/1"]);
   assert.is(await store.load("team/clf:0").then(textOf), "one");
+});
+
+test("what is taken back leaves the bytes that another version needs", async (store, { server, again }) => {
+  const { mlflow } = await save(store, "one");
+  await store.adoptMlflow("x", `models:/${mlflow?.modelId}`);
+  await store.delete("team/clf:0", { purge: true });
+  const other = await again();
+  server.beforeKeep = () => other.save("team/clf", { another: 1 });
+  await failure(save(store, "one", { ifVersion: "absent" }), "CONFLICT");
+  assert.equal([server.versions.size, server.models.size], [0, 1]);
+  assert.is(textOf(await (await store.load<Directory>("x")).read("model.onnx")), "one");
 });
 
 test("a model whose commit may have been made stays", async (_, { place, server }) => {

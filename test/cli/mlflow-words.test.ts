@@ -2,7 +2,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { places } from "../../adapters/places.ts";
+import { openStore } from "../../engine/main.ts";
 import { CommandLine, documentsOf, errorOf } from "../helpers/command-line.ts";
+import { damageText, marked, segmentsOf } from "../helpers/damage.ts";
+import { ModelServer } from "../helpers/model-server.ts";
 
 const test = suite<{ line: CommandLine }>("the words for models in MLflow");
 
@@ -75,6 +79,24 @@ test("an adopted model needs a name where its URI has none", async ({ line }) =>
     assert.is(outcome.exitCode, 2, uri);
     assert.match(errorOf(outcome).hint!, "varve adopt <uri> <name>");
   }
+});
+
+test("that MLflow can't be asked is no damage: verify and repair end with 8, and with 5 where there is some", async ({
+  line,
+}) => {
+  const server = new ModelServer(NOBODY.MLFLOW_TRACKING_URI);
+  const options = { home: line.home, environment: false as const, mlflowTrackingUri: server.uri };
+  const store = await openStore(options, server.over(places));
+  await store.save("clf", Buffer.from("model"), { mediaType: "application/onnx" });
+  await store.save("table", marked(1));
+  await store.close();
+  for (const words of [["verify"], ["repair", "--dry-run"]]) {
+    const outcome = await line.varve(words);
+    assert.is(outcome.exitCode, 8, outcome.stderr);
+    assert.match(outcome.stdout, /backend: what MLflow keeps was not looked at.*clf:0/);
+  }
+  damageText(segmentsOf(line.home)[0]!, "MARK-0001");
+  for (const words of [["verify"], ["repair", "--dry-run"]]) assert.is((await line.varve(words)).exitCode, 5);
 });
 
 test.run();

@@ -44,6 +44,13 @@ export const backendFaults: Fault[] = [
     tests: [CHOICE],
   },
   {
+    name: "backend: options of MLflow are passed over where Varve keeps the value",
+    file: "engine/save.ts",
+    text: "if (mlflow !== undefined) throw optionsOfVarve();",
+    replacement: "",
+    tests: [CHOICE],
+  },
+  {
     name: "backend: a batch keeps a model of the backend by itself",
     file: "engine/batch-queue.ts",
     text: "if (this.#keepsModels && isModel(encoded) && options.backend === undefined) throw notInBatch();",
@@ -63,7 +70,7 @@ export const backendFaults: Fault[] = [
   {
     name: "backend: a model stays whose commit was refused",
     file: "engine/backend/save.ts",
-    text: "if (!isInDoubt(error)) await this.#takeBack(backend, place);",
+    text: "if (!isInDoubt(error)) await this.#takeBack(place);",
     replacement: "",
     tests: [SAVES],
   },
@@ -72,6 +79,20 @@ export const backendFaults: Fault[] = [
     file: "engine/backend/save.ts",
     text: "if (!isInDoubt(error)) await",
     replacement: "await",
+    tests: [SAVES],
+  },
+  {
+    name: "backend: code that can't be read ends the process",
+    file: "engine/code.ts",
+    text: "code.catch(() => {});",
+    replacement: "",
+    tests: [SAVES],
+  },
+  {
+    name: "backend: a model is sent whose code can't be read",
+    file: "engine/backend/save.ts",
+    text: "return { backend, options, code: await taken.code };",
+    replacement: "return { backend, options, code: undefined };",
     tests: [SAVES],
   },
   {
@@ -121,6 +142,20 @@ export const backendFaults: Fault[] = [
     file: "engine/backend/purge.ts",
     text: "if (sharesBytes(place, other)) needed.push(other);",
     replacement: "",
+    tests: [PURGE],
+  },
+  {
+    name: "backend: a purge of many forgets the rest where one fails",
+    file: "engine/backend/purge.ts",
+    text: "if (!isOfAll(failure)) await purgeThere(parts, ref, options);",
+    replacement: "if (!failure) await purgeThere(parts, ref, options);",
+    tests: [PURGE],
+  },
+  {
+    name: "backend: a purge misses what is brought back meanwhile",
+    file: "engine/backend/rows.ts",
+    text: '["live", "deleted", "live"]',
+    replacement: '["live", "deleted"]',
     tests: [PURGE],
   },
   {

@@ -17,6 +17,20 @@ export const mlflowCommandLineFaults: Fault[] = [
     tests: [WORDS_TEST],
   },
   {
+    name: "mlflow on the command line: a server that can't be asked is damage",
+    file: "cli/damage-text.ts",
+    text: "problems.every(({ code }) => code !== undefined)",
+    replacement: "problems.length === 0",
+    tests: [WORDS_TEST],
+  },
+  {
+    name: "mlflow on the command line: damage is passed over where a server can't be asked too",
+    file: "cli/damage-text.ts",
+    text: "problems.every(",
+    replacement: "problems.some(",
+    tests: [WORDS_TEST],
+  },
+  {
     name: "mlflow on the command line: a model that is not registered is called by its id",
     file: "cli/commands/adopt.ts",
     text: "(?:\\/[^/]+|@[^/]+)$/",
