@@ -1,6 +1,7 @@
+import type { EngineSettings } from "./engine-settings.ts";
 import { VarveError } from "./errors.ts";
 import { filledPart } from "./index/filled-part.ts";
-import type { EngineSettings, LogEnd } from "./log-end.ts";
+import type { LogEnd } from "./log-end.ts";
 import type { LeaseUser } from "./maintenance/compact/parts.ts";
 import { CompactorLock } from "./maintenance/compact/parts.ts";
 import { Courtesy, forgettableLoop } from "./maintenance/courtesy.ts";

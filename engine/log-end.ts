@@ -1,43 +1,24 @@
+import type { EngineSettings } from "./engine-settings.ts";
 import { readOnlyError, VarveError } from "./errors.ts";
 import type { BatchMark, Fate, SyncAttempt } from "./failed-sync.ts";
 import { FailedSync } from "./failed-sync.ts";
-import type { Families, FamilyOf } from "./families.ts";
+import type { Families } from "./families.ts";
 import { FreeSpace } from "./free-space.ts";
 import type { Catalog } from "./index/catalog.ts";
 import type { LockEnvironment } from "./index/lock.ts";
 import { markUnclean } from "./index/mark.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import type { IndexView } from "./index-view.ts";
-import type { FileSystem } from "./log/file.ts";
 import { SEGMENT_HEADER_BYTES } from "./log/format.ts";
 import type { GroupLayout } from "./log/layout.ts";
 import type { LogReader, OpenSegment } from "./log/reader.ts";
 import { isRetired } from "./log/reader.ts";
-import type { LogProblem } from "./log/scan.ts";
 import type { LogPosition } from "./log/segment.ts";
 import { segmentGeneration, syncFailure } from "./log/segment.ts";
 import { LogWriter } from "./log/writer.ts";
 import { catchUp } from "./maintenance/catch-up.ts";
 import { logFolder } from "./maintenance/home.ts";
 import type { IndexSource } from "./maintenance/index-source.ts";
-import type { IdlePackingSettings } from "./maintenance/pack.ts";
-import type { ReadCache } from "./read-cache.ts";
-
-/** The first two may change: they are looked at when they are needed. */
-export interface EngineSettings {
-  segmentBytesMax: number;
-  minFreeSpace: number;
-  files: FileSystem;
-  lockWaitMax: number;
-  packing: IdlePackingSettings;
-  /** For blobs that were read lately. */
-  cache: ReadCache;
-  familyOf: FamilyOf | undefined;
-  now(): number;
-  onProblem(problem: LogProblem): void;
-  /** Something that is no failure of a call went wrong. */
-  onTrouble(message: string, error?: unknown): void;
-}
 
 /** Where a group begins. */
 export interface GroupStart {

@@ -1,5 +1,6 @@
 import type { Committer } from "./commit.ts";
 import type { Durability } from "./durability.ts";
+import type { EngineSettings } from "./engine-settings.ts";
 import type { EpochWatch } from "./epoch-watch.ts";
 import { fromSystemError } from "./errors.ts";
 import { IdlePacking } from "./idle-packing.ts";
@@ -8,7 +9,7 @@ import { markUnclean } from "./index/mark.ts";
 import type { SharedState } from "./index/shared-state.ts";
 import type { LogReader } from "./log/reader.ts";
 import type { LogIdentity } from "./log/segment.ts";
-import type { EngineSettings, LogEnd } from "./log-end.ts";
+import type { LogEnd } from "./log-end.ts";
 import { compactLog } from "./maintenance/compact/compact-log.ts";
 import type { CompactCoreOptions, CompactParts, CoreCompact } from "./maintenance/compact/parts.ts";
 import { sequenceAt } from "./maintenance/compact/sequence.ts";
