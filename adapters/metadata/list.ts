@@ -86,8 +86,10 @@ function stepsBehind({ sort, reverse, mode }: ListQuery, place: Place | undefine
   const { name, version, value } = place;
   const behind = reverse ? "<" : ">";
   const older = reverse ? ">" : "<";
-  // Of each name there is one: whichever it is now, this one was given.
-  if (sort === "name" && mode === "latest") return [(query) => query.where("n.name", behind, name)];
+  // Of each name there is one: whichever it is now, this one was given. Said of both tables: PostgreSQL, which goes through
+  // both side by side, begins with each where it is told to.
+  if (sort === "name" && mode === "latest")
+    return [(query) => query.where("n.name", behind, name).where("v.name", behind, name)];
   if (sort === "name") {
     return [
       (query) => query.where("v.name", "=", name).where("v.version", older, version),

@@ -159,6 +159,13 @@ export const sqlPartsFaults: Fault[] = [
     tests: [TLS],
   },
   {
+    name: "sql: each page of a list goes through those before",
+    file: "adapters/metadata/list.ts",
+    text: '.where("n.name", behind, name).where("v.name", behind, name)',
+    replacement: '.where("n.name", behind, name)',
+    tests: ["metadata/pages.test.ts"],
+  },
+  {
     name: "sql: what a save gives is the caller's own",
     file: "adapters/metadata/rows.ts",
     text: "made && isFlat(made.metadata) ? { ...made.metadata }",
