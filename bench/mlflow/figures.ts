@@ -4,6 +4,8 @@ export type MlflowStep = "make" | "upload" | "download" | "save" | "load";
 
 export interface MlflowFigures {
   seconds: number;
+  /** Seconds of the processor, of the client alone: on a busy machine they say more. */
+  processor: number;
   /** The most that was resident above what was before. */
   memory: number;
 }

@@ -29,14 +29,14 @@ what, path, uri = sys.argv[1:4]
 repository = get_artifact_repository(uri)
 repository.list_artifacts()
 idle = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-begin = time.perf_counter()
+begin, used = time.perf_counter(), time.process_time()
 if what == "upload":
     repository.log_artifact(path)
 else:
     mlflow.artifacts.download_artifacts(artifact_uri=uri + "/model.onnx", dst_path=path)
-seconds = time.perf_counter() - begin
+seconds, processor = time.perf_counter() - begin, time.process_time() - used
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - idle
-print(json.dumps({"seconds": seconds, "memory": memory}))
+print(json.dumps({"seconds": seconds, "processor": processor, "memory": memory}))
 `;
 
 /** By round. */
@@ -136,6 +136,8 @@ async function removeArtifacts({ folder }: Place): Promise<void> {
 export function mlflowLines({ size, ours, python }: Mlflow): string[] {
   const rate = ({ seconds }: MlflowFigures) => size / MIB / seconds;
   const most = (figures: readonly MlflowFigures[]) => Math.max(...figures.map(({ memory }) => memory));
+  const processor = (figures: readonly MlflowFigures[]) =>
+    spreadOf(figures.map((each) => each.processor)).median;
   const line = (what: string, own: readonly MlflowFigures[], peer: readonly MlflowFigures[]) => {
     const ratio = spreadOf(own.map((each, i) => rate(each) / rate(peer[i]!)));
     const isMet = ratio.median >= SHARE_MIN && most(own) < MEMORY_MAX;
@@ -144,6 +146,8 @@ export function mlflowLines({ size, ours, python }: Mlflow): string[] {
       `${digits(spreadOf(own.map(rate)).median)} MiB/s`,
       `${digits(spreadOf(peer.map(rate)).median)} MiB/s`,
       `${digits(ratio.median)} (${digits(ratio.min)}–${digits(ratio.max)})`,
+      `${digits(processor(own))} s`,
+      `${digits(processor(peer))} s`,
       `${Math.round(most(own) / MIB)} MiB`,
       `${Math.round(most(peer) / MIB)} MiB`,
       isMet ? "met" : "missed",
@@ -152,7 +156,7 @@ export function mlflowLines({ size, ours, python }: Mlflow): string[] {
   return [
     `a model of ${size / MIB} MiB of random bytes; the aims are ${SHARE_MIN} of Python's speed and less than ${MEMORY_MAX / MIB} MiB:`,
     ...tableLines([
-      ["", "varve", "Python", "ratio (min–max)", "memory", "Python's", ""],
+      ["", "varve", "Python", "ratio (min–max)", "processor", "Python's", "memory", "Python's", ""],
       line("upload, the client alone", ours.upload, python.upload),
       line("download, the client alone", ours.download, python.download),
       line("saveFile, with digest and registration, by the upload", ours.save, python.upload),

@@ -19,9 +19,15 @@ const FILE_NAME = "model.onnx";
 async function timed(action: () => Promise<unknown>): Promise<MlflowFigures> {
   const idle = process.memoryUsage().rss;
   const begin = performance.now();
+  const used = process.cpuUsage();
   await action();
   const seconds = (performance.now() - begin) / 1_000;
-  return { seconds, memory: process.resourceUsage().maxRSS * 1024 - idle };
+  const { user, system } = process.cpuUsage(used);
+  return {
+    seconds,
+    processor: (user + system) / 1_000_000,
+    memory: process.resourceUsage().maxRSS * 1024 - idle,
+  };
 }
 
 async function writeAll(

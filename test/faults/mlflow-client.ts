@@ -37,6 +37,13 @@ export const mlflowClientFaults: Fault[] = [
     tests: [NETWORK],
   },
   {
+    name: "mlflow client: an upload that is refused is sent to its end",
+    file: "adapters/mlflow/http.ts",
+    text: "    if (isAnswered) return;\n",
+    replacement: "",
+    tests: [ANSWERS],
+  },
+  {
     name: "mlflow client: another host that the server names gets the credentials",
     file: "adapters/mlflow/client.ts",
     text: "isTrusted = [this.#tracking, this.#registry].some(({ origin }) => origin === location.origin),",

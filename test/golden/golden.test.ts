@@ -11,6 +11,7 @@ import { newFolder } from "../helpers/folders.ts";
 import { closeAll, track } from "../helpers/stores.ts";
 import { large, Point, pointCodec, special } from "./contents.ts";
 import { contentsElsewhere } from "./elsewhere-contents.ts";
+import { contentsKept, overServer, server, settings } from "./kept-contents.ts";
 
 const golden = suite("stores of every format");
 golden.after.each(closeAll);
@@ -91,6 +92,24 @@ for (const readOnly of [true, false]) {
       assert.deepStrictEqual(await contentsElsewhere(metadata), JSON.parse(expected));
       assert.deepStrictEqual(await metadata.check(), []);
       if (!readOnly) assert.strictEqual((await saved(metadata, "model")).version, 1);
+    },
+  );
+}
+
+for (const readOnly of [true, false]) {
+  golden(
+    `kept: a store of which a backend keeps some values opens ${readOnly ? "read-only" : "for writing"} with all that was saved`,
+    async () => {
+      const home = copyOf("kept", "home");
+      const store = track(await openStore({ home, readOnly, ...settings }, overServer));
+      const expected = readFileSync(join(import.meta.dirname, "kept", "contents.json"), "utf8");
+      assert.deepStrictEqual(await contentsKept(store), JSON.parse(expected));
+      const { problems } = await store.verify({ full: true });
+      assert.deepStrictEqual([...new Set(problems.map(({ kind }) => kind))], ["missing"], "the log is whole");
+      await assert.rejects(store.load("clf:0"), { code: "NOT_FOUND" });
+      const clf = { ...(await store.get("clf:0")).mlflow };
+      assert.deepStrictEqual([clf.modelUri, clf.trackingUri], ["models:/clf/1", server.uri]);
+      if (!readOnly) assert.strictEqual((await store.save("clf", 1)).version, 3);
     },
   );
 }

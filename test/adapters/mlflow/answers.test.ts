@@ -182,6 +182,28 @@ test("a listing that goes round in circles has an end", async () => {
   await failureWithHint(client.artifacts("mlflow-artifacts:/0/a").list(), "NOT_SUPPORTED");
 });
 
+test("a server that refuses an upload at its beginning is heard, and not sent the rest", async () => {
+  const { createServer } = await import("node:http");
+  for (const isCut of [false, true]) {
+    const server = createServer((request, response) => {
+      response.writeHead(413, isCut ? { connection: "close" } : {}).end(PAGE);
+      if (isCut) setTimeout(() => request.socket.destroy(), 20);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const client = await openTest(`http://127.0.0.1:${port}`, NO_RETRIES);
+    let given = 0;
+    const pieces = async function* () {
+      for (; given < 1000; given++) yield Buffer.alloc(1_000_000);
+    };
+    const putting = client.artifacts("mlflow-artifacts:/0/a").put("f", 1e9, pieces);
+    await failureWithHint(putting, "NOT_SUPPORTED");
+    assert.ok(given < 500, `${given}`);
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test("a server without ranges sends all again, and what was given is passed over", async () => {
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
   let times = 0;
