@@ -522,7 +522,8 @@ export interface PrunePolicy {
   olderThan?: Date | string | number;
   /**
    * Of those that may go the oldest go, one by one, until the log takes at most so many bytes once it is compacted. The
-   * records of the deletions are reckoned in. Given alone, the newest version of the store stays.
+   * records of the deletions are reckoned in. Given alone, the newest version of the store stays. What MLflow keeps takes
+   * nothing of the log, and stays.
    */
   maxSize?: number;
   /** Versions that have one of these tags stay. */

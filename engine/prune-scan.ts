@@ -152,7 +152,8 @@ export class PruneScan {
     candidates.setSaved(candidate, sequence, time);
     const { goes, protects } = judgeTags(this.#policy, content?.tags);
     if (!content) candidates.setFate(candidate, Fate.protected);
-    else if (time >= this.#policy.before || !goes) candidates.setFate(candidate, Fate.stays);
+    else if (time >= this.#policy.before || !goes || this.#takesNothing(row))
+      candidates.setFate(candidate, Fate.stays);
     else if (protects) candidates.setFate(candidate, Fate.protected);
     if (!content) return;
     if (isElsewhere(row)) {
@@ -163,6 +164,11 @@ export class PruneScan {
     candidates.setBlobs(candidate, Buffer.concat(row.references), 0, row.references.length, blobLength);
     if (isChunked(row))
       candidates.setChunked(candidate, { root: row.references[0]!, size: content.size ?? 0 });
+  }
+
+  /** Of the size that is asked for: what a backend keeps is not in the log. */
+  #takesNothing(row: Row): boolean {
+    return isElsewhere(row) && this.#policy.maxSize !== undefined;
   }
 
   #protectAliased(first: number, aliases: AliasRows): void {

@@ -38,18 +38,16 @@ type Choice = "varve" | "models" | "asked";
 /** The versions of a store that a storage backend keeps: everything that is done to them otherwise than to others. */
 export class BackendVersions {
   readonly values: KeptValues;
+  /** Whether models go there of which nothing is said. Every save asks. */
+  readonly keepsModels: boolean;
   readonly #parts: BackendParts;
   readonly #saver: BackendSaver;
 
   constructor(parts: BackendParts) {
     this.#parts = parts;
+    this.keepsModels = parts.connection.keepsModels;
     this.#saver = new BackendSaver(parts);
     this.values = new KeptValues(parts.connection, parts.codecs, parts.calls);
-  }
-
-  /** Whether models go there of which nothing is said. */
-  get keepsModels(): boolean {
-    return this.#parts.connection.keepsModels;
   }
 
   /** Undefined for what Varve keeps. What is kept is taken at the call. */

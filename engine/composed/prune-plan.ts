@@ -126,10 +126,11 @@ class Scan {
 /** What becomes of a version that is not among those which stay for their number. */
 function fateOf(
   policy: TakenPolicy,
-  { createdAt, tags, aliases }: Pick<VersionRecord, "createdAt" | "tags" | "aliases">,
+  { createdAt, tags, aliases, kept }: Pick<VersionRecord, "createdAt" | "tags" | "aliases" | "kept">,
 ): Candidate["fate"] {
   const { goes, protects } = judgeTags(policy, tags);
-  if (createdAt >= policy.before || !goes) return "stays";
+  // What a backend keeps takes nothing of a size that is asked for.
+  if (createdAt >= policy.before || !goes || (kept && policy.maxSize !== undefined)) return "stays";
   return protects || aliases.length > 0 ? "protected" : "goes";
 }
 

@@ -51,6 +51,28 @@ test("a store is verified, counted, compacted and pruned with such versions in i
   assert.equal(await problemsOf(store), []);
 });
 
+test("models stay where versions go for the size of the store", async (store) => {
+  for (let i = 0; i < 3; i++) await store.save("m", bytesOf(`model ${i}`), ONNX);
+  for (let i = 0; i < 4; i++) await store.save("o", new Uint8Array(100_000).fill(i));
+  const { versions } = await store.prune({ maxSize: 250_000 }, { dryRun: true });
+  assert.ok(versions.length > 0);
+  assert.equal(
+    versions.filter(({ ref }) => ref.startsWith("m:")),
+    [],
+  );
+});
+
+test("a folder of more files than a version can list is refused", async (store, { server, place }) => {
+  if (place.kind === "sqlite") return;
+  const files = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`f${i}`, ""]));
+  const { message } = await failure(
+    store.saveDirectory("d", folderOf({ ...files, MLmodel: "" })),
+    "NOT_SUPPORTED",
+  );
+  assert.match(message, /more than 10000 files/);
+  await failure(store.adoptMlflow("d", server.log("many", files)), "NOT_SUPPORTED");
+});
+
 test("history is forgotten, but for what tells whose a model is", async (store, { server }) => {
   for (const text of ["one", "two", "three"]) await store.save("m", bytesOf(text), ONNX);
   await store.delete("m:1");

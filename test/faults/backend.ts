@@ -145,6 +145,13 @@ export const backendFaults: Fault[] = [
     tests: [UPKEEP],
   },
   {
+    name: "backend: models go for a size that they take nothing of",
+    file: "engine/prune-scan.ts",
+    text: " || this.#takesNothing(row)",
+    replacement: "",
+    tests: [UPKEEP],
+  },
+  {
     name: "backend: the code of a deleted model is compacted away",
     file: "engine/operations.ts",
     text: "weak: deleted && !isKept",

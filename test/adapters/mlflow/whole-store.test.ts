@@ -8,8 +8,8 @@ import { openClient } from "../../../adapters/mlflow/client.ts";
 import { openMlflow } from "../../../adapters/mlflow/open.ts";
 import type { MlflowClient } from "../../../adapters/mlflow/protocol.ts";
 import { places } from "../../../adapters/places.ts";
-import type { ArtifactStore, Directory, StorageBackend, StoreOptions } from "../../../engine/main.ts";
-import { openStore } from "../../../engine/main.ts";
+import type { ArtifactStore, Directory, Places, StorageBackend, StoreOptions } from "../../../engine/main.ts";
+import { openStore, VarveError } from "../../../engine/main.ts";
 import { all, bytesOf, folderOf, ONNX, textOf } from "../../backend/support.ts";
 import { failure, failureWithHint } from "../../helpers/errors.ts";
 import { newFolder } from "../../helpers/folders.ts";
@@ -212,6 +212,32 @@ function allTests(): void {
     await session.close();
     assert.equal(backends, ["varve", "mlflow", "varve"]);
   });
+
+  eachKind(
+    "what a save has left whose commit was cut off is taken up by the repeated one",
+    async (_, { options, client }) => {
+      let isCut = true;
+      const cutting: Places = {
+        ...places,
+        async openMetadata(url, given) {
+          const metadata = await places.openMetadata(url, given);
+          const commit = metadata.commit.bind(metadata);
+          const lost = new VarveError("UNAVAILABLE", "the process ended", { outcome: "unknown" });
+          metadata.commit = (units, call) => (isCut ? Promise.reject(lost) : commit(units, call));
+          return metadata;
+        },
+      };
+      const settings = { environment: false as const, mlflowTrackingUri: mlflowUrl(), ...options };
+      const store = track(await openStore(settings, cutting));
+      const name = fresh("cut");
+      const save = () => store.save(name, bytesOf(name), ONNX);
+      assert.is((await failure(save(), "UNAVAILABLE")).outcome, "unknown");
+      isCut = false;
+      assert.is((await save()).mlflow?.registeredVersion, "1");
+      assert.equal(await madeBy(client, store.id), { runs: 1, models: 1, versions: 1 });
+    },
+    ["sqlite"],
+  );
 }
 
 let python: PythonSide;
