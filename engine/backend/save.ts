@@ -1,7 +1,6 @@
 import type { AdoptOptions, CallOptions, Code, SaveDirectoryOptions, SaveOptions } from "../api.ts";
 import { requireRecord } from "../composed/find.ts";
 import { saveOperation } from "../composed/save.ts";
-import { VarveError } from "../errors.ts";
 import type {
   MetadataStore,
   SaveOperation,
@@ -9,7 +8,7 @@ import type {
   ValueFacts,
   VersionRecord,
 } from "../ports/metadata-store.ts";
-import type { BackendOptions, BackendPlace, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
+import type { BackendOptions, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
 import { otherLatest } from "../refusals.ts";
 import type { TakenOptions, TakenValue } from "../save.ts";
 import { adoptedModel } from "./adopt.ts";
@@ -17,7 +16,7 @@ import { folderValue } from "./folder.ts";
 import { encodeKept, type KeptFolder } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
-import { removeUnneeded } from "./purge.ts";
+import { takeBack } from "./purge.ts";
 import { signalOf } from "./values.ts";
 
 /** A save whose options were taken at the call. */
@@ -103,7 +102,7 @@ export class BackendSaver {
       try {
         return await this.#commit(operation);
       } catch (error) {
-        if (!isInDoubt(error)) await this.#takeBack(place);
+        await takeBack(this.#parts, place, error);
         throw error;
       }
     });
@@ -120,15 +119,6 @@ export class BackendSaver {
 
   async #commit(operation: SaveOperation): Promise<VersionRecord> {
     return (await this.#parts.commit(operation)).versions[0]!;
-  }
-
-  /** Nobody knows of it. Where this fails too, `verify` finds it. */
-  async #takeBack(place: BackendPlace): Promise<void> {
-    try {
-      await removeUnneeded(this.#parts, place, {});
-    } catch {
-      // What the commit failed with is what the caller has to know.
-    }
   }
 
   /** The commit makes sure of it; here it is looked at before anything is sent. */
@@ -159,11 +149,6 @@ interface Ready {
   backend: StorageBackend;
   options: BackendOptions;
   code: Code | undefined;
-}
-
-/** Whether the commit may have been made. */
-function isInDoubt(error: unknown): boolean {
-  return error instanceof VarveError && error.outcome === "unknown";
 }
 
 /** Unless somebody is faster. */

@@ -187,6 +187,38 @@ test("repair puts models there again from another store, and they are read from 
   await store.delete("gone:latest");
 });
 
+test("where a model was before a repair is no orphan, and goes with the version", async (store, {
+  server,
+}) => {
+  const source = await openTestStore(newFolder());
+  await source.save("copy", bytesOf("model"));
+  for (const name of ["m", "n"]) await store.save(name, bytesOf("model"), ONNX);
+  for (const version of server.versions.values()) version.madeAt -= DAY_AND_MORE;
+  server.write("m/1", "model.onnx", "MODEL");
+  assert.ok((await store.repair({ from: source })).ok);
+  for (const version of server.versions.values()) version.madeAt -= DAY_AND_MORE;
+  assert.equal(await problemsOf(store), []);
+  assert.is(server.versions.size, 4, "what somebody has put there stays");
+  for (const ref of ["m:0", "n:0"]) await store.delete(ref, { purge: true });
+  assert.equal([server.versions.size, server.models.size], [0, 0]);
+});
+
+test("what can't be put there again is told, and the others are repaired", async (store, { server }) => {
+  const source = await openTestStore(newFolder());
+  await source.saveDirectory("copies", folderOf({ MLmodel: "flavors", "a b": "1" }));
+  await source.save("copy", bytesOf("model"));
+  await store.adoptMlflow("odd", server.log("odd", { MLmodel: "flavors", "a b": "1" }));
+  await store.save("m", bytesOf("model"), ONNX);
+  server.write("odd/1", "a b", "2");
+  server.write("m/1", "model.onnx", "MODEL");
+  const { repaired, notRepaired } = await store.repair({ from: source });
+  assert.equal(
+    [repaired, notRepaired].map((problems) => problems.flatMap(({ refs }) => refs)),
+    [["m:0"], ["odd:0"]],
+  );
+  assert.match(String(notRepaired[0]?.reason), /"a b" has a name that MLflow can't carry/);
+});
+
 test("a store is opened read-only, also without its backend", async (store, { again }) => {
   await fill(store);
   const reader = await again({ readOnly: true });

@@ -70,15 +70,15 @@ export const backendFaults: Fault[] = [
   {
     name: "backend: a model stays whose commit was refused",
     file: "engine/backend/save.ts",
-    text: "if (!isInDoubt(error)) await this.#takeBack(place);",
+    text: "await takeBack(this.#parts, place, error);",
     replacement: "",
     tests: [SAVES],
   },
   {
     name: "backend: a model goes whose commit may have been made",
-    file: "engine/backend/save.ts",
-    text: "if (!isInDoubt(error)) await",
-    replacement: "await",
+    file: "engine/backend/purge.ts",
+    text: 'if (failure instanceof VarveError && failure.outcome === "unknown") return;',
+    replacement: "",
     tests: [SAVES],
   },
   {
@@ -198,6 +198,27 @@ export const backendFaults: Fault[] = [
     file: "engine/backend/repair.ts",
     text: "if (orphan && !orphan.isRemnant)",
     replacement: "if (orphan && orphan.place === undefined)",
+    tests: [UPKEEP],
+  },
+  {
+    name: "backend: where a model was before a repair is called an orphan",
+    file: "engine/backend/verify.ts",
+    text: "groups.flat().flatMap(({ kept }) => placesOf(kept))",
+    replacement: "groups.flat().map(({ kept }) => placeOf(kept))",
+    tests: [UPKEEP],
+  },
+  {
+    name: "backend: where a model was before a repair is not purged",
+    file: "engine/backend/purge.ts",
+    text: "of placesOf(record.kept)) await",
+    replacement: "of [placeOf(record.kept)]) await",
+    tests: [UPKEEP],
+  },
+  {
+    name: "backend: one model that can't be put there again ends a repair",
+    file: "engine/backend/repair.ts",
+    text: 'if (error instanceof VarveError && error.code === "NOT_SUPPORTED") return error.message;',
+    replacement: "",
     tests: [UPKEEP],
   },
   {
