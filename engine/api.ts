@@ -45,9 +45,9 @@ export interface StoreOptions {
   durability?: Durability;
   /**
    * Bytes that the log may take. An eighth below it (at most 256 MiB) the oldest versions are deleted and compacted away in
-   * the background, but for those that have an alias and the newest one, until it is twice as far below; where records take
-   * more than an eighth, history is forgotten too. A save never fails for it: near it, it waits for the room that is being
-   * made, 5 seconds at most. What is protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })`
+   * the background, but for those that have an alias, those that MLflow keeps and the newest one, until it is twice as far
+   * below; where records take more than an eighth, history is forgotten too. A save never fails for it: near it, it waits for
+   * the room that is being made, 5 seconds at most. What is protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })`
    * with the size that it goes down to tells what would go.
    */
   maxSize?: number;
@@ -522,7 +522,8 @@ export interface PrunePolicy {
   olderThan?: Date | string | number;
   /**
    * Of those that may go the oldest go, one by one, until the log takes at most so many bytes once it is compacted. The
-   * records of the deletions are reckoned in. Given alone, the newest version of the store stays.
+   * records of the deletions are reckoned in. What MLflow keeps takes no room here, and stays. Given alone, the newest version
+   * of the store stays.
    */
   maxSize?: number;
   /** Versions that have one of these tags stay. */

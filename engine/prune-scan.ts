@@ -157,6 +157,8 @@ export class PruneScan {
     if (!content) return;
     if (isElsewhere(row)) {
       candidates.setSize(candidate, content.size ?? 0);
+      // Its bytes are a backend's: no room is made by letting it go.
+      if (this.#policy.maxSize !== undefined) candidates.setFate(candidate, Fate.stays);
       return;
     }
     const blobLength = row.blob?.payloadLength ?? 0;

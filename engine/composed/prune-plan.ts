@@ -126,8 +126,10 @@ class Scan {
 /** What becomes of a version that is not among those which stay for their number. */
 function fateOf(
   policy: TakenPolicy,
-  { createdAt, tags, aliases }: Pick<VersionRecord, "createdAt" | "tags" | "aliases">,
+  { createdAt, tags, aliases, kept }: Pick<VersionRecord, "createdAt" | "tags" | "aliases" | "kept">,
 ): Candidate["fate"] {
+  // Its bytes are a backend's: no room is made by letting it go.
+  if (kept && policy.maxSize !== undefined) return "stays";
   const { goes, protects } = judgeTags(policy, tags);
   if (createdAt >= policy.before || !goes) return "stays";
   return protects || aliases.length > 0 ? "protected" : "goes";

@@ -51,6 +51,22 @@ test("a store is verified, counted, compacted and pruned with such versions in i
   assert.equal(await problemsOf(store), []);
 });
 
+test("no model goes for room that it does not take", async (store) => {
+  for (const text of ["one", "two"]) await store.save("m", bytesOf(text), ONNX);
+  for (const letter of ["a", "b", "c"]) await store.save("o", letter.repeat(100_000));
+  const { versions } = await store.prune({ maxSize: 250_000 });
+  assert.equal(
+    versions.map(({ ref }) => ref),
+    ["o:0"],
+  );
+  const aged = await store.prune({ maxSize: 150_000, keepLast: 1 });
+  assert.equal(
+    aged.versions.map(({ ref }) => ref),
+    ["o:1"],
+  );
+  assert.is(await store.load("m:0").then(textOf), "one");
+});
+
 test("history is forgotten, but for what tells whose a model is", async (store, { server }) => {
   for (const text of ["one", "two", "three"]) await store.save("m", bytesOf(text), ONNX);
   await store.delete("m:1");
