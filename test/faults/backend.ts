@@ -208,6 +208,13 @@ export const backendFaults: Fault[] = [
     tests: [UPKEEP],
   },
   {
+    name: "backend: a database of before is taken as it is",
+    file: "adapters/metadata/migrations.ts",
+    text: "[firstSchema, addKept]",
+    replacement: "[firstSchema]",
+    tests: ["metadata/sqlite.test.ts"],
+  },
+  {
     name: "backend: whole models are removed by a repair",
     file: "engine/backend/repair.ts",
     text: "if (orphan && !orphan.isRemnant)",
