@@ -1,6 +1,7 @@
 import type { AdoptOptions, CallOptions, Code, SaveDirectoryOptions, SaveOptions } from "../api.ts";
 import { requireRecord } from "../composed/find.ts";
 import { saveOperation } from "../composed/save.ts";
+import { throwIfAborted } from "../errors.ts";
 import type {
   MetadataStore,
   SaveOperation,
@@ -60,7 +61,7 @@ export class BackendSaver {
     await this.#check(name, taken, options);
     const code = await taken.code;
     const { facts, place, folder } = await adoptedModel(backend, uri, options);
-    return this.#inTurn(name, async () => {
+    return this.#inTurn(name, options, async () => {
       await this.#check(name, taken, options);
       const kept = encodeKept({ place, folder });
       return this.#commit(this.#operation(name, taken, code, { ...facts, kept }));
@@ -87,7 +88,7 @@ export class BackendSaver {
     folder: KeptFolder | undefined,
     call: CallOptions,
   ): Promise<VersionRecord> {
-    return this.#inTurn(name, async () => {
+    return this.#inTurn(name, call, async () => {
       await this.#check(name, taken, call);
       const { storeId } = this.#parts.metadata();
       const version = await nextVersion(this.#parts.metadata(), name, call);
@@ -132,17 +133,29 @@ export class BackendSaver {
     if (actual !== ifVersion) throw otherLatest(name, actual, ifVersion);
   }
 
-  async #inTurn<T>(name: string, save: () => Promise<T>): Promise<T> {
-    const before = this.#running.get(name);
-    const own = (before ?? Promise.resolve()).then(save);
-    const settled = own.catch(() => {});
-    this.#running.set(name, settled);
-    try {
-      return await own;
-    } finally {
+  #inTurn<T>(name: string, { signal }: CallOptions, save: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(name) ?? Promise.resolve();
+    const own = turnOf(before, signal).then(save);
+    // One that is aborted may end before those in front of it.
+    const settled: Promise<unknown> = Promise.allSettled([before, own]).then(() => {
       if (this.#running.get(name) === settled) this.#running.delete(name);
-    }
+    });
+    this.#running.set(name, settled);
+    return own;
   }
+}
+
+/** @throws ABORTED, without waiting for it */
+async function turnOf(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  let stop = () => {};
+  const aborted = new Promise<void>((resolve) => (stop = resolve));
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await Promise.race([before, aborted]);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  throwIfAborted(signal);
 }
 
 interface Ready {

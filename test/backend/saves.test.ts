@@ -141,6 +141,25 @@ test("an aborted save leaves nothing", async (store, { server }) => {
   assert.equal([server.versions.size, await store.has("team/clf")], [0, false]);
 });
 
+test("a save that is aborted before its turn ends at once, and the next one still waits", async (store, {
+  server,
+}) => {
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  server.beforeKeep = () => held;
+  const first = save(store, "one");
+  while (!server.calls.includes("keep")) await new Promise(setImmediate);
+  const controller = new AbortController();
+  const second = save(store, "two", { signal: controller.signal });
+  controller.abort();
+  await failure(second, "ABORTED");
+  const third = save(store, "three");
+  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+  assert.is(server.calls.filter((call) => call === "keep").length, 1);
+  goOn();
+  assert.equal([(await first).version, (await third).version], [0, 1]);
+});
+
 test("a save that the backend fails leaves no version, and is repeated", async (store, { server }) => {
   for (const step of ["keep", "kept"] as const) {
     server.fail(step);

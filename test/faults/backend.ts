@@ -105,8 +105,22 @@ export const backendFaults: Fault[] = [
   {
     name: "backend: saves of one name go at the same time",
     file: "engine/backend/save.ts",
-    text: "(before ?? Promise.resolve()).then(save)",
+    text: "turnOf(before, signal).then(save)",
     replacement: "save()",
+    tests: [SAVES],
+  },
+  {
+    name: "backend: a save that is aborted waits for its turn",
+    file: "engine/backend/save.ts",
+    text: "await Promise.race([before, aborted]);",
+    replacement: "await before;",
+    tests: [SAVES],
+  },
+  {
+    name: "backend: a save that is aborted lets the next one go before its turn",
+    file: "engine/backend/save.ts",
+    text: "Promise.allSettled([before, own])",
+    replacement: "Promise.allSettled([own])",
     tests: [SAVES],
   },
   {
