@@ -45,9 +45,9 @@ export interface StoreOptions {
   durability?: Durability;
   /**
    * Bytes that the log may take. An eighth below it (at most 256 MiB) the oldest versions are deleted and compacted away in
-   * the background, but for those that have an alias and the newest one, until it is twice as far below; where records take
-   * more than an eighth, history is forgotten too. A save never fails for it: near it, it waits for the room that is being
-   * made, 5 seconds at most. What is protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })`
+   * the background, but for those that have an alias, those that MLflow keeps and the newest one, until it is twice as far
+   * below; where records take more than an eighth, history is forgotten too. A save never fails for it: near it, it waits for
+   * the room that is being made, 5 seconds at most. What is protected may take more: that is told to the logger. `prune({ maxSize }, { dryRun: true })`
    * with the size that it goes down to tells what would go.
    */
   maxSize?: number;

@@ -28,6 +28,8 @@ export interface Kept {
   place: BackendPlace;
   /** Absent of a value that is one file. */
   folder?: KeptFolder;
+  /** Where it was before it was found to be damaged there, and was put into another place. */
+  earlier?: readonly BackendPlace[];
 }
 
 /** A version that a backend keeps, as far as its value is concerned. */
@@ -35,8 +37,9 @@ export type KeptVersion = Pick<VersionRecord, "name" | "version" | "digest" | "s
   kept: JsonObject;
 };
 
-export function encodeKept({ place, folder }: Kept): JsonObject {
-  if (!folder) return { place };
+export function encodeKept({ place, folder, earlier = [] }: Kept): JsonObject {
+  const places = { place, ...(earlier.length > 0 && { earlier: [...earlier] }) };
+  if (!folder) return places;
   const files = folder.files.map(({ path, size, digest, root, executable }) => ({
     path,
     size,
@@ -44,13 +47,13 @@ export function encodeKept({ place, folder }: Kept): JsonObject {
     ...(root && { root: root.toString("hex") }),
     ...(executable && { executable }),
   }));
-  return { place, files, ...(folder.folders.length > 0 && { folders: [...folder.folders] }) };
+  return { ...places, files, ...(folder.folders.length > 0 && { folders: [...folder.folders] }) };
 }
 
 export function decodeKept({ kept }: Pick<KeptVersion, "kept">): Kept {
-  const place = placeOf(kept);
+  const [place, ...earlier] = placesOf(kept) as [BackendPlace, ...BackendPlace[]];
   const { files, folders = [] } = kept as { files?: JsonObject[]; folders?: string[] };
-  if (!files) return { place };
+  if (!files) return { place, earlier };
   const bytes = (digits: unknown) => Buffer.from(String(digits), "hex");
   const decoded = files.map(({ path, size, digest, root, executable }) => ({
     path: String(path),
@@ -59,7 +62,13 @@ export function decodeKept({ kept }: Pick<KeptVersion, "kept">): Kept {
     ...(root !== undefined && { root: bytes(root) }),
     executable: executable === true,
   }));
-  return { place, folder: { files: decoded, folders } };
+  return { place, folder: { files: decoded, folders }, earlier };
+}
+
+/** All that the backend has for a version: where it is, and where it was. @throws CORRUPTION */
+export function placesOf(kept: JsonObject): BackendPlace[] {
+  const { earlier = [] } = kept as { earlier?: BackendPlace[] };
+  return [placeOf(kept), ...earlier];
 }
 
 /** @throws CORRUPTION */

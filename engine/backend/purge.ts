@@ -4,7 +4,7 @@ import type { VersionRecord } from "../ports/metadata-store.ts";
 import type { BackendPlace } from "../ports/storage-backend.ts";
 import type { ParsedRef } from "../ref.ts";
 import { parseRef } from "../ref.ts";
-import { isSamePlace, placeOf, sharesBytes } from "./kept.ts";
+import { isSamePlace, placeOf, placesOf, sharesBytes } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { everyNeeded, isKept } from "./rows.ts";
 import { signalOf } from "./values.ts";
@@ -83,7 +83,8 @@ function refsOf(target: ParsedRef): string[] {
 async function purgeThere(parts: BackendParts, ref: string, options: CallOptions): Promise<void> {
   const { name, version } = parseRef(ref) as ParsedRef & { kind: "version" };
   const record = await parts.metadata().at(name, version, signalOf(options));
-  if (record?.isForgotten && isKept(record)) await removeUnneeded(parts, placeOf(record.kept), options);
+  if (!record?.isForgotten || !isKept(record)) return;
+  for (const place of placesOf(record.kept)) await removeUnneeded(parts, place, options);
 }
 
 /** Removes a place that no version has, unless other versions of the store are the same one there, or over the same bytes. */
@@ -100,6 +101,15 @@ export async function removeUnneeded(
     if (sharesBytes(place, other)) needed.push(other);
   }
   await backend.remove(place, { ...signalOf(options), ...(needed.length > 0 && { needed }) });
+}
+
+/**
+ * What was kept for a commit that failed goes again, unless that may have been made. Where this fails too, `verify` finds it: what the
+ * commit failed with is what the caller has to know.
+ */
+export async function takeBack(parts: BackendParts, place: BackendPlace, failure: unknown): Promise<void> {
+  if (failure instanceof VarveError && failure.outcome === "unknown") return;
+  await removeUnneeded(parts, place, {}).catch(() => {});
 }
 
 function stillThere(refs: readonly string[], error: VarveError): VarveError {

@@ -5,12 +5,14 @@ import type { Artifact, CallOptions, DamageProblem, RepairOptions, UnrepairedPro
 import type { OpenFolder } from "../composed/repair-sources.ts";
 import { RepairSources } from "../composed/repair-sources.ts";
 import { VarveError } from "../errors.ts";
-import type { BackendValue } from "../ports/storage-backend.ts";
+import type { BackendPlace, BackendValue } from "../ports/storage-backend.ts";
+import { type ParsedRef, parseRef } from "../ref.ts";
 import { folderValue } from "./folder.ts";
-import { decodeKept, encodeKept } from "./kept.ts";
+import { decodeKept, encodeKept, placesOf } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
-import type { KeptRecord } from "./rows.ts";
+import { takeBack } from "./purge.ts";
+import { isKept, type KeptRecord } from "./rows.ts";
 import { type KeptValues, signalOf } from "./values.ts";
 import { type KeptProblem, keptProblems } from "./verify.ts";
 
@@ -62,7 +64,17 @@ class Mending {
   }
 
   /** Why it stays, if it does. */
-  async mend({ version, orphan, refs = [] }: KeptProblem): Promise<string | undefined> {
+  async mend(problem: KeptProblem): Promise<string | undefined> {
+    try {
+      return await this.#mend(problem);
+    } catch (error) {
+      // Somebody else could log it there, and this store can't: others it can.
+      if (error instanceof VarveError && error.code === "NOT_SUPPORTED") return error.message;
+      throw error;
+    }
+  }
+
+  async #mend({ version, orphan, refs = [] }: KeptProblem): Promise<string | undefined> {
     if (orphan && !orphan.isRemnant)
       return "it may be of a later state of this store: adopt it with `varve adopt`, or delete it in MLflow";
     if (orphan) {
@@ -105,19 +117,27 @@ class Mending {
   /** All versions that were the same one there are so again. */
   async #keep(version: KeptRecord, refs: readonly string[], value: BackendValue): Promise<void> {
     const { name, version: number } = version;
-    const { connection, metadata, commit } = this.#parts;
+    const { connection, metadata } = this.#parts;
     const backend = await connection.opened();
     const options = backend.takeOptions(name, undefined, value.kind);
     const { storeId } = metadata();
     const save = { storeId, name, version: number, options, isAgain: true };
     const place = await backend.keep(value, save, this.#call);
-    const { folder } = decodeKept(version);
-    const kept = encodeKept({ place, ...(folder && { folder }) });
-    for (const ref of refs) {
-      const colon = ref.lastIndexOf(":");
-      const moved = { name: ref.slice(0, colon), version: Number(ref.slice(colon + 1)) };
-      const { deleted } = (await metadata().at(moved.name, moved.version)) ?? { deleted: true };
-      if (!deleted) await commit({ kind: "move", ...moved, kept });
+    try {
+      for (const ref of refs) await this.#move(ref, place);
+    } catch (error) {
+      await takeBack(this.#parts, place, error);
+      throw error;
     }
+  }
+
+  /** Its earlier place is nobody's orphan, and goes when the version is purged: what is there now may be somebody's. */
+  async #move(ref: string, place: BackendPlace): Promise<void> {
+    const { name, version } = parseRef(ref) as ParsedRef & { kind: "version" };
+    const record = await this.#parts.metadata().at(name, version);
+    if (!record || record.deleted || !isKept(record)) return;
+    const { folder } = decodeKept(record);
+    const kept = encodeKept({ place, ...(folder && { folder }), earlier: placesOf(record.kept) });
+    await this.#parts.commit({ kind: "move", name, version, kept });
   }
 }

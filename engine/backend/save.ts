@@ -1,7 +1,7 @@
 import type { AdoptOptions, CallOptions, Code, SaveDirectoryOptions, SaveOptions } from "../api.ts";
 import { requireRecord } from "../composed/find.ts";
 import { saveOperation } from "../composed/save.ts";
-import { VarveError } from "../errors.ts";
+import { throwIfAborted } from "../errors.ts";
 import type {
   MetadataStore,
   SaveOperation,
@@ -9,7 +9,7 @@ import type {
   ValueFacts,
   VersionRecord,
 } from "../ports/metadata-store.ts";
-import type { BackendOptions, BackendPlace, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
+import type { BackendOptions, BackendValue, StorageBackend } from "../ports/storage-backend.ts";
 import { otherLatest } from "../refusals.ts";
 import type { TakenOptions, TakenValue } from "../save.ts";
 import { adoptedModel } from "./adopt.ts";
@@ -17,7 +17,7 @@ import { folderValue } from "./folder.ts";
 import { encodeKept, type KeptFolder } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
-import { removeUnneeded } from "./purge.ts";
+import { takeBack } from "./purge.ts";
 import { signalOf } from "./values.ts";
 
 /** A save whose options were taken at the call. */
@@ -61,7 +61,7 @@ export class BackendSaver {
     await this.#check(name, taken, options);
     const code = await taken.code;
     const { facts, place, folder } = await adoptedModel(backend, uri, options);
-    return this.#inTurn(name, async () => {
+    return this.#inTurn(name, options, async () => {
       await this.#check(name, taken, options);
       const kept = encodeKept({ place, folder });
       return this.#commit(this.#operation(name, taken, code, { ...facts, kept }));
@@ -88,7 +88,7 @@ export class BackendSaver {
     folder: KeptFolder | undefined,
     call: CallOptions,
   ): Promise<VersionRecord> {
-    return this.#inTurn(name, async () => {
+    return this.#inTurn(name, call, async () => {
       await this.#check(name, taken, call);
       const { storeId } = this.#parts.metadata();
       const version = await nextVersion(this.#parts.metadata(), name, call);
@@ -103,7 +103,7 @@ export class BackendSaver {
       try {
         return await this.#commit(operation);
       } catch (error) {
-        if (!isInDoubt(error)) await this.#takeBack(place);
+        await takeBack(this.#parts, place, error);
         throw error;
       }
     });
@@ -122,15 +122,6 @@ export class BackendSaver {
     return (await this.#parts.commit(operation)).versions[0]!;
   }
 
-  /** Nobody knows of it. Where this fails too, `verify` finds it. */
-  async #takeBack(place: BackendPlace): Promise<void> {
-    try {
-      await removeUnneeded(this.#parts, place, {});
-    } catch {
-      // What the commit failed with is what the caller has to know.
-    }
-  }
-
   /** The commit makes sure of it; here it is looked at before anything is sent. */
   async #check(name: string, taken: TakenOptions<Target>, options: CallOptions): Promise<void> {
     const metadata = this.#parts.metadata();
@@ -142,28 +133,35 @@ export class BackendSaver {
     if (actual !== ifVersion) throw otherLatest(name, actual, ifVersion);
   }
 
-  async #inTurn<T>(name: string, save: () => Promise<T>): Promise<T> {
-    const before = this.#running.get(name);
-    const own = (before ?? Promise.resolve()).then(save);
-    const settled = own.catch(() => {});
-    this.#running.set(name, settled);
-    try {
-      return await own;
-    } finally {
+  #inTurn<T>(name: string, { signal }: CallOptions, save: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(name) ?? Promise.resolve();
+    const own = turnOf(before, signal).then(save);
+    // One that is aborted may end before those in front of it.
+    const settled: Promise<unknown> = Promise.allSettled([before, own]).then(() => {
       if (this.#running.get(name) === settled) this.#running.delete(name);
-    }
+    });
+    this.#running.set(name, settled);
+    return own;
   }
+}
+
+/** @throws ABORTED, without waiting for it */
+async function turnOf(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  let stop = () => {};
+  const aborted = new Promise<void>((resolve) => (stop = resolve));
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    await Promise.race([before, aborted]);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  throwIfAborted(signal);
 }
 
 interface Ready {
   backend: StorageBackend;
   options: BackendOptions;
   code: Code | undefined;
-}
-
-/** Whether the commit may have been made. */
-function isInDoubt(error: unknown): boolean {
-  return error instanceof VarveError && error.outcome === "unknown";
 }
 
 /** Unless somebody is faster. */

@@ -1,7 +1,7 @@
 import type { CallOptions, DamageProblem, VerifyOptions } from "../api.ts";
 import { VarveError } from "../errors.ts";
 import type { BackendOrphan, BackendPlace, StorageBackend } from "../ports/storage-backend.ts";
-import { decodeKept, type Kept, MODEL_FILE, placeOf } from "./kept.ts";
+import { decodeKept, type Kept, MODEL_FILE, placeOf, placesOf } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { changedThere } from "./refusals.ts";
 import { everyKept, type KeptRecord } from "./rows.ts";
@@ -123,7 +123,7 @@ class KeptCheck {
     const { connection, metadata, now } = this.#parts;
     if (!connection.isConfigured) return;
     const backend = await connection.opened();
-    const known: BackendPlace[] = groups.flat().map(({ kept }) => placeOf(kept));
+    const known: BackendPlace[] = groups.flat().flatMap(({ kept }) => placesOf(kept));
     const before = now() - ORPHAN_MILLISECONDS_MIN;
     const own = known.filter((place) => backend.has(place));
     for (const orphan of await backend.orphans(metadata().storeId, own, before, signalOf(this.#options)))

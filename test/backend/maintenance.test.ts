@@ -51,15 +51,20 @@ test("a store is verified, counted, compacted and pruned with such versions in i
   assert.equal(await problemsOf(store), []);
 });
 
-test("models stay where versions go for the size of the store", async (store) => {
-  for (let i = 0; i < 3; i++) await store.save("m", bytesOf(`model ${i}`), ONNX);
-  for (let i = 0; i < 4; i++) await store.save("o", new Uint8Array(100_000).fill(i));
-  const { versions } = await store.prune({ maxSize: 250_000 }, { dryRun: true });
-  assert.ok(versions.length > 0);
+test("no model goes for room that it does not take", async (store) => {
+  for (const text of ["one", "two"]) await store.save("m", bytesOf(text), ONNX);
+  for (const letter of ["a", "b", "c"]) await store.save("o", letter.repeat(100_000));
+  const { versions } = await store.prune({ maxSize: 250_000 });
   assert.equal(
-    versions.filter(({ ref }) => ref.startsWith("m:")),
-    [],
+    versions.map(({ ref }) => ref),
+    ["o:0"],
   );
+  const aged = await store.prune({ maxSize: 150_000, keepLast: 1 });
+  assert.equal(
+    aged.versions.map(({ ref }) => ref),
+    ["o:1"],
+  );
+  assert.is(await store.load("m:0").then(textOf), "one");
 });
 
 test("a folder of more files than a version can list is refused", async (store, { server, place }) => {
@@ -207,6 +212,38 @@ test("repair puts models there again from another store, and they are read from 
   assert.is((await store.get("d")).version, 0);
   await failure(store.load("gone"), "CORRUPTION");
   await store.delete("gone:latest");
+});
+
+test("where a model was before a repair is no orphan, and goes with the version", async (store, {
+  server,
+}) => {
+  const source = await openTestStore(newFolder());
+  await source.save("copy", bytesOf("model"));
+  for (const name of ["m", "n"]) await store.save(name, bytesOf("model"), ONNX);
+  for (const version of server.versions.values()) version.madeAt -= DAY_AND_MORE;
+  server.write("m/1", "model.onnx", "MODEL");
+  assert.ok((await store.repair({ from: source })).ok);
+  for (const version of server.versions.values()) version.madeAt -= DAY_AND_MORE;
+  assert.equal(await problemsOf(store), []);
+  assert.is(server.versions.size, 4, "what somebody has put there stays");
+  for (const ref of ["m:0", "n:0"]) await store.delete(ref, { purge: true });
+  assert.equal([server.versions.size, server.models.size], [0, 0]);
+});
+
+test("what can't be put there again is told, and the others are repaired", async (store, { server }) => {
+  const source = await openTestStore(newFolder());
+  await source.saveDirectory("copies", folderOf({ MLmodel: "flavors", "a b": "1" }));
+  await source.save("copy", bytesOf("model"));
+  await store.adoptMlflow("odd", server.log("odd", { MLmodel: "flavors", "a b": "1" }));
+  await store.save("m", bytesOf("model"), ONNX);
+  server.write("odd/1", "a b", "2");
+  server.write("m/1", "model.onnx", "MODEL");
+  const { repaired, notRepaired } = await store.repair({ from: source });
+  assert.equal(
+    [repaired, notRepaired].map((problems) => problems.flatMap(({ refs }) => refs)),
+    [["m:0"], ["odd:0"]],
+  );
+  assert.match(String(notRepaired[0]?.reason), /"a b" has a name that MLflow can't carry/);
 });
 
 test("a store is opened read-only, also without its backend", async (store, { again }) => {

@@ -1,5 +1,4 @@
 import { readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import * as assert from "uvu/assert";
@@ -98,8 +97,9 @@ test("a file or folder that changes while it is saved is a conflict, and nothing
 });
 
 test("a stream is read to its end first, and leaves no file behind", async (store, { server }) => {
-  const left = () => readdirSync(tmpdir()).filter((name) => /^varve-[A-Za-z0-9]{6}$/.test(name)).length;
-  const before = left();
+  const { TMPDIR } = process.env;
+  const temporary = newFolder();
+  process.env.TMPDIR = temporary;
   const saved = await store.save("s", Readable.from([bytesOf("mo"), bytesOf("del")]), ONNX);
   assert.is(saved.digest, sha256("model"));
   async function* failing() {
@@ -109,7 +109,9 @@ test("a stream is read to its end first, and leaves no file behind", async (stor
   await failure(store.save("s", failing(), ONNX), "IO");
   server.fail("keep");
   await failure(store.save("s", Readable.from([bytesOf("x")]), ONNX), "UNAVAILABLE");
-  assert.is(left(), before);
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  assert.equal(readdirSync(temporary), []);
 });
 
 test("what can be refused is refused before anything is sent", async (store, { server }) => {
@@ -139,6 +141,25 @@ test("code that can't be read is the failure of the save, before anything is sen
 test("an aborted save leaves nothing", async (store, { server }) => {
   await failure(save(store, "x", { signal: AbortSignal.abort() }), "ABORTED");
   assert.equal([server.versions.size, await store.has("team/clf")], [0, false]);
+});
+
+test("a save that is aborted before its turn ends at once, and the next one still waits", async (store, {
+  server,
+}) => {
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  server.beforeKeep = () => held;
+  const first = save(store, "one");
+  while (!server.calls.includes("keep")) await new Promise(setImmediate);
+  const controller = new AbortController();
+  const second = save(store, "two", { signal: controller.signal });
+  controller.abort();
+  await failure(second, "ABORTED");
+  const third = save(store, "three");
+  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+  assert.is(server.calls.filter((call) => call === "keep").length, 1);
+  goOn();
+  assert.equal([(await first).version, (await third).version], [0, 1]);
 });
 
 test("a save that the backend fails leaves no version, and is repeated", async (store, { server }) => {

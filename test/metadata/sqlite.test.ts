@@ -103,6 +103,34 @@ test("a file that is not Varve's stays as it is, unless it is to become so", asy
   assert.is(readFileSync(join(folder, "other.db"))[18], 2);
 });
 
+test("a database of before there were backends is brought up to date, by who may write", async () => {
+  const path = join(folder, "old.db");
+  const url = `sqlite:///${path}`;
+  const first = await openTest(url, WRITABLE);
+  await apply(first, save("a"));
+  await first.close();
+  const old = new Database(path);
+  old.exec(
+    "alter table varve_versions drop column kept; update varve_meta set value = '1' where item = 'schema'",
+  );
+  old.close();
+  const { hint } = await rejected(openTest(url, { create: false, readOnly: true }), "CONFIG");
+  assert.ok(hint);
+  const [store, beside] = await Promise.all([openTest(url, WRITABLE), openTest(url, WRITABLE)]);
+  assert.is((await store.at("a", 0))?.kept, undefined);
+  const { value, ...rest } = save("m");
+  const kept = { place: { trackingUri: "http://127.0.0.1:5000", modelUri: "models:/m/1" } };
+  await apply(store, { ...rest, backend: "mlflow", value: { ...value, kept } });
+  assert.equal((await beside.at("m", 0))?.kept, kept);
+  assert.is(store.storeId, first.storeId);
+  await store.close();
+  const newer = new Database(path);
+  newer.exec("update varve_meta set value = '99' where item = 'schema'");
+  newer.close();
+  for (const options of [WRITABLE, { create: false, readOnly: true }])
+    assert.match((await rejected(openTest(url, options), "CONFIG")).message, /newer Varve/);
+});
+
 test("who wants to wait for ever waits as long as a timer can", async () => {
   const usual = limitsOf({});
   assert.equal(usual, { lockWaitMax: 5_000, connectWaitMax: 5_000, statementWaitMax: 30_000 });
