@@ -37,6 +37,13 @@ export const mlflowClientFaults: Fault[] = [
     tests: [NETWORK],
   },
   {
+    name: "mlflow client: an upload keeps something of each piece",
+    file: "adapters/mlflow/http.ts",
+    text: "    await new Promise<void>((resolve) => {\n      goOn = resolve;\n      if (isOver) resolve();\n    });\n",
+    replacement: '    await Promise.race([once(outgoing, "drain"), answered]);\n',
+    tests: [ANSWERS],
+  },
+  {
     name: "mlflow client: another host that the server names gets the credentials",
     file: "adapters/mlflow/client.ts",
     text: "isTrusted = [this.#tracking, this.#registry].some(({ origin }) => origin === location.origin),",
