@@ -127,9 +127,9 @@ export function takeOptions<I, R>(
 }
 
 /** Of what goes elsewhere no other options are taken than these: in a batch nothing does. */
-function checkBackend({ backend }: { backend?: string }): void {
+function checkBackend({ backend, mlflow }: { backend?: string; mlflow?: unknown }): void {
+  if (backend === "mlflow" || mlflow !== undefined) throw notInBatch();
   if (backend === undefined || backend === "varve") return;
-  if (backend === "mlflow") throw notInBatch();
   throw new VarveError("INVALID_ARGUMENT", `not a storage backend: ${JSON.stringify(backend)}`, {
     hint: "it is `varve` or `mlflow`",
   });

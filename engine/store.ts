@@ -52,7 +52,7 @@ export class EmbeddedStore extends ChangingStore implements ArtifactStore {
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, () => {
-      if (this.kept.keepsModels || options.backend !== undefined) {
+      if (this.kept.keepsModels || options.backend !== undefined || options.mlflow !== undefined) {
         const elsewhere = this.kept.save(name, value, options);
         if (elsewhere) return elsewhere.then((record) => this.artifact(record));
       }

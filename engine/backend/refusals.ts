@@ -39,7 +39,7 @@ export function noBytes(): VarveError {
 
 export function optionsOfVarve(): VarveError {
   return new VarveError("INVALID_ARGUMENT", "`mlflow` is for values that MLflow keeps", {
-    hint: "leave it out, or leave `backend` out for a model",
+    hint: 'leave it out, or give `backend: "mlflow"` with a model',
   });
 }
 

@@ -140,13 +140,12 @@ export class BackendVersions {
     return this.#parts.connection.close();
   }
 
-  /** @throws CONFIG for a backend that is not there */
+  /** @throws CONFIG for a backend that is not there, INVALID_ARGUMENT for options of one that keeps nothing */
   #choice({ backend, mlflow }: SaveOptions): Choice {
-    if (backend === "mlflow") {
-      if (!this.#parts.connection.isConfigured) throw noMlflow();
-      return "asked";
-    }
-    if (backend === undefined) return this.keepsModels ? "models" : "varve";
+    const isMeant = backend === "mlflow" || (backend === undefined && mlflow !== undefined);
+    if (isMeant && !this.#parts.connection.isConfigured) throw noMlflow();
+    if (backend === "mlflow") return "asked";
+    if (backend === undefined && this.keepsModels) return "models";
     if (mlflow !== undefined) throw optionsOfVarve();
     return "varve";
   }

@@ -56,7 +56,7 @@ export class ComposedStore extends ChangingComposedStore implements ArtifactStor
 
   save<T>(name: string, value: T, options: SaveOptions = {}): Promise<Artifact> {
     return this.calls.run(options, () => {
-      if (this.kept.keepsModels || options.backend !== undefined) {
+      if (this.kept.keepsModels || options.backend !== undefined || options.mlflow !== undefined) {
         const elsewhere = this.kept.save(name, value, options);
         if (elsewhere) return elsewhere.then((record) => this.artifact(record));
       }

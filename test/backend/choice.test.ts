@@ -138,6 +138,25 @@ test("options of MLflow are refused where it keeps nothing, and nothing is sent"
   assert.is(server.versions.size, 0);
 });
 
+test("options of MLflow are never passed over", async (store, { again }) => {
+  const options = { ...ONNX, mlflow: { aliases: ["champion"] } };
+  await failure(
+    store.batch((batch) => {
+      batch.save("m", { a: 1 }, options);
+    }),
+    "NOT_SUPPORTED",
+  );
+  const byDefault = await again({ defaultMlModelsStorageBackend: "varve" });
+  for (const save of [...Object.values(MODELS), ...Object.values(OTHERS)]) {
+    const { mediaType: _, ...given } = options;
+    const error = await failureWithHint(save(byDefault, given), "INVALID_ARGUMENT");
+    assert.match(error.hint!, /backend: "mlflow"/);
+  }
+  const without = await again({ mlflowTrackingUri: null });
+  for (const save of Object.values(MODELS)) await failureWithHint(save(without, { mlflow: {} }), "CONFIG");
+  assert.is(await without.has("m"), false);
+});
+
 test("opening a store asks nothing of MLflow", async (store, { server }) => {
   await store.save("o", 1);
   await store.load("o");

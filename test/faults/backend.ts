@@ -44,6 +44,27 @@ export const backendFaults: Fault[] = [
     tests: [CHOICE],
   },
   {
+    name: "backend: options of MLflow are passed over where it keeps no models by default",
+    file: "engine/backend/versions.ts",
+    text: "    if (mlflow !== undefined) throw optionsOfVarve();\n    return",
+    replacement: "    if (backend && mlflow !== undefined) throw optionsOfVarve();\n    return",
+    tests: [CHOICE],
+  },
+  {
+    name: "backend: options of MLflow are passed over where there is none",
+    file: "engine/backend/versions.ts",
+    text: "if (isMeant && !this",
+    replacement: 'if (backend === "mlflow" && !this',
+    tests: [CHOICE],
+  },
+  {
+    name: "backend: a batch passes over options of MLflow",
+    file: "engine/save.ts",
+    text: 'if (backend === "mlflow" || mlflow !== undefined) throw notInBatch();',
+    replacement: 'if (backend === "mlflow") throw notInBatch();',
+    tests: [CHOICE],
+  },
+  {
     name: "backend: a batch keeps a model of the backend by itself",
     file: "engine/batch-queue.ts",
     text: "if (this.#keepsModels && isModel(encoded) && options.backend === undefined) throw notInBatch();",
