@@ -37,6 +37,28 @@ export const mlflowClientFaults: Fault[] = [
     tests: [NETWORK],
   },
   {
+    name: "mlflow client: folders without files are listed without end",
+    file: "adapters/mlflow/artifacts.ts",
+    text: "        count++;\n        if (entry.isFolder) folders.push({ path: entry.path, depth: folder.depth + 1 });\n        else files",
+    replacement:
+      "        if (entry.isFolder) folders.push({ path: entry.path, depth: folder.depth + 1 });\n        else if (count++ >= 0) files",
+    tests: [ANSWERS],
+  },
+  {
+    name: "mlflow client: a location leads out of the artifacts",
+    file: "adapters/mlflow/artifact-route.ts",
+    text: 'if (names.some((name) => name === "." || name === "..")) throw',
+    replacement: "if (names.length === 0) throw",
+    tests: [ANSWERS],
+  },
+  {
+    name: "mlflow client: a storage of any kind is asked, with any headers",
+    file: "adapters/mlflow/multipart.ts",
+    text: "&& Object.entries(headers).every(canBeSent)",
+    replacement: "",
+    tests: [MULTIPART],
+  },
+  {
     name: "mlflow client: an upload keeps something of each piece",
     file: "adapters/mlflow/http.ts",
     text: "    await new Promise<void>((resolve) => {\n      goOn = resolve;\n      if (isOver) resolve();\n    });\n",

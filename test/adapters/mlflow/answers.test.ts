@@ -185,6 +185,27 @@ test("a listing that goes round in circles has an end", async () => {
   await failureWithHint(client.artifacts("mlflow-artifacts:/0/a").list(), "NOT_SUPPORTED");
 });
 
+test("so has one of folders without files", async () => {
+  const files = Array.from({ length: 100_001 }, (_, i) => ({ path: `d${i}`, is_dir: true }));
+  const { url, asked } = await answering(({ path }) => ({ body: path.endsWith("%2Fa") ? { files } : {} }));
+  const client = await openTest(url);
+  await failureWithHint(client.artifacts("mlflow-artifacts:/0/a").list(), "NOT_SUPPORTED");
+  assert.is(asked.length, 1);
+});
+
+test("a location that leads out, or nowhere, is refused before it is asked", async () => {
+  const { url, asked } = await answering(() => ({}));
+  const client = await openTest(url);
+  for (const uri of [
+    "mlflow-artifacts:/0/../b",
+    "mlflow-artifacts:/0/./b",
+    "mlflow-artifacts://:bad:/x",
+    "http://[/api/2.0/mlflow-artifacts/artifacts/0/a",
+  ])
+    await failureWithHint((async () => client.artifacts(uri).list())(), "NOT_SUPPORTED");
+  assert.equal(asked, []);
+});
+
 test("of an upload nothing stays in memory for each piece", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
