@@ -166,8 +166,8 @@ export const mlflowClientFaults: Fault[] = [
   {
     name: "mlflow client: the root of all artifacts is a folder like another",
     file: "adapters/mlflow/artifact-route.ts",
-    text: 'if (path !== "") return path;',
-    replacement: "if (path !== undefined) return path;",
+    text: 'if (names.length > 0) return names.join("/");',
+    replacement: 'return names.join("/");',
     tests: [SETTINGS],
   },
   {
