@@ -21,7 +21,7 @@ export function noSuchArtifact(ref: ParsedRef, remains?: Remains): VarveError {
 
 /** @param hint what to do instead of naming an MLflow */
 export function noMlflow(
-  hint = "set mlflow_tracking_uri (`varve config set`, or MLFLOW_TRACKING_URI in the environment)",
+  hint = "set mlflow_tracking_uri (`varve config set`, or MLFLOW_TRACKING_URI, which openStore() without options reads)",
 ): VarveError {
   return new VarveError("CONFIG", "no MLflow tracking URI is configured", {
     hint,

@@ -51,16 +51,23 @@ export function escapedPath(...parts: string[]): string {
   );
 }
 
+/** The server may have named anything. */
 function serverAt(uri: string): Pick<ArtifactRoute, "uri" | "origin"> {
+  if (!URL.canParse(uri)) throw noLocation("a server that has no such URL");
   const { origin, pathname } = new URL(uri);
   return { uri: `${origin}${pathname.replace(/\/+$/, "")}`, origin };
 }
 
 /** The root holds everything of everybody, so that it is no folder to be written to or removed. */
 function pathIn(rest: string): string {
-  const path = rest.split("/").filter(Boolean).join("/");
-  if (path !== "") return path;
-  throw new VarveError("NOT_SUPPORTED", "MLflow names the root of its artifacts for a model", {
+  const names = rest.split("/").filter(Boolean);
+  if (names.some((name) => name === "." || name === "..")) throw noLocation("a way out of its artifacts");
+  if (names.length > 0) return names.join("/");
+  throw noLocation("the root of its artifacts");
+}
+
+function noLocation(what: string): VarveError {
+  return new VarveError("NOT_SUPPORTED", `MLflow names ${what} for a model`, {
     hint: "look at the artifact location of the experiment in MLflow",
   });
 }

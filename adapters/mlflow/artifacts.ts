@@ -9,7 +9,8 @@ import { resumed } from "./resume.ts";
 import type { Transport } from "./transport.ts";
 
 const PATH = "/api/2.0/mlflow-artifacts/artifacts";
-const FILES_MAX = 100_000;
+/** Files and folders: each folder is a request. */
+const ENTRIES_MAX = 100_000;
 const DEPTH_MAX = 100;
 
 /** What a server passes on. */
@@ -59,12 +60,14 @@ export class ProxiedArtifacts implements Artifacts {
   async list(options?: CallOptions): Promise<ListedFile[]> {
     const files: ListedFile[] = [];
     const folders = [{ path: "", depth: 0 }];
+    let count = 0;
     for (let folder = folders.pop(); folder; folder = folders.pop()) {
       for (const entry of await this.#listOne(folder.path, options)) {
+        count++;
         if (entry.isFolder) folders.push({ path: entry.path, depth: folder.depth + 1 });
         else files.push({ path: entry.path, size: entry.size });
       }
-      if (files.length > FILES_MAX || folder.depth > DEPTH_MAX) throw this.#tooMany();
+      if (count > ENTRIES_MAX || folder.depth > DEPTH_MAX) throw this.#tooMany();
     }
     return files.sort((a, b) => compareNames(a.path, b.path));
   }
@@ -103,10 +106,14 @@ export class ProxiedArtifacts implements Artifacts {
   }
 
   #tooMany(): VarveError {
-    return new VarveError("NOT_SUPPORTED", `there are more than ${FILES_MAX} files in a folder of MLflow`, {
-      hint: "pack them into one, or keep them with backend: varve",
-      details: { path: this.#path },
-    });
+    return new VarveError(
+      "NOT_SUPPORTED",
+      `there are more than ${ENTRIES_MAX} files and folders in a folder of MLflow`,
+      {
+        hint: "pack them into one, or keep them with backend: varve",
+        details: { path: this.#path },
+      },
+    );
   }
 }
 

@@ -136,15 +136,23 @@ async function send(
     outgoing.end(body);
     return;
   }
-  let isAnswered = false;
-  const over = answered.then(() => {
-    isAnswered = true;
-  });
-  over.catch(() => {});
+  let isOver = false;
+  let goOn = () => {};
+  const over = () => {
+    isOver = true;
+    goOn();
+  };
+  answered.then(over, over);
+  outgoing.on("drain", () => goOn());
   for await (const piece of sourceOf(body)) {
-    // A server that has answered already takes no more.
-    if (isAnswered) return;
-    if (!outgoing.write(piece)) await Promise.race([once(outgoing, "drain"), over]);
+    // A server that has answered already takes no more, and of one that is gone that is told when the answer is asked for.
+    if (isOver) return;
+    if (outgoing.write(piece)) continue;
+    // Not a race with the answer: that would keep something of each piece until it is there.
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+      if (isOver) resolve();
+    });
   }
   outgoing.end();
 }

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { type CallOptions, VarveError } from "../../engine/main.ts";
 import type { Multipart } from "./environment.ts";
 import { object, objects, record, text, whole } from "./fields.ts";
@@ -68,10 +69,10 @@ export class PartedTransfers {
     const ask = { doing, method: "GET", path: `${PATH}/presigned/${path}`, ...options } as const;
     const found = await orUnsupported(this.#transport.json(ask, (answer) => answer));
     if (!found) return undefined;
-    const url = text(found.url);
+    const { url, headers } = targetOf(found, "DOWNLOAD");
     return {
       transport: this.#transportTo(url),
-      ask: { doing, method: "GET", path: pathOf(url), headers: headersOf(found.headers) },
+      ask: { doing, method: "GET", path: pathOf(url), headers },
     };
   }
 
@@ -108,8 +109,7 @@ export class PartedTransfers {
     if (!begun) return undefined;
     const parts = objects(begun.credentials).map((each) => ({
       number: whole(each.part_number),
-      url: text(each.url),
-      headers: headersOf(each.headers),
+      ...targetOf(each, "UPLOAD"),
     }));
     if (parts.length === count) return { id: text(begun.upload_id), parts };
     throw new VarveError(
@@ -230,6 +230,27 @@ function folderAndName(path: string): [string, string] {
 function headersOf(value: unknown): Record<string, string> {
   if (Array.isArray(value)) return record(value, "name");
   return Object.fromEntries(Object.entries(object(value)).map(([key, each]) => [key, text(each)]));
+}
+
+/** What the server has named, which may be anything. Nothing of it is told: it is signed. */
+function targetOf(from: JsonObject, kind: "UPLOAD" | "DOWNLOAD"): Pick<Part, "url" | "headers"> {
+  const url = text(from.url);
+  const headers = headersOf(from.headers);
+  if (/^https?:/i.test(url) && URL.canParse(url) && Object.entries(headers).every(canBeSent))
+    return { url, headers };
+  throw new VarveError("UNAVAILABLE", "the server names a storage that can't be asked", {
+    hint: `set MLFLOW_ENABLE_PROXY_MULTIPART_${kind}=false, and look at the server`,
+  });
+}
+
+function canBeSent([name, value]: [string, string]): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** It is signed: no letter of it may change, and none may be told. */

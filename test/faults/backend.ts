@@ -215,17 +215,10 @@ export const backendFaults: Fault[] = [
     tests: [UPKEEP],
   },
   {
-    name: "backend: models are let go for room that they do not take in the log",
-    file: "engine/prune-scan.ts",
-    text: "if (this.#policy.maxSize !== undefined) candidates.setFate(candidate, Fate.stays);",
-    replacement: "",
-    tests: [UPKEEP],
-  },
-  {
     name: "backend: models are let go for room that they do not take elsewhere",
     file: "engine/composed/prune-plan.ts",
-    text: "if (kept && policy.maxSize !== undefined)",
-    replacement: "if (kept && policy.maxSize === -1)",
+    text: " || (kept && policy.maxSize !== undefined)",
+    replacement: "",
     tests: [UPKEEP],
   },
   {

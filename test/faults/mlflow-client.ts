@@ -39,8 +39,37 @@ export const mlflowClientFaults: Fault[] = [
   {
     name: "mlflow client: an upload that is refused is sent to its end",
     file: "adapters/mlflow/http.ts",
-    text: "    if (isAnswered) return;\n",
+    text: "    if (isOver) return;\n",
     replacement: "",
+    tests: [ANSWERS],
+  },
+  {
+    name: "mlflow client: folders without files are listed without end",
+    file: "adapters/mlflow/artifacts.ts",
+    text: "        count++;\n        if (entry.isFolder) folders.push({ path: entry.path, depth: folder.depth + 1 });\n        else files",
+    replacement:
+      "        if (entry.isFolder) folders.push({ path: entry.path, depth: folder.depth + 1 });\n        else if (count++ >= 0) files",
+    tests: [ANSWERS],
+  },
+  {
+    name: "mlflow client: a location leads out of the artifacts",
+    file: "adapters/mlflow/artifact-route.ts",
+    text: 'if (names.some((name) => name === "." || name === "..")) throw',
+    replacement: "if (names.length === 0) throw",
+    tests: [ANSWERS],
+  },
+  {
+    name: "mlflow client: a storage of any kind is asked, with any headers",
+    file: "adapters/mlflow/multipart.ts",
+    text: "&& Object.entries(headers).every(canBeSent)",
+    replacement: "",
+    tests: [MULTIPART],
+  },
+  {
+    name: "mlflow client: an upload keeps something of each piece",
+    file: "adapters/mlflow/http.ts",
+    text: "    await new Promise<void>((resolve) => {\n      goOn = resolve;\n      if (isOver) resolve();\n    });\n",
+    replacement: '    await Promise.race([once(outgoing, "drain"), answered]);\n',
     tests: [ANSWERS],
   },
   {
@@ -144,8 +173,8 @@ export const mlflowClientFaults: Fault[] = [
   {
     name: "mlflow client: the root of all artifacts is a folder like another",
     file: "adapters/mlflow/artifact-route.ts",
-    text: 'if (path !== "") return path;',
-    replacement: "if (path !== undefined) return path;",
+    text: 'if (names.length > 0) return names.join("/");',
+    replacement: 'return names.join("/");',
     tests: [SETTINGS],
   },
   {

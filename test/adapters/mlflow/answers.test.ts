@@ -1,4 +1,7 @@
+import { createServer } from "node:http";
 import { inspect } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { VarveErrorCode } from "../../../engine/main.ts";
@@ -204,10 +207,60 @@ test("a server that refuses an upload at its beginning is heard, and not sent th
   }
 });
 
+test("so has one of folders without files", async () => {
+  const files = Array.from({ length: 100_001 }, (_, i) => ({ path: `d${i}`, is_dir: true }));
+  const { url, asked } = await answering(({ path }) => ({ body: path.endsWith("%2Fa") ? { files } : {} }));
+  const client = await openTest(url);
+  await failureWithHint(client.artifacts("mlflow-artifacts:/0/a").list(), "NOT_SUPPORTED");
+  assert.is(asked.length, 1);
+});
+
+test("a location that leads out, or nowhere, is refused before it is asked", async () => {
+  const { url, asked } = await answering(() => ({}));
+  const client = await openTest(url);
+  for (const uri of [
+    "mlflow-artifacts:/0/../b",
+    "mlflow-artifacts:/0/./b",
+    "mlflow-artifacts://:bad:/x",
+    "http://[/api/2.0/mlflow-artifacts/artifacts/0/a",
+  ])
+    await failureWithHint((async () => client.artifacts(uri).list())(), "NOT_SUPPORTED");
+  assert.equal(asked, []);
+});
+
+test("of an upload nothing stays in memory for each piece", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const used = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const server = createServer((asked, answer) => asked.on("end", () => answer.end()).resume());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const client = await openTest(`http://127.0.0.1:${port}`, {
+    MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD: "false",
+  });
+  const piece = Buffer.alloc(64 * 1024);
+  const count = 8000;
+  let first = 0;
+  let last = 0;
+  const pieces = async function* () {
+    for (let i = 0; i < count; i++) {
+      if (i === 100) first = used();
+      if (i === count - 1) last = used();
+      yield piece;
+    }
+  };
+  await client.artifacts("mlflow-artifacts:/0/a").put("f", count * piece.length, pieces);
+  server.close();
+  const grown = (last - first) / count;
+  assert.ok(grown < 150, `${grown} bytes for each`);
+});
+
 test("a server without ranges sends all again, and what was given is passed over", async () => {
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251));
   let times = 0;
-  const { createServer } = await import("node:http");
   const server = createServer((_, response) => {
     times++;
     if (times < 3) {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { VarveError } from "../../../engine/main.ts";
@@ -115,6 +116,31 @@ test("a server that offers it and can't is used as one that does not offer it", 
       paths(asked).filter((path) => path.endsWith("artifacts/0/a/f")),
       ["PUT", "GET"].map((method) => `${method} /api/2.0/mlflow-artifacts/artifacts/0/a/f`),
     );
+  }
+});
+
+test("a storage that can't be asked is told, without what is signed", async () => {
+  for (const target of [
+    {},
+    { url: "no url?sig=secret" },
+    { url: "file:///etc/passwd?sig=secret" },
+    { url: "http://127.0.0.1:1/f?sig=secret", headers: { "x-sent": "secret\r\nx: y" } },
+    { url: "http://127.0.0.1:1/f?sig=secret", headers: { "x sent": "1" } },
+  ]) {
+    const { url } = await served(OFFERED, ({ path }) => {
+      if (path.includes("/presigned/")) return { body: target };
+      const credentials = [1, 2].map((part_number) => ({ part_number, ...target }));
+      return path.startsWith(MPU) ? { body: { upload_id: "u", credentials } } : undefined;
+    });
+    const artifacts = (await openTest(url, SMALL)).artifacts(FOLDER);
+    for (const [call, name] of [
+      [artifacts.put("f", 2000, piecesOf(Buffer.alloc(2000))), "UPLOAD"],
+      [bytesOf(artifacts.get("f")), "DOWNLOAD"],
+    ] as const) {
+      const error = await failureWithHint(call, "UNAVAILABLE");
+      assert.match(error.hint!, `MULTIPART_${name}=false`);
+      assert.not.match(inspect(error), /secret/);
+    }
   }
 });
 
