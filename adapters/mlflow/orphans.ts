@@ -9,6 +9,7 @@ import { modelPlace, serversOf, versionPlace } from "./resolve.ts";
 
 /** More at once help nobody: these are removed, then it is asked again. */
 const ORPHANS_MAX = 1000;
+const EXPERIMENTS_AT_ONCE = 100;
 
 export interface OrphanSearch {
   storeId: string;
@@ -76,8 +77,8 @@ async function* runOrphans(
 ): AsyncGenerator<BackendOrphan> {
   const ids = new Set(known.map(({ runId }) => runId));
   const filter = every(whereTag(TAGS.store, storeId), whereRunningSince(before));
-  for await (const { id } of client.experiments.list(options)) {
-    for await (const run of client.runs.search({ experimentIds: [id], filter }, options)) {
+  for await (const experimentIds of experimentsOf(client, options)) {
+    for await (const run of client.runs.search({ experimentIds, filter }, options)) {
       if (run.isDeleted || ids.has(run.id)) continue;
       const place = {
         ...serversOf(client),
@@ -89,6 +90,18 @@ async function* runOrphans(
       yield { place: rowOf(place), description, isRemnant: true };
     }
   }
+}
+
+/** As many at a time as are searched together. */
+async function* experimentsOf(client: MlflowClient, options: CallOptions): AsyncGenerator<string[]> {
+  let ids: string[] = [];
+  for await (const { id } of client.experiments.list(options)) {
+    ids.push(id);
+    if (ids.length < EXPERIMENTS_AT_ONCE) continue;
+    yield ids;
+    ids = [];
+  }
+  if (ids.length > 0) yield ids;
 }
 
 function madeFor({ tags }: ModelVersion | LoggedModel | Run): string {
