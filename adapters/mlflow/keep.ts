@@ -9,7 +9,7 @@ import type { Plan } from "./plan.ts";
 import { planOf, uploadsOf } from "./plan.ts";
 import type { Experiment, LoggedModel, MlflowClient, ModelVersion, Run } from "./protocol.ts";
 import { discardModel } from "./remove.ts";
-import { firstDifference, upload } from "./upload.ts";
+import { isKept, upload } from "./upload.ts";
 
 /** How often another removes the model that was just found, before this gives up. */
 const TRIES_MAX = 3;
@@ -104,8 +104,7 @@ async function wholeModel(
   for await (const model of client.models.search({ experimentIds: [experiment.id], filter }, options)) {
     if (model.status !== "READY") continue;
     const files = uploadsOf(plan, model);
-    if ((await firstDifference(client.artifacts(model.artifactUri), files, options)) === undefined)
-      return model;
+    if (await isKept(client.artifacts(model.artifactUri), files, options)) return model;
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { BackendFile, BackendSave, BackendValue, CallOptions } from "../../engine/main.ts";
 import { VarveError } from "../../engine/main.ts";
 import { attemptOf, definitionOf, digestOf, TAGS } from "./attempt.ts";
@@ -77,13 +78,15 @@ export function uploadsOf(plan: Plan, model: LoggedModel): Upload[] {
   const made = written.map(({ path, bytes }) => ({
     path,
     size: bytes.byteLength,
+    digest: createHash("sha256").update(bytes).digest(),
     pieces: () => once(bytes),
   }));
   return [...own.map((upload) => ({ ...upload, path: ONNX_FILE })), ...made];
 }
 
 function fileUpload(value: BackendValue, file: BackendFile): Upload {
-  return { path: file.path, size: file.size, pieces: (options) => value.pieces(file, options) };
+  const { path, size, digest } = file;
+  return { path, size, digest, pieces: (options) => value.pieces(file, options) };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
-import type { CallOptions } from "../../engine/main.ts";
+import { createHash } from "node:crypto";
+import type { CallOptions, Digest } from "../../engine/main.ts";
 import { VarveError } from "../../engine/main.ts";
 import type { Artifacts } from "./protocol.ts";
 
@@ -6,6 +7,7 @@ import type { Artifacts } from "./protocol.ts";
 export interface Upload {
   path: string;
   size: number;
+  digest: Digest;
   /** From the first byte on, each time. */
   pieces(options?: CallOptions): AsyncIterable<Uint8Array>;
 }
@@ -44,6 +46,34 @@ export async function firstDifference(
 ): Promise<string | undefined> {
   const there = sizesOf(await artifacts.list(options));
   return files.find(({ path, size }) => there.get(path) !== size)?.path;
+}
+
+/** Whether MLflow has all files, byte for byte: they are read, since a save that relies on them is told to be kept. */
+export async function isKept(
+  artifacts: Artifacts,
+  files: readonly Upload[],
+  options: CallOptions,
+): Promise<boolean> {
+  if ((await firstDifference(artifacts, files, options)) !== undefined) return false;
+  for (const { path, digest } of files)
+    if (!(await digestThere(artifacts, path, options))?.equals(digest)) return false;
+  return true;
+}
+
+/** Nothing where it was removed meanwhile. */
+async function digestThere(
+  artifacts: Artifacts,
+  path: string,
+  options: CallOptions,
+): Promise<Buffer | undefined> {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of artifacts.get(path, options)) hash.update(piece);
+  } catch (error) {
+    if (error instanceof VarveError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+  return hash.digest();
 }
 
 /** A file without bytes is listed without a size. */

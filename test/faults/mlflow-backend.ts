@@ -58,9 +58,15 @@ export const mlflowBackendFaults: Fault[] = [
   {
     name: "mlflow backend: what MLflow has not kept whole is taken for the same bytes",
     file: KEEP,
-    text: "if ((await firstDifference(client.artifacts(model.artifactUri), files, options)) === undefined)",
-    replacement:
-      "if (files.length > 0 || (await firstDifference(client.artifacts(model.artifactUri), files, options)))",
+    text: "if (await isKept(client.artifacts(model.artifactUri), files, options)) return model;",
+    replacement: "if (files.length > 0) return model;",
+    tests: [KEEP_TEST],
+  },
+  {
+    name: "mlflow backend: what was changed in MLflow is taken for the same bytes",
+    file: UPLOAD,
+    text: "if (!(await digestThere(artifacts, path, options))?.equals(digest)) return false;",
+    replacement: "if (!(await digestThere(artifacts, path, options))) return false;",
     tests: [KEEP_TEST],
   },
   {

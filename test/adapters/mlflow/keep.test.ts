@@ -128,6 +128,18 @@ test("what was damaged in MLflow is not taken for the same bytes", async () => {
   assert.ok((await bytesOf(backend, second, "model.onnx")).equals(bytes));
 });
 
+test("what was changed in MLflow, in the same size, is not taken for the same bytes", async () => {
+  const given = { storeId: fresh("s"), name: fresh("clf"), mlflow: { experiment: fresh("experiment") } };
+  const first = await keepIn(backend, fileValue(bytes), given);
+  const changed = Buffer.alloc(bytes.byteLength, 7);
+  await client
+    .artifacts(first.artifactUri as string)
+    .put("model.onnx", changed.byteLength, () => fileValue(changed).pieces(fileValue(changed).files[0]!));
+  const second = await keepIn(backend, fileValue(bytes), { ...given, version: 2 });
+  assert.is.not(second.modelId, first.modelId);
+  assert.ok((await bytesOf(backend, second, "model.onnx")).equals(bytes));
+});
+
 test("a value that is kept again gets a place of its own", async () => {
   const given = { storeId: fresh("s"), name: fresh("clf"), mlflow: { experiment: fresh("experiment") } };
   const first = await keepIn(backend, fileValue(bytes), given);
