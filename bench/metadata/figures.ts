@@ -31,4 +31,6 @@ export interface MetadataFigures {
   reads?: ReadFigures[];
   /** The most that was resident above what was before. */
   memory?: number;
+  /** The most that was kept, above what was before: behind a collection of garbage, at a few places of the list. */
+  kept?: number;
 }

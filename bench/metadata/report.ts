@@ -59,5 +59,6 @@ function cellsOf({ bulk, get, list }: MetadataRow): string[][] {
       `${Math.round(list.memory! / MIB)} MiB`,
       list.memory! < LIST_MEMORY_MAX ? "met" : "missed",
     ],
+    ["  of it kept, garbage being collected on the way", "", "", "", `${digits(list.kept! / MIB)} MiB`, ""],
   ];
 }

@@ -1,6 +1,6 @@
 /** What the child processes of the benchmark of metadata databases do. */
 
-import { openStore } from "../../adapters/main.ts";
+import { type ArtifactStore, openStore } from "../../adapters/main.ts";
 import { openMetadata } from "../../adapters/metadata/open.ts";
 import { randomFrom } from "../../cli/bench/values.ts";
 import type { MetadataTask } from "../task.ts";
@@ -175,6 +175,8 @@ async function get(task: MetadataTask): Promise<MetadataFigures> {
 
 /** Memory is looked at after so many rows. */
 const ROWS_PER_LOOK = 500;
+/** What is kept of a list is looked at so often: each time garbage is collected. */
+const COLLECTIONS = 5;
 
 async function list(task: MetadataTask): Promise<MetadataFigures> {
   const store = await openBoth(task);
@@ -191,8 +193,23 @@ async function list(task: MetadataTask): Promise<MetadataFigures> {
     if (++count % ROWS_PER_LOOK === 0) most = Math.max(most, process.memoryUsage().rss);
   }
   const figures = { count, seconds: seconds(begin), memory: most - idle };
+  const kept = await keptBy(store, Math.ceil(count / COLLECTIONS));
   await store.close();
-  return figures;
+  return { ...figures, kept };
+}
+
+/** The list again, untimed. */
+async function keptBy(store: ArtifactStore, rowsPerCollection: number): Promise<number> {
+  const used = () => {
+    globalThis.gc?.();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const idle = used();
+  let most = idle;
+  let count = 0;
+  for await (const _ of store.list()) if (++count % rowsPerCollection === 0) most = Math.max(most, used());
+  return most - idle;
 }
 
 const steps: Record<MetadataStep, Step> = {
