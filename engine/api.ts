@@ -200,7 +200,7 @@ export interface SaveOptions extends CallOptions {
    * @throws CONFIG where no MLflow is configured, NOT_SUPPORTED for what is no model
    */
   backend?: Backend;
-  /** Only of what MLflow keeps. */
+  /** Only of what MLflow keeps: INVALID_ARGUMENT where Varve keeps the value. */
   mlflow?: MlflowSaveOptions;
   /** Save only if the latest version is this one (`"absent"`: if there is none); else `CONFLICT`. */
   ifVersion?: number | "absent";

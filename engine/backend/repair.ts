@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Artifact, CallOptions, DamageProblem, RepairOptions, UnrepairedProblem } from "../api.ts";
 import type { OpenFolder } from "../composed/repair-sources.ts";
-import { RepairSources } from "../composed/repair-sources.ts";
+import { isNoCopy, RepairSources } from "../composed/repair-sources.ts";
 import { VarveError } from "../errors.ts";
 import type { BackendPlace, BackendValue } from "../ports/storage-backend.ts";
 import { type ParsedRef, parseRef } from "../ref.ts";
@@ -101,7 +101,7 @@ class Mending {
       if (!this.#dryRun) await this.#keep(version, refs, value);
       return true;
     } catch (error) {
-      if (error instanceof VarveError && ["CORRUPTION", "NOT_FOUND"].includes(error.code)) return false;
+      if (isNoCopy(error)) return false;
       throw error;
     } finally {
       await rm(folder, { recursive: true, force: true });

@@ -125,9 +125,14 @@ async function directoryWith(store: ArtifactStore, root: Digest): Promise<Direct
   const found = await artifactWith(store, root);
   if (!found || !isDirectory(found)) return undefined;
   return found.value<Directory>().catch((error: unknown) => {
-    if (error instanceof VarveError && ["CORRUPTION", "NOT_FOUND"].includes(error.code)) return undefined;
+    if (isNoCopy(error)) return undefined;
     throw error;
   });
+}
+
+/** Whether a copy is not there, not sound, or in a backend that its store has no address of: the next one may do. */
+export function isNoCopy(error: unknown): boolean {
+  return error instanceof VarveError && ["CORRUPTION", "NOT_FOUND", "CONFIG"].includes(error.code);
 }
 
 /** A tree has one form, so that what it lists gives the same nodes again. */

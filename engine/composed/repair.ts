@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import type { RepairOptions, RepairReport, UnrepairedProblem } from "../api.ts";
-import { VarveError } from "../errors.ts";
 import type { BlobStore, Digest } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { BlobProblem } from "./check-blobs.ts";
 import type { OpenFolder } from "./repair-sources.ts";
-import { RepairSources } from "./repair-sources.ts";
+import { isNoCopy, RepairSources } from "./repair-sources.ts";
 import { damagedBlobs, told } from "./verify.ts";
 
 /** Manifests tell of files once they are whole again: their root, their pieces, then the files. */
@@ -97,7 +96,7 @@ async function isSound(copy: () => AsyncIterable<Uint8Array>, digest: Digest): P
   try {
     for await (const piece of copy()) hash.update(piece);
   } catch (error) {
-    if (error instanceof VarveError && ["CORRUPTION", "NOT_FOUND"].includes(error.code)) return false;
+    if (isNoCopy(error)) return false;
     throw error;
   }
   return hash.digest().equals(digest);

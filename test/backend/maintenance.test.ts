@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { places } from "../../adapters/places.ts";
 import type { ArtifactStore, Directory } from "../../engine/main.ts";
+import { openStore } from "../../engine/main.ts";
 import { failure } from "../helpers/errors.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { openTestStore } from "../helpers/stores.ts";
@@ -228,6 +230,28 @@ test("where a model was before a repair is no orphan, and goes with the version"
   assert.is(server.versions.size, 4, "what somebody has put there stays");
   for (const ref of ["m:0", "n:0"]) await store.delete(ref, { purge: true });
   assert.equal([server.versions.size, server.models.size], [0, 0]);
+});
+
+test("a backup of the same store has no copy of a model, and keeps none from being found elsewhere", async (store, {
+  server,
+  place,
+}) => {
+  await store.save("m", bytesOf("model"), ONNX);
+  const others = await openTestStore(newFolder());
+  await others.save("copy", bytesOf("model"));
+  const backup = join(newFolder(), "backup");
+  if (place.kind === "embedded") await store.backup(backup);
+  else {
+    const options = { home: backup, environment: false as const, mlflowTrackingUri: server.uri };
+    const twin = await openStore(options, server.over(places));
+    await twin.save("m", bytesOf("model"), ONNX);
+    await twin.close();
+    server.write("m/2", "model.onnx", "MODEL");
+  }
+  server.write("m/1", "model.onnx", "MODEL");
+  assert.match(String((await store.repair({ from: backup })).notRepaired[0]?.reason), /no copy .* sound/);
+  assert.ok((await store.repair({ from: [backup, others] })).ok);
+  assert.is(await store.load("m").then(textOf), "model");
 });
 
 test("what can't be put there again is told, and the others are repaired", async (store, { server }) => {

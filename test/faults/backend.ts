@@ -250,6 +250,13 @@ export const backendFaults: Fault[] = [
     tests: [UPKEEP],
   },
   {
+    name: "backend: a backup of the same store ends a repair",
+    file: "engine/composed/repair-sources.ts",
+    text: '["CORRUPTION", "NOT_FOUND", "CONFIG"]',
+    replacement: '["CORRUPTION", "NOT_FOUND"]',
+    tests: [UPKEEP],
+  },
+  {
     name: "backend: one model that can't be put there again ends a repair",
     file: "engine/backend/repair.ts",
     text: 'if (error instanceof VarveError && error.code === "NOT_SUPPORTED") return error.message;',
