@@ -108,7 +108,7 @@ async function report(
   for (const ref of deleted) await output.line(`${prefix}delete${dryRun ? "" : "d"} ${printable(ref)}`);
   for (const facts of purged)
     await output.line(
-      `${prefix}remove${dryRun ? "" : "d"} ${printable(mlflowText(facts))} from MLflow, and the files that no other version needs`,
+      `${prefix}remove${dryRun ? "" : "d"} ${printable(mlflowText(facts))} and its files from MLflow, as far as nothing else needs them`,
     );
   for (const ref of aliases) await output.line(`${prefix}remove${dryRun ? "" : "d"} ${printable(ref)}`);
 }

@@ -186,7 +186,10 @@ test("delete leaves the model in MLflow; --purge asks, tells and removes it", as
   await varve(["delete", `${name}:0`, "--yes"]);
   assert.ok(await versionInMlflow(registered(), "1"));
   const dry = await varve(["delete", `${name}:1`, "--purge", "--dry-run"]);
-  assert.match(dry.stdout, `would delete ${name}:1\nwould remove models:/${registered()}/2 from MLflow`);
+  assert.match(
+    dry.stdout,
+    `would delete ${name}:1\nwould remove models:/${registered()}/2 and its files from MLflow`,
+  );
   assert.ok(await versionInMlflow(registered(), "2"));
   assert.is(
     (await varve(["delete", `${name}:1`, "--purge"])).exitCode,
