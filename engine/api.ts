@@ -211,7 +211,7 @@ export interface MlflowSaveOptions {
   /** Its name; it is made where there is none. Default: MLflow's own `Default`. */
   experiment?: string;
   runName?: string;
-  /** Default: the artifact's name, with `-` for every character but letters of ASCII, digits, `.`, `_` and `-`. */
+  /** Default: the artifact's name, with `-` for every character but letters, digits, `.`, `_` and `-`. */
   registeredModelName?: string;
   /** Aliases of the registered model, which then point at the new version of it. */
   aliases?: readonly string[];

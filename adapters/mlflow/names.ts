@@ -60,9 +60,9 @@ export function takeRegisteredName(given: unknown): string {
   return name;
 }
 
-/** What it is called where none is given. */
+/** What it is called where none is given: letters and digits of any script stay, so that two names hardly become one. */
 export function registeredNameOf(artifactName: string): string {
-  return artifactName.replace(/[^A-Za-z0-9._-]/gu, "-");
+  return artifactName.replace(/[^\p{L}\p{M}\p{N}._-]/gu, "-");
 }
 
 /** Of the logged model, and in `runs:/…/name`: it has fewer characters than a registered one. */
