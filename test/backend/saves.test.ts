@@ -1,6 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as assert from "uvu/assert";
 import { places } from "../../adapters/places.ts";
 import type { ArtifactStore, Directory, Places, SaveOptions } from "../../engine/main.ts";
@@ -153,10 +154,15 @@ test("a save that is aborted before its turn ends at once, and the next one stil
   while (!server.calls.includes("keep")) await new Promise(setImmediate);
   const controller = new AbortController();
   const second = save(store, "two", { signal: controller.signal });
+  // Until it waits; and no longer than this where it is not let go.
+  await sleep(300);
+  const late = setTimeout(goOn, 3_000);
   controller.abort();
   await failure(second, "ABORTED");
+  assert.equal(server.versions.size, 0, "the first is still at it");
+  clearTimeout(late);
   const third = save(store, "three");
-  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+  await sleep(300);
   assert.is(server.calls.filter((call) => call === "keep").length, 1);
   goOn();
   assert.equal([(await first).version, (await third).version], [0, 1]);
