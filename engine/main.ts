@@ -3,7 +3,6 @@ export type * from "./api.ts";
 // For adapters.
 export { CallGuard } from "./call-guard.ts";
 export { piecesOf } from "./chunk/source.ts";
-export type { ComposeOptions, OpenBoth } from "./composed/compose.ts";
 export { loadConfig } from "./config.ts";
 /** What a store of metadata needs, so that all of them order and refuse alike, in the same words. */
 export { compareBytes as compareNames } from "./directory/entry.ts";
