@@ -202,8 +202,11 @@ export class EmbeddedStore extends ChangingStore implements ArtifactStore {
     const stopped = this.cap?.stop();
     await this.calls.close(async () => {
       await stopped;
-      await this.kept.close();
-      await this.#handle.release();
+      try {
+        await this.kept.close();
+      } finally {
+        await this.#handle.release();
+      }
     });
   }
 

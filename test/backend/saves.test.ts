@@ -7,7 +7,7 @@ import { places } from "../../adapters/places.ts";
 import type { ArtifactStore, Directory, Places, SaveOptions } from "../../engine/main.ts";
 import { openStore, VarveError } from "../../engine/main.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
-import { newFolder } from "../helpers/folders.ts";
+import { newFolder, openFilesUnder } from "../helpers/folders.ts";
 import { track } from "../helpers/stores.ts";
 import { all, backendSuite, bytesOf, folderOf, ONNX, sha256, textOf } from "./support.ts";
 
@@ -113,6 +113,14 @@ test("a stream is read to its end first, and leaves no file behind", async (stor
   if (TMPDIR === undefined) delete process.env.TMPDIR;
   else process.env.TMPDIR = TMPDIR;
   assert.equal(readdirSync(temporary), []);
+});
+
+test("a backend that can't be closed keeps no home open", async (store, { place, server }) => {
+  await save(store, "model");
+  server.fail("close");
+  await failure(store.close(), "UNAVAILABLE");
+  // SQLite's driver lets go of its files when garbage is collected.
+  if (place.kind === "embedded") assert.equal(openFilesUnder(place.home), []);
 });
 
 test("what can be refused is refused before anything is sent", async (store, { server }) => {

@@ -187,6 +187,13 @@ export const backendFaults: Fault[] = [
     tests: [PURGE],
   },
   {
+    name: "backend: one that can't be closed keeps the home open",
+    file: "engine/store.ts",
+    text: "      } finally {\n        await this.#handle.release();\n      }",
+    replacement: "        await this.#handle.release();\n      } finally {\n      }",
+    tests: [SAVES],
+  },
+  {
     name: "backend: history forgets whose a model is",
     file: "engine/forget.ts",
     text: "return backend && valuePlace(row) !== ValuePlace.collected ? Number.POSITIVE_INFINITY : deletion;",

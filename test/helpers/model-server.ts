@@ -24,7 +24,8 @@ export type Step =
   | "orphans"
   | "resolve"
   | "setAlias"
-  | "deleteAlias";
+  | "deleteAlias"
+  | "close";
 
 interface Model {
   files: Map<string, Buffer>;
@@ -243,7 +244,9 @@ class ModelClient implements StorageBackend {
     return { uri: place.modelUri! };
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#server.reach("close");
+  }
 }
 
 function keyOf({ registeredName, registeredVersion }: BackendPlace): string {
