@@ -12,6 +12,7 @@ import {
   refsOf,
   refused,
   rejected,
+  remove,
   START,
   save,
   saved,
@@ -19,9 +20,6 @@ import {
   succeeded,
   unit,
 } from "./metadata-support.ts";
-
-const remove = (name: string, version: number, aliases = false) =>
-  ({ kind: "delete", target: at(name, version), aliases }) as const;
 
 /** What is given back, and what is forgotten with it. */
 export function compactTests(testing: MetadataTesting): void {

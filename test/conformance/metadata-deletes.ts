@@ -11,6 +11,7 @@ import {
   refOf,
   refsOf,
   refused,
+  remove,
   START,
   save,
   saved,
@@ -33,8 +34,6 @@ async function three(store: MetadataStore): Promise<void> {
 
 const setAlias = (name: string, of: string, version: number) =>
   ({ kind: "alias", name, alias: of, version }) as const;
-const remove = (name: string, version: number, aliases = false) =>
-  ({ kind: "delete", target: at(name, version), aliases }) as const;
 const undelete = (name: string, version: number) => ({ kind: "undelete", name, version }) as const;
 const everything = (name: string) => ({ name, kind: "all" }) as const;
 

@@ -10,6 +10,7 @@ import {
   refOf,
   refused,
   rejected,
+  remove,
   START,
   save,
   storeTests,
@@ -29,8 +30,6 @@ async function three(store: MetadataStore): Promise<void> {
 
 const setAlias = (name: string, of: string, version: number) =>
   ({ kind: "alias", name, alias: of, version }) as const;
-const remove = (name: string, version: number) =>
-  ({ kind: "delete", target: at(name, version), aliases: false }) as const;
 const everything = (name: string) => ({ name, kind: "all" }) as const;
 
 function refTests(testing: MetadataTesting): void {

@@ -11,6 +11,7 @@ import {
   refOf,
   refsOf,
   refused,
+  remove,
   save,
   saved,
   storeTests,
@@ -32,8 +33,6 @@ const keptSave = (name: string, text = name) =>
   save(name, { backend: "mlflow", value: { ...factsOf(text), kept: KEPT } });
 const purge = (name: string, version: number, aliases = false) =>
   ({ kind: "delete", target: at(name, version), aliases, purge: true }) as const;
-const remove = (name: string, version: number) =>
-  ({ kind: "delete", target: at(name, version), aliases: false }) as const;
 
 async function kindsOf(store: MetadataStore): Promise<string[]> {
   return (await all(store.operations(0))).map(({ kind, name, version }) => `${kind} ${name}:${version}`);

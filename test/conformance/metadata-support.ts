@@ -169,6 +169,10 @@ export function at(name: string, version: number) {
   return { name, kind: "version" as const, version };
 }
 
+export function remove(name: string, version: number, aliases = false) {
+  return { kind: "delete" as const, target: at(name, version), aliases };
+}
+
 export function latest(name: string) {
   return { name, kind: "latest" as const, explicit: false };
 }

@@ -14,15 +14,13 @@ import {
   refOf,
   refsOf,
   refused,
+  remove,
   save,
   saved,
   storeTests,
   succeeded,
   unit,
 } from "./metadata-support.ts";
-
-const remove = (name: string, version: number) =>
-  ({ kind: "delete", target: at(name, version), aliases: false }) as const;
 
 /** What saves give, which values are needed, forgetting those that are not, and counts. */
 export function valueTests(testing: MetadataTesting): void {
