@@ -10,7 +10,7 @@ import type { OptionValues } from "./verb.ts";
 
 const BACKENDS = ["varve", "mlflow"] as const;
 
-export const mlflowOptions = {
+const mlflowOptions = {
   "mlflow-experiment": { kind: "text", describe: "the experiment of the model, made where there is none" },
   "mlflow-run-name": { kind: "text", describe: "the name of the run that logs the model" },
   "mlflow-registered-model-name": {

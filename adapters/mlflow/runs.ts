@@ -30,8 +30,7 @@ export class RestRuns implements Runs {
   }
 
   get(id: string, options?: CallOptions): Promise<Run | undefined> {
-    const ask = { doing: `reading the run ${id}`, method: "GET", path: `${PATH}/get` } as const;
-    return orNothing(this.#transport.json({ ...ask, query: { run_id: id }, ...options }, runIn));
+    return orNothing(this.#read(id, runIn, options));
   }
 
   search({ filter, experimentIds = [] }: Query, options?: CallOptions): AsyncIterable<Run> {
@@ -87,10 +86,14 @@ export class RestRuns implements Runs {
 
   /** Ids of models. */
   #outputs(id: string, options?: CallOptions): Promise<string[]> {
+    const idsIn = ({ run }: JsonObject) =>
+      objects(object(object(run).outputs).model_outputs).map(({ model_id }) => text(model_id));
+    return this.#read(id, idsIn, options);
+  }
+
+  #read<T>(id: string, take: (answer: JsonObject) => T, options?: CallOptions): Promise<T> {
     const ask = { doing: `reading the run ${id}`, method: "GET", path: `${PATH}/get` } as const;
-    return this.#transport.json({ ...ask, query: { run_id: id }, ...options }, ({ run }) =>
-      objects(object(object(run).outputs).model_outputs).map(({ model_id }) => text(model_id)),
-    );
+    return this.#transport.json({ ...ask, query: { run_id: id }, ...options }, take);
   }
 
   async #inBatches(id: string, kind: "params" | "tags", values: Tags, options?: CallOptions): Promise<void> {

@@ -39,7 +39,7 @@ export async function upload(
 }
 
 /** The first file that is not there, or has another size. */
-export async function firstDifference(
+async function firstDifference(
   artifacts: Artifacts,
   files: readonly Upload[],
   options: CallOptions,

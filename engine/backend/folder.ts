@@ -20,7 +20,7 @@ import { NodesInMemory } from "./manifest.ts";
 import { changedWhileSaved } from "./refusals.ts";
 
 /** What MLflow knows the folder of a model by. */
-export const MODEL_FOLDER_FILE = "MLmodel";
+const MODEL_FOLDER_FILE = "MLmodel";
 /** The row of a version lists all of them. */
 export const FILES_MAX = 10_000;
 /** What a URL of MLflow carries as it is. */

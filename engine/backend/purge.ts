@@ -88,11 +88,7 @@ async function purgeThere(parts: BackendParts, ref: string, options: CallOptions
 }
 
 /** Removes a place that no version has, unless other versions of the store are the same one there, or over the same bytes. */
-export async function removeUnneeded(
-  parts: BackendParts,
-  place: BackendPlace,
-  options: CallOptions,
-): Promise<void> {
+async function removeUnneeded(parts: BackendParts, place: BackendPlace, options: CallOptions): Promise<void> {
   const backend = await parts.connection.of(place);
   const needed: BackendPlace[] = [];
   for await (const record of everyNeeded(parts, options)) {

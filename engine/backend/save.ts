@@ -165,11 +165,7 @@ interface Ready {
 }
 
 /** Unless somebody is faster. */
-export async function nextVersion(
-  metadata: MetadataStore,
-  name: string,
-  options: CallOptions,
-): Promise<number> {
+async function nextVersion(metadata: MetadataStore, name: string, options: CallOptions): Promise<number> {
   let newest = -1;
   for (const mode of ["live", "deleted"] as const) {
     const query = {

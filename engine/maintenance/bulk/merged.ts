@@ -18,7 +18,7 @@ export const PLAIN = 0;
 /** … or it is told first where its first blob is: that is not in the same part of the log, and no other is known; */
 export const BLOB_WANTED = 1;
 /** … or it is not taken, and what it refers to is no more counted, since a later one of its key follows. */
-export const REPLACED = 2;
+const REPLACED = 2;
 
 /** Instead of a length: the order of the log counts, or who merges has failed. */
 export const REFUSED = -1;
