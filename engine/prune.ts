@@ -1,5 +1,6 @@
 import type { CallOptions, CompactReport, PruneOptions, PrunePolicy, PruneReport } from "./api.ts";
 import { checkNames, flag, invalid, printed } from "./argument.ts";
+import { callOf } from "./call-options.ts";
 import { compactStore } from "./compact.ts";
 import type { EngineCore } from "./engine.ts";
 import { VarveError } from "./errors.ts";
@@ -65,7 +66,7 @@ export async function compactAfter(
   compact: (call: CallOptions) => Promise<CompactReport>,
 ): Promise<CompactReport> {
   try {
-    return await compact({ ...(signal && { signal }), ...(onProgress && { onProgress }) });
+    return await compact(callOf({ signal, onProgress }));
   } catch (error) {
     if (!(error instanceof VarveError)) throw error;
     throw new VarveError(error.code, `the versions were deleted, but not compacted away: ${error.message}`, {

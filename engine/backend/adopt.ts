@@ -1,4 +1,5 @@
 import type { CallOptions } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { isSoundPath, quoted } from "../directory/entry.ts";
 import { VarveError } from "../errors.ts";
 import { MEDIA_TYPE_DIRECTORY } from "../large/directory-source.ts";
@@ -7,7 +8,6 @@ import type { BackendPlace, StorageBackend } from "../ports/storage-backend.ts";
 import { contentOf, FILES_MAX, tooManyFiles } from "./folder.ts";
 import type { KeptFile, KeptFolder } from "./kept.ts";
 import { manifestOf } from "./manifest.ts";
-import { signalOf } from "./values.ts";
 
 /** A model that somebody else has put into the backend, read once from its beginning to its end for its digests. */
 export async function adoptedModel(

@@ -1,5 +1,6 @@
 import type { CallOptions } from "../api.ts";
 import { invalid } from "../argument.ts";
+import { signalOf } from "../call-options.ts";
 import { requireRecord } from "../composed/find.ts";
 import { VarveError } from "../errors.ts";
 import type { StorageBackend } from "../ports/storage-backend.ts";
@@ -7,7 +8,6 @@ import type { ParsedRef } from "../ref.ts";
 import { placeOf } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { isKept } from "./rows.ts";
-import { signalOf } from "./values.ts";
 
 /** Aliases that the backend has too. What it would refuse is refused first; then ours changes, then the one there. */
 

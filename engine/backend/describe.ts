@@ -1,5 +1,6 @@
 import type { CallOptions, JsonObject } from "../api.ts";
 import { invalid } from "../argument.ts";
+import { signalOf } from "../call-options.ts";
 import { requireRecord } from "../composed/find.ts";
 import { VarveError } from "../errors.ts";
 import type { ParsedRef } from "../ref.ts";
@@ -7,7 +8,6 @@ import { placeOf } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { removedThere } from "./refusals.ts";
 import { isKept } from "./rows.ts";
-import { signalOf } from "./values.ts";
 
 /** What the backend says of a version now. */
 export async function describeThere(

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CallOptions } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { isByteSource, piecesOf } from "../chunk/source.ts";
 import { fromSystemError, throwIfAborted } from "../errors.ts";
 import type { BackendValue } from "../ports/storage-backend.ts";
@@ -97,8 +98,4 @@ async function* slicesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     yield bytes.slice(at, at + PIECE_BYTES);
     await nextTurn();
   }
-}
-
-function signalOf({ signal }: CallOptions = {}): { signal?: AbortSignal } {
-  return signal ? { signal } : {};
 }

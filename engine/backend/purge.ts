@@ -1,4 +1,5 @@
 import type { CallOptions, DeleteOptions, DeleteReport } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { VarveError } from "../errors.ts";
 import type { VersionRecord } from "../ports/metadata-store.ts";
 import type { BackendPlace } from "../ports/storage-backend.ts";
@@ -7,7 +8,6 @@ import { parseRef } from "../ref.ts";
 import { isSamePlace, placeOf, placesOf, sharesBytes } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { everyNeeded, isKept } from "./rows.ts";
-import { signalOf } from "./values.ts";
 
 /** In a message; the details name all. */
 const SHOWN_MAX = 10;

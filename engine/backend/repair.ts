@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Artifact, CallOptions, DamageProblem, RepairOptions, UnrepairedProblem } from "../api.ts";
+import { callOf, signalOf } from "../call-options.ts";
 import type { OpenFolder } from "../composed/repair-sources.ts";
 import { isNoCopy, RepairSources } from "../composed/repair-sources.ts";
 import { VarveError } from "../errors.ts";
@@ -13,7 +14,7 @@ import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
 import { takeBack } from "./purge.ts";
 import { isKept, type KeptRecord } from "./rows.ts";
-import { type KeptValues, signalOf } from "./values.ts";
+import type { KeptValues } from "./values.ts";
 import { type KeptProblem, keptProblems } from "./verify.ts";
 
 export interface KeptRepair {
@@ -28,9 +29,7 @@ export async function repairKept(
   openFolder: OpenFolder,
   options: RepairOptions,
 ): Promise<KeptRepair> {
-  const { signal, onProgress } = options;
-  const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-  const problems = await keptProblems(parts, values, { full: true, ...call });
+  const problems = await keptProblems(parts, values, { full: true, ...callOf(options) });
   const report: KeptRepair = { repaired: [], notRepaired: [] };
   if (problems.length === 0) return report;
   const sources = await RepairSources.open(options.from, openFolder);

@@ -1,4 +1,5 @@
 import type { CallOptions, JsonObject } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { VersionRecord } from "../ports/metadata-store.ts";
 import type { BackendParts } from "./parts.ts";
@@ -41,7 +42,7 @@ async function* keptOf(
           return isKept(record) && !record.isForgotten;
         },
       },
-      options.signal ? { signal: options.signal } : {},
+      signalOf(options),
     );
     for await (const record of versions) if (isKept(record)) yield record;
   }

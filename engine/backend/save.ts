@@ -1,4 +1,5 @@
 import type { AdoptOptions, CallOptions, Code, SaveDirectoryOptions, SaveOptions } from "../api.ts";
+import { callOf, signalOf } from "../call-options.ts";
 import { requireRecord } from "../composed/find.ts";
 import { saveOperation } from "../composed/save.ts";
 import { throwIfAborted } from "../errors.ts";
@@ -18,7 +19,6 @@ import { encodeKept, type KeptFolder } from "./kept.ts";
 import { modelValue } from "./model-value.ts";
 import type { BackendParts } from "./parts.ts";
 import { takeBack } from "./purge.ts";
-import { signalOf } from "./values.ts";
 
 /** A save whose options were taken at the call. */
 export interface BackendSaving {
@@ -92,11 +92,9 @@ export class BackendSaver {
       await this.#check(name, taken, call);
       const { storeId } = this.#parts.metadata();
       const version = await nextVersion(this.#parts.metadata(), name, call);
-      const { signal, onProgress } = call;
-      const sending = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
       const environment = this.#parts.environment();
       const save = { storeId, name, version, options, environment };
-      const place = await backend.keep(value, save, sending);
+      const place = await backend.keep(value, save, callOf(call));
       const { digest, size, mediaType } = value;
       const kept = encodeKept({ place, ...(folder && { folder }) });
       const operation = this.#operation(name, taken, code, { digest, size, mediaType, kept });

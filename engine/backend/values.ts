@@ -2,6 +2,7 @@ import type { ByteRange, CallOptions, Directory } from "../api.ts";
 import type { Span, ValueSource } from "../artifact.ts";
 import { checkedRange } from "../artifact.ts";
 import type { CallGuard } from "../call-guard.ts";
+import { signalOf } from "../call-options.ts";
 import type { CodecRegistry } from "../codec/codec.ts";
 import type { DirectoryContents } from "../directory/contents.ts";
 import { StoredDirectory } from "../directory/directory.ts";
@@ -174,8 +175,4 @@ function otherList({ name, version }: KeptVersion): VarveError {
 
 export function isNotFound(error: unknown): boolean {
   return error instanceof VarveError && error.code === "NOT_FOUND";
-}
-
-export function signalOf(options: CallOptions | undefined): CallOptions {
-  return options?.signal ? { signal: options.signal } : {};
 }

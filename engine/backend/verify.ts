@@ -1,11 +1,12 @@
 import type { CallOptions, DamageProblem, VerifyOptions } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { VarveError } from "../errors.ts";
 import type { BackendOrphan, BackendPlace, StorageBackend } from "../ports/storage-backend.ts";
 import { decodeKept, type Kept, MODEL_FILE, placeOf, placesOf } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { changedThere } from "./refusals.ts";
 import { everyKept, type KeptRecord } from "./rows.ts";
-import { isNotFound, type KeptValues, signalOf } from "./values.ts";
+import { isNotFound, type KeptValues } from "./values.ts";
 
 /** What an interrupted call has left may belong to one that is still under way, for so long. */
 const ORPHAN_MILLISECONDS_MIN = 24 * 3_600_000;

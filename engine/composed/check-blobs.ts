@@ -1,5 +1,6 @@
 import type { DamageProblem } from "../api.ts";
 import { digestText } from "../blob/digest.ts";
+import { signalOf } from "../call-options.ts";
 import { DigestTable } from "../digest-table.ts";
 import type { FileEntry } from "../directory/entry.ts";
 import { decodePiece, decodeRoot } from "../directory/format.ts";
@@ -135,7 +136,7 @@ export class BlobCheck {
     if (actual !== size) throw new VarveError("CORRUPTION", `it has ${actual} bytes instead of ${size}`);
     if (!this.#options.full) return;
     const { signal } = this.#options;
-    for await (const _ of this.#blobs.pieces(digest, size, undefined, signal ? { signal } : {}));
+    for await (const _ of this.#blobs.pieces(digest, size, undefined, signalOf({ signal })));
   }
 
   #problem(error: unknown, facts: Pick<BlobProblem, "digest" | "size" | "tree">): BlobProblem {

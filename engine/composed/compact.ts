@@ -1,5 +1,6 @@
 import type { CompactOptions, CompactReport, DamageProblem } from "../api.ts";
 import { digestText } from "../blob/digest.ts";
+import { signalOf } from "../call-options.ts";
 import { type TakenCompactOptions, takeCompactOptions } from "../compact.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { BlobStore, Digest, ListedBlob } from "../ports/blob-store.ts";
@@ -29,7 +30,7 @@ export interface CompactedParts {
 export async function compactParts(parts: CompactParts, options: CompactOptions): Promise<CompactedParts> {
   const { historyBefore, ...taken } = takeCompactOptions(options);
   const { metadata } = parts;
-  const call = taken.signal ? { signal: taken.signal } : {};
+  const call = signalOf(taken);
   // As it is now: what is committed meanwhile is not forgotten.
   const before =
     historyBefore instanceof Date ? await metadata.sequenceAt(historyBefore.getTime(), call) : historyBefore;
@@ -56,7 +57,7 @@ async function compactBlobs(
   { dryRun, signal, onProgress }: Omit<TakenCompactOptions, "historyBefore">,
   sequence: number,
 ): Promise<CompactReport> {
-  const call = signal ? { signal } : {};
+  const call = signalOf({ signal });
   const { blobs, graceMilliseconds } = parts;
   const putBefore = (await blobs.now(call)) - graceMilliseconds - blobs.capabilities.putAtSlackMilliseconds;
   if (!dryRun) await parts.metadata.forget(sequence, call);

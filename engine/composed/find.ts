@@ -1,4 +1,5 @@
 import type { CallOptions } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
 import type { ParsedRef } from "../ref.ts";
@@ -38,6 +39,3 @@ export async function checkWhole(
 }
 
 /** What of the options concerns those who are called. */
-export function signalOf(options: CallOptions | undefined): CallOptions {
-  return options?.signal ? { signal: options.signal } : {};
-}

@@ -1,11 +1,11 @@
 import type { Artifact, CallOptions, ListFilter } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { TakenFilter } from "../filter.ts";
 import { takeFilter } from "../filter.ts";
 import { copyTags } from "../metadata.ts";
 import type { ListQuery, MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
 import { factsOf } from "./artifact.ts";
-import { signalOf } from "./find.ts";
 
 /** So many artifacts wait to be taken, at most. */
 const PAGE_MAX = 64;

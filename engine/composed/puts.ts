@@ -40,7 +40,7 @@ export class Puts {
 
   /** Bytes that stay as they are until their version is there. */
   async whole(bytes: Uint8Array, digest: Digest, options?: CallOptions): Promise<KeptBlob> {
-    const put = () => this.#small.take(() => this.#blobs.put(bytes, digest, signalOf(options)));
+    const put = () => this.#small.take(() => this.#blobs.put(bytes, digest, unlessAborted(options)));
     const kept = new Repeated(digest, bytes.length, () => put());
     await put();
     return kept;
@@ -49,7 +49,9 @@ export class Puts {
   /** Bytes that can be had once. */
   async pieces(pieces: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<KeptBlob> {
     const since = new Since();
-    const { digest, size } = await this.#streams.take(() => this.#blobs.putPieces(pieces, signalOf(options)));
+    const { digest, size } = await this.#streams.take(() =>
+      this.#blobs.putPieces(pieces, unlessAborted(options)),
+    );
     return new Repeated(digest, size, () => this.touch({ digest, size }), since);
   }
 
@@ -110,7 +112,7 @@ class Repeated implements KeptBlob {
   }
 }
 
-function signalOf(options: CallOptions | undefined): CallOptions {
+function unlessAborted(options: CallOptions | undefined): CallOptions {
   throwIfAborted(options?.signal);
   return options?.signal ? { signal: options.signal } : {};
 }

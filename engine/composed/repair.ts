@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RepairOptions, RepairReport, UnrepairedProblem } from "../api.ts";
+import { callOf, signalOf } from "../call-options.ts";
 import type { BlobStore, Digest } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { BlobProblem } from "./check-blobs.ts";
@@ -19,8 +20,8 @@ export interface RepairParts {
 /** Puts what is missing or damaged again, from stores that have it. What the database itself lacks is its own to repair. */
 export async function repairBlobs(parts: RepairParts, options: RepairOptions): Promise<RepairReport> {
   const { metadata, blobs, openFolder } = parts;
-  const { dryRun = false, signal, onProgress } = options;
-  const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const { dryRun = false } = options;
+  const call = callOf(options);
   const sources = await RepairSources.open(options.from, openFolder);
   try {
     const repaired = new Map<BlobProblem, BlobProblem>();
@@ -32,7 +33,7 @@ export async function repairBlobs(parts: RepairParts, options: RepairOptions): P
       if (dryRun || mended.length === 0) break;
       left = await damagedBlobs(metadata, blobs, call);
     }
-    const rows = await metadata.check(signal ? { signal } : {});
+    const rows = await metadata.check(signalOf(options));
     return reportOf(dryRun, [...repaired.values()], left, rows, sources.isEmpty);
   } finally {
     await sources.close();

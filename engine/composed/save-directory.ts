@@ -1,5 +1,6 @@
 import type { CallOptions, SaveDirectoryOptions } from "../api.ts";
 import { contentDigest } from "../blob/digest.ts";
+import { callOf } from "../call-options.ts";
 import { chunksOf } from "../chunk/chunks.ts";
 import { encodeNode } from "../chunk/node.ts";
 import { DigestTable } from "../digest-table.ts";
@@ -47,7 +48,7 @@ export async function saveDirectory(
   const rules = new IgnoreRules(ignore);
   checkGiven(save.path, checkContents, others);
   const { ifVersion } = others;
-  const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const call = callOf({ signal, onProgress });
   for (let comparisons = checkContents === true ? COMPARISONS_MAX : 0; ; comparisons++) {
     const earlier = comparisons < COMPARISONS_MAX ? await earlierTree(save, ifVersion) : undefined;
     const sink = new BlobSink(save.puts, signal);

@@ -1,6 +1,7 @@
 import type { CallOptions, Code, Environment } from "../api.ts";
 import { endedEarly } from "../backend/refusals.ts";
 import { contentDigest } from "../blob/digest.ts";
+import { signalOf } from "../call-options.ts";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import type { ByteSource, FileSource } from "../chunk/source.ts";
 import { piecesOf } from "../chunk/source.ts";
@@ -33,7 +34,7 @@ export class ValueSaver {
     if (!(from instanceof Uint8Array) || from.length > WHOLE_BYTES_MAX)
       return this.#keepPieces(value, options);
     const { signal } = options;
-    return this.#kept(this.#puts.whole(from, contentDigest(from), signal ? { signal } : {}), mediaType);
+    return this.#kept(this.#puts.whole(from, contentDigest(from), signalOf({ signal })), mediaType);
   }
 
   /** Read to the end while it is put, in memory of a fixed size. */
@@ -43,7 +44,7 @@ export class ValueSaver {
       from instanceof Uint8Array ? slicesOf(from, isForeign, signal) : sourcePieces(from, signal);
     const total = options.onProgress && (await lengthOf(from));
     const told = options.onProgress ? counted(pieces, total, options.onProgress) : pieces;
-    return this.#kept(this.#puts.pieces(told, signal ? { signal } : {}), mediaType);
+    return this.#kept(this.#puts.pieces(told, signalOf({ signal })), mediaType);
   }
 
   async #kept(putting: Promise<KeptBlob>, mediaType: string): Promise<KeptValue> {

@@ -1,4 +1,5 @@
 import type { NameStats, StatsOptions, StoreStats } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { throwIfAborted } from "../errors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
@@ -18,7 +19,7 @@ export async function composedStats(
   options: StatsOptions = {},
 ): Promise<StoreStats> {
   const { byName = false, signal } = options;
-  const call = signal ? { signal } : {};
+  const call = signalOf({ signal });
   const graph = new BlobGraph(blobs);
   const names = new Names(byName);
   let done = 0;

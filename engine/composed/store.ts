@@ -12,6 +12,7 @@ import type {
   SaveOptions,
 } from "../api.ts";
 import { checkPath } from "../argument.ts";
+import { signalOf } from "../call-options.ts";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import { isByteSource } from "../chunk/source.ts";
 import { walkLineage } from "../lineage/walk.ts";
@@ -23,7 +24,7 @@ import { UnitBatch } from "./batch.ts";
 import type { ComposedSettings } from "./changing.ts";
 import { ChangingComposedStore } from "./changing.ts";
 import { versionsOfSaves } from "./commits.ts";
-import { findRecord, requireRecord, signalOf } from "./find.ts";
+import { findRecord, requireRecord } from "./find.ts";
 import { RecordLineage } from "./lineage.ts";
 import { listRecords, versionRecords } from "./list.ts";
 import type { Kept } from "./puts.ts";

@@ -1,4 +1,5 @@
 import type { Progress, VerifyOptions, VerifyReport } from "../api.ts";
+import { signalOf } from "../call-options.ts";
 import { VarveError } from "../errors.ts";
 import { Pace } from "../maintenance/pace.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -32,7 +33,7 @@ export async function verifyBlobs(
   const check = new BlobCheck(metadata, blobs, { full, signal: taken.signal });
   const walk = new Walk(metadata, check, new Pace(taken), { ...(start ?? { mode: "live", done: 0 }), full });
   const next = await walk.run();
-  const rows = next ? [] : await metadata.check(taken.signal ? { signal: taken.signal } : {});
+  const rows = next ? [] : await metadata.check(signalOf(taken));
   const problems = [
     ...[...check.problems].map(told),
     ...rows.map((message) => ({ kind: "index" as const, message })),

@@ -2,6 +2,7 @@ import type { CallOptions, SaveDirectoryOptions, SaveOptions } from "../api.ts";
 import { checkPath } from "../argument.ts";
 import type { VersionContent } from "../artifact-record.ts";
 import { contentDigest } from "../blob/digest.ts";
+import { callOf } from "../call-options.ts";
 import { chunksOf } from "../chunk/chunks.ts";
 import { encodeNode } from "../chunk/node.ts";
 import { OPERATION_BYTES } from "../commit.ts";
@@ -43,7 +44,7 @@ export async function saveDirectory(
 ): Promise<FoundVersion> {
   const rules = new IgnoreRules(ignore);
   checkGiven(save.path, checkContents, others);
-  const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+  const call = callOf({ signal, onProgress });
   try {
     return await saveOnce(save, rules, { comparesTimes: checkContents !== true, pinsAtOnce: false }, call);
   } catch (error) {
