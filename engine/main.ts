@@ -15,7 +15,7 @@ export type * from "./ports/metadata-store.ts";
 export type * from "./ports/places.ts";
 export type * from "./ports/storage-backend.ts";
 export type { ParsedRef } from "./ref.ts";
-export { refText, VERSION_MAX } from "./ref.ts";
+export { refOf, refText, VERSION_MAX } from "./ref.ts";
 export type { Remains } from "./refusals.ts";
 export {
   behindHorizon,

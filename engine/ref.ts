@@ -109,6 +109,11 @@ function parseText(text: string): ParsedRef {
   return { name, kind: "version", version };
 }
 
+/** Of one version, as people write it. */
+export function refOf({ name, version }: { name: string; version: number }): string {
+  return `${name}:${version}`;
+}
+
 /** The ref as a person would write it. */
 export function refText(ref: ParsedRef): string {
   switch (ref.kind) {

@@ -6,11 +6,11 @@ import type {
   UnitResult,
   VersionRecord,
 } from "../../engine/main.ts";
-import { checkNewVersion, noSuchArtifact, otherLatest, VarveError } from "../../engine/main.ts";
+import { checkNewVersion, noSuchArtifact, otherLatest, refOf, VarveError } from "../../engine/main.ts";
 import { deleteVersions, undelete } from "./delete.ts";
 import type { Documents } from "./documents.ts";
 import type { NameState } from "./known-rows.ts";
-import { jsonOrNull, metadataOf, newRow, recordOf, refOf, tagsOf } from "./rows.ts";
+import { jsonOrNull, metadataOf, newRow, recordOf, tagsOf } from "./rows.ts";
 import type { Db, VersionRow } from "./schema.ts";
 import type { State } from "./state.ts";
 import { liveVersion, log, type Of, putAlias, Run, removeAlias } from "./unit-run.ts";

@@ -1,5 +1,4 @@
-import { compactedAway, hasAliases, noSuchArtifact } from "../../engine/main.ts";
-import { refOf } from "./rows.ts";
+import { compactedAway, hasAliases, noSuchArtifact, refOf } from "../../engine/main.ts";
 import type { AliasRow, VersionRow } from "./schema.ts";
 import type { Run } from "./unit-run.ts";
 import { log, missing, type Of, putAlias, removeAlias, targetRow } from "./unit-run.ts";

@@ -178,11 +178,6 @@ function hex(digest: Uint8Array): string {
   return `sha256:${Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString("hex")}`;
 }
 
-/** A ref as people write it. */
-export function refOf({ name, version }: { name: string; version: number }): string {
-  return `${name}:${version}`;
-}
-
 /** A ref with a version, taken apart: names hold no colon. */
 export function parseVersionRef(ref: string): { name: string; version: number } {
   const colon = ref.lastIndexOf(":");

@@ -2,6 +2,7 @@ import type { CallOptions, DamageProblem, VerifyOptions } from "../api.ts";
 import { signalOf } from "../call-options.ts";
 import { VarveError } from "../errors.ts";
 import type { BackendOrphan, BackendPlace, StorageBackend } from "../ports/storage-backend.ts";
+import { refOf } from "../ref.ts";
 import { decodeKept, type Kept, MODEL_FILE, placeOf, placesOf } from "./kept.ts";
 import type { BackendParts } from "./parts.ts";
 import { changedThere } from "./refusals.ts";
@@ -155,8 +156,4 @@ async function checkList(
       throw new VarveError("NOT_FOUND", `${path} of ${refOf(version)} was removed in MLflow`);
     if ((listed.get(path) ?? size) !== size) throw changedThere(refOf(version), path);
   }
-}
-
-export function refOf({ name, version }: { name: string; version: number }): string {
-  return `${name}:${version}`;
 }

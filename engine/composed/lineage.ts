@@ -3,7 +3,7 @@ import { digestText } from "../blob/digest.ts";
 import { compareBytes } from "../directory/entry.ts";
 import type { Direction, LineageSource, Neighbour } from "../lineage/walk.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import { parseRef } from "../ref.ts";
+import { parseRef, refOf } from "../ref.ts";
 
 /** So many versions are asked for at a time. */
 const PAGE = 64;
@@ -66,8 +66,4 @@ export class RecordLineage implements LineageSource {
 
 function compareVersions(a: VersionName, b: VersionName): number {
   return compareBytes(a.name, b.name) || a.version - b.version;
-}
-
-function refOf({ name, version }: VersionName): string {
-  return `${name}:${version}`;
 }

@@ -5,6 +5,7 @@ import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
 import type { TakenPolicy } from "../prune-policy.ts";
 import { judgeTags } from "../prune-policy.ts";
 import { checkClock, nothingLeft, unreachable } from "../prune-refusals.ts";
+import { refOf } from "../ref.ts";
 import type { Needs } from "./blob-graph.ts";
 import { BlobGraph } from "./blob-graph.ts";
 import { everyVersion } from "./every-version.ts";
@@ -177,10 +178,6 @@ class Choice {
       .filter(({ fate, sequence }) => fate === "protected" && sequence <= until)
       .map(refOf);
   }
-}
-
-export function refOf({ name, version }: Pick<Candidate, "name" | "version">): string {
-  return `${name}:${version}`;
 }
 
 export function prunedVersions(victims: readonly Candidate[]): PrunedVersion[] {

@@ -3,9 +3,10 @@ import { throwIfAborted } from "../errors.ts";
 import type { MetadataOperation } from "../ports/metadata-store.ts";
 import { checkPruneOptions, compactAfter } from "../prune.ts";
 import { takePolicy } from "../prune-policy.ts";
+import { refOf } from "../ref.ts";
 import type { Commits } from "./commits.ts";
 import type { BlobPrunePlan, Candidate, PlanParts } from "./prune-plan.ts";
-import { planBlobPrune, prunedVersions, refOf } from "./prune-plan.ts";
+import { planBlobPrune, prunedVersions } from "./prune-plan.ts";
 
 /** One transaction of the database deletes so many. */
 const DELETES_PER_UNIT = 100;

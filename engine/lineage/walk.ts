@@ -1,6 +1,7 @@
 import type { LineageEdge, LineageGraph, LineageNode, LineageOptions } from "../api.ts";
 import type { VersionName } from "../artifact-key.ts";
 import { throwIfAborted, VarveError } from "../errors.ts";
+import { refOf } from "../ref.ts";
 
 /** A graph is held in memory, so it ends somewhere, and says so. */
 const NODES_MAX = 100_000;
@@ -125,8 +126,4 @@ class LineageWalk {
     await new Promise<void>((resolve) => setImmediate(resolve));
     throwIfAborted(this.#signal);
   }
-}
-
-function refOf({ name, version }: VersionName): string {
-  return `${name}:${version}`;
 }
