@@ -92,7 +92,7 @@ function deletionOf(rows: Pick<Rows, "content">, key: Buffer, row: Row): number 
  * that finds no such note after it has read has missed nothing.
  */
 export async function noteHorizon(core: EngineCore, before: number, durable: boolean): Promise<void> {
-  if (!core.row(ELSEWHERE_KEY)) return;
+  if (!(await core.reading(() => core.row(ELSEWHERE_KEY)))) return;
   const run = (transaction: Transaction) => {
     if (horizonOf(transaction) >= before) return;
     transaction.put(HORIZON_KEY, preparePayload([], encodeHorizon(before), 0n));

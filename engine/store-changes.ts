@@ -67,7 +67,7 @@ export abstract class ChangingStore extends MaintainedStore {
     this.kept = new BackendVersions({
       connection: new BackendConnection(backend),
       metadata: () => this.#rows(),
-      mayHave: () => this.core.row(KEPT_KEY) !== undefined,
+      mayHave: () => this.core.reading(() => this.core.row(KEPT_KEY) !== undefined),
       codecs,
       calls: this.calls,
       commit: (operation) => this.#commitRow(operation),

@@ -10,7 +10,7 @@ export interface BackendParts {
   /** Made when it is asked for first. */
   metadata(): MetadataStore;
   /** False where no version of the store can be in the backend. */
-  mayHave(): boolean;
+  mayHave(): boolean | Promise<boolean>;
   codecs: CodecRegistry;
   calls: Pick<CallGuard, "read" | "iterate">;
   commit(operation: MetadataOperation): Promise<UnitResult>;

@@ -24,7 +24,7 @@ async function* keptOf(
   modes: readonly ("live" | "deleted")[],
   options: CallOptions = {},
 ): AsyncGenerator<KeptRecord> {
-  if (!mayHave()) return;
+  if (!(await mayHave())) return;
   for (const mode of modes) {
     const versions = metadata().list(
       {

@@ -143,6 +143,13 @@ export const indexFaults: Fault[] = [
     tests: ["store/open-and-close.test.ts"],
   },
   {
+    name: "forgetting does not follow to an index that was made meanwhile",
+    file: "engine/forget.ts",
+    text: "await core.reading(() => core.row(ELSEWHERE_KEY))",
+    replacement: "core.row(ELSEWHERE_KEY)",
+    tests: ["engine/replaced-index.test.ts"],
+  },
+  {
     name: "an index that was replaced is read on",
     file: "engine/maintenance/live-index.ts",
     text: "if (state.generation !== this.#state.generation) throw indexReplaced();",
