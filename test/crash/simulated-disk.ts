@@ -12,7 +12,8 @@ export type Node = SimulatedFile | "folder" | undefined;
 /** All that a name has stood for since its folder was synced, the durable one first, the present one last. */
 export type NameHistory = Node[];
 
-const FREE_BYTES = 2 ** 40;
+/** Little enough to be asked for by each commit: how often would else depend on how fast the machine is. */
+const FREE_BYTES = 512 * 1024 * 1024;
 const EXT4 = 0xef53;
 
 /**
