@@ -1,4 +1,4 @@
-import type { Client, Submittable } from "pg";
+import type { Client, QueryConfig, QueryResult, Submittable } from "pg";
 import { VarveError } from "../../../engine/main.ts";
 import { importDriver } from "../driver-import.ts";
 import { failure, lost, messageOf, networkFailure, unavailable } from "../failure.ts";
@@ -171,8 +171,18 @@ class PostgresqlSession implements Session {
       const rows = await readFixed(this.#submit, { name, text, values, columns }, this.#parserOf);
       return { rows, changed: 0 };
     }
-    const { rows, rowCount } = await this.client.query(name ? { name, text, values } : { text, values });
+    const { rows, rowCount } = await this.#query(name ? { name, text, values } : { text, values });
     return { rows, changed: rowCount ?? 0 };
+  }
+
+  /**
+   * By a callback: a promise of pg's keeps the rows before it for the collector of young garbage, one query after another, so
+   * that they pile up until all of the heap is collected.
+   */
+  #query(config: QueryConfig): Promise<QueryResult> {
+    return new Promise((resolve, reject) => {
+      this.client.query(config, (error, result) => (error ? reject(error) : resolve(result)));
+    });
   }
 
   readonly #submit = (query: object) => void this.client.query(query as Submittable);
