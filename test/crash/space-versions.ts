@@ -1,4 +1,5 @@
 import type { AliasCall, Call, Operation, SavedCall } from "./space-events.ts";
+import { isTree } from "./values.ts";
 
 /** A span of time in which something happened, if `certain`; else it may have, or may yet. */
 interface Span {
@@ -114,6 +115,8 @@ export class KnownVersions {
     const since = deletedSince(version, to);
     if (!this.#compactions.some((each) => each.to > since && each.from < to)) return false;
     const { value, code } = version.saved;
+    // What tells which files of a directory are as they were is its own, though another has the same files.
+    if (isTree(value)) return true;
     return [value, code].some((blob) => blob !== undefined && !this.#isNeeded(blob, since, to));
   }
 

@@ -10,6 +10,7 @@ import { runSpace } from "./space.ts";
 import type { Call, Findings, Given, Operation, Result } from "./space-events.ts";
 import type { SpaceHistory } from "./space-history.ts";
 import { checkSpaceHistory } from "./space-history.ts";
+import { treeKey } from "./values.ts";
 
 const test = suite("space, in random histories");
 test.after.each(killPlainProcesses);
@@ -239,17 +240,25 @@ for (const [what, expected, put] of FAULTS) {
   });
 }
 
-test("a shared value is needed as long as one version has it", () => {
+/** The second version has the value of the first, which is deleted, compacted away, and can't be brought back. */
+function toldOfShared(value: string): string[] {
   const history = goodHistory();
-  // The second one has the value of the first.
-  Object.assign(callOf(history, "save", 1).call, { value: "5.one" });
-  for (const { result } of history.operations) for (const each of result?.given ?? []) each.value = "5.one";
-  history.findings.contents.live[0]!.value = "5.one";
-  const told = checkSpaceHistory(history);
+  for (const i of [0, 1]) Object.assign(callOf(history, "save", i).call, { value });
+  for (const { result } of history.operations) for (const each of result?.given ?? []) each.value = value;
+  history.findings.contents.live[0]!.value = value;
+  return checkSpaceHistory(history);
+}
+
+test("a shared value is needed as long as one version has it", () => {
+  const told = toldOfShared("5.one");
   assert.ok(
     told.some((line) => /^lost: q can't undelete n:0/.test(line)),
     told.join("\n"),
   );
+});
+
+test("the stamps of a directory are its own, though another version has the same files", () => {
+  assert.equal(toldOfShared(treeKey("one")), []);
 });
 
 test.run();
