@@ -10,6 +10,8 @@ export interface VersionRow {
   row: Row;
   /** Of the alias that it was found by. */
   alias?: Row;
+  /** By this process, which has done so whatever became of it since. */
+  isWritten?: true;
 }
 
 /** What rows are read from: the engine as it is now, or a snapshot of it. */

@@ -196,16 +196,17 @@ export class Versions {
   }
 
   /** Undefined when it was compacted away with a deleted version. */
-  async #code({ key, row }: VersionRow, reader: RowReader): Promise<Code | undefined> {
+  async #code({ key, row, isWritten }: VersionRow, reader: RowReader): Promise<Code | undefined> {
     const digest = codeReference(row);
     try {
       return await this.#shared.get<Code>(digest, reader.placeOfBlob?.(digest));
     } catch (error) {
       if (this.#core.catalog.blob(digest) || !isCorruption(error)) throw error;
       if (isDeleted(row)) return undefined;
-      // Deleted, and compacted away, since the row was read: whoever asked has to look again.
-      if (this.#core.row(key)?.sequence !== row.sequence) throw goneSince(error);
-      throw error;
+      if (this.#core.row(key)?.sequence === row.sequence) throw error;
+      // Deleted, and compacted away, since the row was read: whoever asked has to look again, unless it is done already.
+      if (isWritten) return undefined;
+      throw goneSince(error);
     }
   }
 
@@ -214,19 +215,23 @@ export class Versions {
     const snapshot = this.#core.snapshot();
     try {
       const reader = new AliasRows(snapshot);
-      return await Promise.all(
-        saved.map(({ name, version, row }) =>
-          this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name, reader)),
-        ),
-      );
+      return await Promise.all(saved.map((each) => this.#written(each, this.aliases(each.name, reader))));
     } finally {
       snapshot.close();
     }
   }
 
   /** The artifact of a version that this process has just written, and waited for as long as it wanted. */
-  written({ name, version, row }: { name: string; version: number; row: Row }): Artifact | Promise<Artifact> {
-    return this.#artifact({ name, version, key: versionKey(name, version), row }, this.aliases(name));
+  written(saved: FoundVersion): Artifact | Promise<Artifact> {
+    return this.#written(saved, this.aliases(saved.name));
+  }
+
+  #written(
+    { name, version, row, content }: FoundVersion,
+    aliases: ReadonlyMap<string, number>,
+  ): Artifact | Promise<Artifact> {
+    const found = { name, version, key: versionKey(name, version), row, isWritten: true } as const;
+    return this.#withContent(found, content, aliases, this.#core);
   }
 
   /** The artifact of a version that was new when this process wrote it. */

@@ -1,7 +1,9 @@
 /** A large model to a server of MLflow and back, beside Python's client of the same server. */
 
+import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { spreadOf } from "../../cli/bench/statistics.ts";
 import { digits, tableLines } from "../../cli/bench/text.ts";
 import { artifactsFolder, mlflowProgram, mlflowPython, mlflowUrl } from "../../test/services/mlflow.ts";
@@ -97,6 +99,11 @@ async function measureRounds(place: Place): Promise<Mlflow> {
   return measured;
 }
 
+/** What earlier transfers have left to be written would be paid for by the next one. */
+async function settleDisk(): Promise<void> {
+  await promisify(execFile)("sync");
+}
+
 const fileOf = ({ folder }: Place) => join(folder, "model.onnx");
 const targetOf = ({ folder }: Place) => join(folder, "target");
 
@@ -108,6 +115,7 @@ async function runOurs(place: Place, step: MlflowStep): Promise<MlflowFigures> {
   const base = { kind: "mlflow", subject: "varve", folder, filled: 0, seed, bytes } as const;
   const target = join(targetOf(place), "model");
   await mkdir(targetOf(place), { recursive: true });
+  await settleDisk();
   const task = { ...base, step, size, url: mlflowUrl(server.port), uri: FOLDER, file: fileOf(place), target };
   const answer = await answerOf(task, { script, signal, secondsMax, profile });
   await rm(targetOf(place), { recursive: true, force: true });
@@ -119,6 +127,7 @@ async function runPython(place: Place, step: "upload" | "download"): Promise<Mlf
   const { server, settings, options } = place;
   settings.onStep(`Python: ${step}`);
   await mkdir(targetOf(place), { recursive: true });
+  await settleDisk();
   const path = step === "upload" ? fileOf(place) : targetOf(place);
   const signal = AbortSignal.any([settings.signal, AbortSignal.timeout(options.secondsMax * 1_000)]);
   const url = mlflowUrl(server.port);

@@ -1,10 +1,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { ArtifactStore } from "../../engine/api.ts";
 import { failureWithHint } from "../helpers/errors.ts";
+import { WatchedFiles } from "../helpers/files.ts";
+import { newFolder } from "../helpers/folders.ts";
+import { killPrograms, Program } from "../helpers/processes.ts";
 import { Random } from "../helpers/random.ts";
-import { closeAll, newStore } from "../helpers/stores.ts";
+import { closeAll, newStore, openSeamStore } from "../helpers/stores.ts";
 
 const test = suite("delete and undelete");
+test.after.each(killPrograms);
 test.after.each(closeAll);
 
 test("delete wants to be told which version", async () => {
@@ -177,5 +182,28 @@ test("annotate replaces top-level keys, null removes one, and the value stays", 
   await failureWithHint(store.annotate("a", { tags: { a: 5 } as never }), "INVALID_ARGUMENT");
   await failureWithHint(store.annotate("a", null as never), "INVALID_ARGUMENT");
 });
+
+for (const [call, act] of [
+  ["undelete", (store: ArtifactStore) => store.undelete("a:0")],
+  ["annotate", (store: ArtifactStore) => store.annotate("a:0", { tags: { stage: "kept" } })],
+] as const) {
+  test(`${call} gives what it has made, though another has deleted and compacted it away meanwhile`, async () => {
+    const home = newFolder();
+    const files = new WatchedFiles();
+    const store = await openSeamStore(home, { files });
+    await store.save("a", "value", { code: `// ${"long ".repeat(500)}`, tags: { kept: "yes" } });
+    if (call === "undelete") await store.delete("a:0");
+    const deleter = new Program("../processes/deleter.ts", [home]);
+    await deleter.expect();
+    files.onSync = async () => {
+      files.onSync = undefined;
+      await deleter.ask("a:0");
+    };
+    const artifact = await act(store);
+    assert.equal([artifact.ref, artifact.tags.kept, artifact.deleted], ["a:0", "yes", false]);
+    assert.is(artifact.code, undefined, "its bytes are gone");
+    assert.is(await store.has("a:0"), false);
+  });
+}
 
 test.run();
