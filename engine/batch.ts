@@ -1,5 +1,6 @@
 import type { Annotation, DeleteOptions } from "./api.ts";
 import { versionKey } from "./artifact-key.ts";
+import { decodeVersionContent } from "./artifact-record.ts";
 import type { PendingSave, QueuedSave } from "./batch-queue.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { chunksOf, WHOLE_BYTES_MAX } from "./chunk/chunks.ts";
@@ -8,6 +9,7 @@ import { OPERATION_BYTES } from "./commit.ts";
 import { deleteVersions } from "./deletes.ts";
 import type { EngineCore } from "./engine.ts";
 import type { PreparedEnvironment, SavedEnvironment } from "./environment/stored.ts";
+import { samePlace } from "./index/change.ts";
 import type { Part, PreparedPart } from "./large/part.ts";
 import { preparePart, putPart, sealWith } from "./large/part.ts";
 import { storeChunks } from "./large/store-chunks.ts";
@@ -36,8 +38,10 @@ function runOf(operations: readonly Operation[]): BatchRun {
     for (const operation of operations) operation(transaction, saved);
     // Later operations of the batch may have changed what was saved.
     return saved.map((found) => {
-      const row = transaction.row(versionKey(found.name, found.version)) ?? found.row;
-      return { ...found, row };
+      const key = versionKey(found.name, found.version);
+      const row = transaction.row(key);
+      if (!row || samePlace(row.place, found.row.place)) return found;
+      return { ...found, row, content: decodeVersionContent(transaction.content(key, row)) };
     });
   };
 }
