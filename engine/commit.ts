@@ -2,29 +2,16 @@ import type { Durability } from "./durability.ts";
 import { fromSystemError, VarveError } from "./errors.ts";
 import type { BatchMark } from "./failed-sync.ts";
 import { afterFailedSync, lostAfterFailedSync } from "./failed-sync.ts";
+import type { Item } from "./group-queue.ts";
+import { GroupQueue, rejectAll, tell, withOpenOutcome } from "./group-queue.ts";
 import { isIndexDamage } from "./index/damage.ts";
 import { GroupLayout } from "./log/layout.ts";
 import type { GroupStart, LogEnd } from "./log-end.ts";
 import { Transaction } from "./transaction.ts";
 import type { Work } from "./work.ts";
 
-/** What one group takes from the queue at most. */
-const GROUP_ITEMS_MAX = 10_000;
-const GROUP_BYTES_MAX = 16 * 1024 * 1024;
-
 /** What an operation takes beside its bytes: headers in the log, rows and pages of the index. */
 export const OPERATION_BYTES = 2048;
-
-interface Item {
-  work: Work<unknown, unknown>;
-  queuedAt: number;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-  /** Told already that it failed. */
-  isRejected?: boolean;
-  /** It was in a group that met damage in the index. */
-  isRepeated?: boolean;
-}
 
 interface Outcome {
   items: Item[];
@@ -35,16 +22,25 @@ interface Outcome {
 /** What has to be done outside the lock before a group can be committed. */
 type Obstacle = "in doubt" | "syncing";
 
+/** A group that failed behind its append, when its sync had begun: whether anything of it counts is open until that ends. */
+interface Undecided {
+  items: Item[];
+  error: unknown;
+  failedAt: number;
+}
+
 /**
  * The group commit of one process. Everything queued when the lock is taken becomes one group: one write, one
- * transaction of the index, one sync. There are no timers: while a group syncs, the next one gathers.
+ * transaction of the index, one sync, which begins before that transaction ends. There are no timers: while a group syncs,
+ * the next one gathers.
  */
 export class Committer {
   readonly #end: LogEnd;
   readonly #durability: Durability;
-  #queue: Item[] = [];
+  readonly #queue = new GroupQueue();
   /** The items of the group under way. */
   #taken: Item[] = [];
+  #undecided: Undecided | undefined;
   #running: Promise<void> | undefined;
   #told: Promise<void> | undefined;
 
@@ -72,7 +68,7 @@ export class Committer {
   async #run(): Promise<void> {
     // What is called in one turn of the event loop goes into one group.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#undecided) {
       const outcome = await this.#commitPolitely();
       if (outcome === "in doubt") await this.#recover();
       else if (outcome === "syncing") await this.#durability.quiet();
@@ -86,8 +82,16 @@ export class Committer {
     try {
       await this.#end.recover();
     } catch (error) {
-      this.#rejectAll(this.#queue.splice(0), afterFailedSync(error as VarveError));
+      this.#giveUp(error as VarveError);
+      rejectAll(this.#queue.takeAll(), afterFailedSync(error as VarveError));
     }
+  }
+
+  /** What is undecided stays open for good. */
+  #giveUp(error: VarveError): void {
+    const items = this.#undecided?.items ?? [];
+    this.#undecided = undefined;
+    rejectAll(items, withOpenOutcome(error));
   }
 
   async #commitPolitely(): Promise<Outcome | Obstacle | undefined> {
@@ -101,8 +105,9 @@ export class Committer {
     } catch (error) {
       // Items that a group had taken may be in the log already: the lock's own commit failed behind them.
       const told = fromSystemError(error, "giving the lock of the store back");
-      this.#rejectAll(this.#taken, withOpenOutcome(told));
-      this.#rejectAll(this.#queue.splice(0), fromSystemError(error, "taking the lock of the store"));
+      rejectAll(this.#taken, withOpenOutcome(told));
+      this.#giveUp(told);
+      rejectAll(this.#queue.takeAll(), fromSystemError(error, "taking the lock of the store"));
       return undefined;
     }
   }
@@ -118,7 +123,7 @@ export class Committer {
       waiting = setInterval(
         () => {
           this.#rejectOverdue();
-          gaveUp = this.#queue.length === 0 && this.#taken.length === 0;
+          gaveUp = this.#queue.length === 0 && this.#taken.length === 0 && !this.#undecided;
           if (gaveUp) resolve(undefined);
         },
         Math.max(1, lockWaitMax / 10),
@@ -133,27 +138,28 @@ export class Committer {
 
   #rejectOverdue(): void {
     const since = Date.now() - this.#end.lockWaitMax;
-    const overdue = this.#queue.filter((item) => item.queuedAt <= since);
-    if (overdue.length === 0) return;
-    this.#queue = this.#queue.filter((item) => item.queuedAt > since);
+    const overdue = this.#queue.takeOverdue(since);
+    const isOverdue = this.#undecided && this.#undecided.failedAt <= since;
+    if (overdue.length === 0 && !isOverdue) return;
     const message = `waited ${this.#end.lockWaitMax} ms for the lock of the store, held by ${this.#end.lock.holder()}`;
-    this.#rejectAll(
-      overdue,
-      new VarveError("UNAVAILABLE", message, { hint: "nothing was written; try again, or end that process" }),
-    );
+    const hint = "nothing was written; try again, or end that process";
+    rejectAll(overdue, new VarveError("UNAVAILABLE", message, { hint }));
+    if (isOverdue) this.#giveUp(fromSystemError(this.#undecided!.error, "writing to the log"));
   }
 
   /** Under the lock. Never throws: a failure is told to the items of the group, and the lock's rows stay right. */
   #commit(): Outcome | Obstacle | undefined {
+    const obstacle = this.#undecided && this.#decide(this.#undecided);
+    if (obstacle || this.#queue.length === 0) return obstacle;
     this.#end.space.look();
-    const items = this.#take();
+    const items = this.#queue.take(this.#end.space);
     this.#taken = items;
     let start: GroupStart;
     try {
       const prepared = this.#end.prepare();
       if (typeof prepared === "string") {
         this.#taken = [];
-        this.#queue.unshift(...items);
+        this.#queue.putBack(items);
         return prepared;
       }
       start = prepared;
@@ -161,7 +167,7 @@ export class Committer {
       this.#end.space.checkGroup(items.length, bytes);
     } catch (error) {
       if (!this.#isRepeated(items, error))
-        this.#rejectAll(items, fromSystemError(error, "preparing the log for writing"));
+        rejectAll(items, fromSystemError(error, "preparing the log for writing"));
       return undefined;
     }
     return this.#commitBehind(start, items);
@@ -173,43 +179,50 @@ export class Committer {
     if (!isIndexDamage(error) || left.some((item) => item.isRepeated)) return false;
     for (const item of left) item.isRepeated = true;
     this.#end.suspectIndex();
-    this.#queue.unshift(...left);
+    this.#queue.putBack(left);
     return true;
   }
 
-  #commitBehind({ state, position }: GroupStart, items: Item[]): Outcome | undefined {
+  #commitBehind({ state, position }: GroupStart, items: Item[]): Outcome | undefined | "syncing" {
     const durable = Math.max(state.durableSequence, this.#end.durableSequence);
     const layout = new GroupLayout(position, this.#end.salt, durable);
+    const { losses } = state;
     try {
-      const ran = this.#end.catalog.transact(() => this.#write(items, layout));
+      const ran = this.#end.catalog.transact(() => this.#write(items, layout, losses));
       this.#end.committed(state, layout.end);
-      const end = { sequence: layout.end.sequence, losses: state.losses };
+      const end = { sequence: layout.end.sequence, losses };
       this.#durability.wrote(end);
       return { ...ran, end };
     } catch (error) {
+      this.#durability.withdraw({ sequence: layout.start.sequence, losses });
       const foreign = error instanceof VarveError && error.outcome === "unknown";
-      const doubtful = this.#end.abandoned(state, layout.start, foreign);
-      if (!doubtful && this.#isRepeated(items, error)) return undefined;
-      const told = fromSystemError(this.#end.explained(error), "writing to the log");
-      this.#rejectAll(items, doubtful ? withOpenOutcome(told) : told);
+      const left = this.#end.abandoned(state, layout.start, foreign);
+      if (left === "syncing") {
+        this.#undecided = { items, error, failedAt: Date.now() };
+        return left;
+      }
+      this.#failed(items, error, left === "open");
       return undefined;
     }
   }
 
-  /** As much as a group may have, and as there is room for; at least one. */
-  #take(): Item[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { work } of this.#queue) {
-      const isFull = count >= GROUP_ITEMS_MAX || bytes >= GROUP_BYTES_MAX;
-      if (count > 0 && (isFull || !this.#end.space.fits(count + 1, bytes + work.bytes))) break;
-      bytes += work.bytes;
-      count++;
-    }
-    return this.#queue.splice(0, count);
+  /** Under the lock, when the sync has ended: from here on the log goes on where the group began, or nobody can tell. */
+  #decide({ items, error }: Undecided): Obstacle | undefined {
+    const cut = this.#end.cut();
+    if (cut === "in doubt" || cut === "syncing") return cut;
+    this.#undecided = undefined;
+    this.#failed(items, error, cut === "open");
+    return undefined;
   }
 
-  #write(items: Item[], layout: GroupLayout): Omit<Outcome, "end"> {
+  /** @param isOpen bytes of the group may count */
+  #failed(items: Item[], error: unknown, isOpen: boolean): void {
+    if (!isOpen && this.#isRepeated(items, error)) return;
+    const told = fromSystemError(this.#end.space.explained(error), "writing to the log");
+    rejectAll(items, isOpen ? withOpenOutcome(told) : told);
+  }
+
+  #write(items: Item[], layout: GroupLayout, losses: number): Omit<Outcome, "end"> {
     const outcome: Omit<Outcome, "end"> = { items: [], results: [] };
     const now = this.#end.now();
     const { catalog, reader, salt, families } = this.#end;
@@ -227,6 +240,9 @@ export class Committer {
     }
     if (layout.end.offset === layout.start.offset) return outcome;
     this.#end.append(layout);
+    // The disk is at work while the index takes the group in; before that is done nothing comes of it.
+    if (outcome.items.some(({ work }) => work.durable))
+      this.#durability.begin({ sequence: layout.end.sequence, losses });
     this.#end.catalog.setApplied(layout.end);
     return outcome;
   }
@@ -260,7 +276,7 @@ export class Committer {
   async #finish({ items, results, end }: Outcome): Promise<void> {
     for (const { work } of items) work.written?.();
     const fate = this.#end.fateOf(end);
-    if (fate === "lost") return this.#rejectAll(items, lostAfterFailedSync());
+    if (fate === "lost") return rejectAll(items, lostAfterFailedSync());
     const isOpen = fate === "open";
     const mustWait = ({ work }: Item) => isOpen && work.durable;
     const waiting = items.filter(mustWait);
@@ -269,28 +285,8 @@ export class Committer {
     if (waiting.length === 0) return;
     this.#told = this.#durability.reach(end).then(
       () => items.forEach((item, i) => void (item.work.durable && tell(item, results[i]))),
-      (error: unknown) =>
-        this.#rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log"))),
+      (error: unknown) => rejectAll(waiting, withOpenOutcome(fromSystemError(error, "syncing the log"))),
     );
     if (waiting.some(({ work }) => !work.overlaps)) await this.#told;
   }
-
-  #rejectAll(items: Item[], error: VarveError): void {
-    for (const item of items) item.reject(error);
-  }
-}
-
-function tell({ work, resolve, reject }: Item, result: unknown): void {
-  try {
-    resolve(work.told ? work.told(result) : result);
-  } catch (error) {
-    reject(error);
-  }
-}
-
-/** The batch may be in the log. */
-function withOpenOutcome(error: VarveError): VarveError {
-  if (error.outcome === "unknown") return error;
-  const { code, message, hint } = error;
-  return new VarveError(code, message, { outcome: "unknown", cause: error, ...(hint && { hint }) });
 }

@@ -7,11 +7,28 @@ export class Durability {
   readonly #end: LogEnd;
   #appended: BatchMark = { sequence: 0, losses: 0 };
   #syncing: Promise<void> | undefined;
+  /** What the sync under way, or the last one, is to cover. */
+  #covered: BatchMark = this.#appended;
   /** The newest batch that was acknowledged without waiting for its sync. */
   #owed: BatchMark | undefined;
 
   constructor(end: LogEnd) {
     this.#end = end;
+  }
+
+  /**
+   * Puts what is appended on the disk while the group is not committed yet, unless a sync is under way. It is not
+   * acknowledged by this: `wrote` follows, or `withdraw`.
+   */
+  begin(batch: BatchMark): void {
+    if (this.#syncing) return;
+    this.#syncing = this.#sync(batch);
+    this.#syncing.catch(() => {});
+  }
+
+  /** The group that was begun is none, so its numbers are given again: what counts ends with `last`, whatever is synced. */
+  withdraw(last: BatchMark): void {
+    if (this.#covered.sequence > last.sequence) this.#covered.sequence = last.sequence;
   }
 
   /** This process has written up to `batch`. */
@@ -32,7 +49,7 @@ export class Durability {
       if (fate === "durable") return;
       if (fate === "lost") throw lostAfterFailedSync();
       if (this.#end.failure) throw this.#end.failure;
-      this.#syncing ??= this.#sync();
+      this.#syncing ??= this.#sync(this.#appended);
       await this.#syncing;
     }
   }
@@ -58,9 +75,10 @@ export class Durability {
     if (owed) await this.reach(owed);
   }
 
-  async #sync(): Promise<void> {
+  async #sync(batch: BatchMark): Promise<void> {
+    this.#covered = { ...batch };
     try {
-      await this.#end.syncLog(this.#appended);
+      await this.#end.syncLog(this.#covered);
     } finally {
       this.#syncing = undefined;
     }

@@ -10,6 +10,9 @@ const PLENTY_BYTES = 1024 * 1024 * 1024;
  */
 const INDEX_BYTES_AN_ITEM = 64 * 1024;
 const FLOOR_BYTES = 1024 * 1024;
+const LMDB_EIO = 5;
+/** Less than one write of the index may take. */
+const FULL_DISK_BYTES = 4 * 1024 * 1024;
 
 /** `minFreeSpace` may change. */
 interface SpaceSettings {
@@ -60,6 +63,13 @@ export class FreeSpace {
       throw noSpace(this.#bytes, hint);
     }
     this.#promised += bytes;
+  }
+
+  /** LMDB calls a write that found room for a part of it EIO: only a look at the disk tells. */
+  explained(error: unknown): unknown {
+    if ((error as { code?: unknown } | undefined)?.code !== LMDB_EIO) return error;
+    const isFull = this.#settings.files.freeBytes(this.#folder) < FULL_DISK_BYTES;
+    return isFull ? Object.assign(error as Error, { code: "ENOSPC" }) : error;
   }
 }
 

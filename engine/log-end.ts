@@ -1,6 +1,6 @@
 import type { EngineSettings } from "./engine-settings.ts";
 import { readOnlyError, VarveError } from "./errors.ts";
-import type { BatchMark, Fate, SyncAttempt } from "./failed-sync.ts";
+import type { BatchMark, Fate } from "./failed-sync.ts";
 import { FailedSync } from "./failed-sync.ts";
 import type { Families } from "./families.ts";
 import { FreeSpace } from "./free-space.ts";
@@ -26,9 +26,8 @@ export interface GroupStart {
   position: LogPosition;
 }
 
-const LMDB_EIO = 5;
-/** Less than one write of the index may take. */
-const FULL_DISK_BYTES = 4 * 1024 * 1024;
+/** What became of the bytes of a group that failed: "gone" for sure, or maybe not, or not known while they are synced. */
+export type Abandoned = "gone" | "open" | "syncing";
 
 /** The end of the log as the committer meets it: the lock, the shared state, the segment that is written to. */
 export class LogEnd {
@@ -165,21 +164,36 @@ export class LogEnd {
   }
 
   /**
-   * The group failed. Gives whether bytes of it may have reached the log.
+   * The group failed. Gives whether bytes of it may count, which can't be told while they are synced.
    * @param foreign the bytes may be another writer's, who was told that they are safe
    */
-  abandoned(state: SharedState, start: LogPosition, foreign: boolean): boolean {
+  abandoned(state: SharedState, start: LogPosition, foreign: boolean): Abandoned {
     const written = this.#writer.segment === start.segment && this.#writer.size() > start.offset;
     // What was rolled or adopted on the way stays; bytes behind it must not be taken for a batch later.
     this.lock.setState({ ...state, tail: start, cutAtTail: written && !foreign });
     this.families.clear();
-    return written && (foreign || !this.#cutAt(state, start));
+    if (!written) return "gone";
+    if (foreign) return "open";
+    if (this.#writer.isUnsettled) return "syncing";
+    return this.#cutAt(state, start) ? "gone" : "open";
+  }
+
+  /** As `abandoned`, once the sync has ended: the log goes on where the group began, for all who have gone on since. */
+  cut(): Abandoned | "in doubt" {
+    try {
+      const prepared = this.prepare();
+      if (typeof prepared === "string") return prepared;
+      this.committed(prepared.state, prepared.position);
+      return "gone";
+    } catch {
+      // The disk may be full; the mark in the state is heeded until a segment can be made.
+      return "open";
+    }
   }
 
   /** Whether a new segment says now that the log ends at `start`: then it is certain that nothing of the group counts. */
   #cutAt(state: SharedState, start: LogPosition): boolean {
     const noted = { ...state, tail: start, cutAtTail: true };
-    if (this.#writer.isUnsettled) return false;
     try {
       const tail = this.#noting(noted, () => this.#writer.roll(start, this.now()));
       if (tail) this.lock.setState({ ...state, tail, cutAtTail: false });
@@ -221,19 +235,21 @@ export class LogEnd {
     return this.#failedSync.recover();
   }
 
-  /** Makes the log durable up to `batch`, which this process wrote. @throws with the outcome unknown */
+  /**
+   * Makes the log durable up to `batch`, which this process wrote, and which may be set back meanwhile.
+   * @throws with the outcome unknown
+   */
   syncLog(batch: BatchMark): Promise<void> {
-    const { segment } = this.#writer;
-    return this.#confirm({ ...batch, segment }, () => this.#writer.syncAsync());
+    return this.#confirm(batch, this.#writer.segment, () => this.#writer.syncAsync());
   }
 
   /** Makes the log durable up to `batch`, which lies in `segment`: earlier ones were synced before that got its name. */
   async syncSegment(batch: BatchMark, id: number): Promise<void> {
     const segment = this.#segmentToSync(id);
-    if (!segment) return this.#confirm({ ...batch, segment: id }, async () => {});
+    if (!segment) return this.#confirm(batch, id, async () => {});
     segment.busy++;
     try {
-      await this.#confirm({ ...batch, segment: id }, () => segment.file.syncAsync());
+      await this.#confirm(batch, id, () => segment.file.syncAsync());
     } finally {
       segment.busy--;
     }
@@ -251,18 +267,18 @@ export class LogEnd {
   }
 
   /** A sync proves nothing when another one failed, here or elsewhere: it may have found pages that only looked clean. */
-  async #confirm(attempt: SyncAttempt, sync: () => Promise<void>): Promise<void> {
+  async #confirm(batch: BatchMark, segment: number, sync: () => Promise<void>): Promise<void> {
     if (this.failure) throw this.failure;
     try {
       await sync();
     } catch (error) {
       // Others learn of it by the mark, which a store that was opened read-only can't make.
       if (!this.#source.lock) throw syncFailure(error);
-      return this.#failedSync.recover(attempt);
+      return this.#failedSync.recover({ ...batch, segment });
     }
     const state = this.#source.sharedState();
     if (state.syncFailed) return this.#failedSync.recover();
-    if (attempt.losses === state.losses) this.raiseDurable(attempt.sequence);
+    if (batch.losses === state.losses) this.raiseDurable(batch.sequence);
   }
 
   raiseDurable(sequence: number): void {
@@ -272,12 +288,5 @@ export class LogEnd {
 
   close(): void {
     this.#writer.close();
-  }
-
-  /** LMDB calls a write that found room for a part of it EIO: only a look at the disk tells. */
-  explained(error: unknown): unknown {
-    if ((error as { code?: unknown } | undefined)?.code !== LMDB_EIO) return error;
-    const isFull = this.#settings.files.freeBytes(this.#folder) < FULL_DISK_BYTES;
-    return isFull ? Object.assign(error as Error, { code: "ENOSPC" }) : error;
   }
 }

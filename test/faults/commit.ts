@@ -110,8 +110,8 @@ export const commitFaults: Fault[] = [
   {
     name: "a failed write is not cut off",
     file: "engine/log-end.ts",
-    text: "return written && (foreign || !this.#cutAt(state, start));",
-    replacement: "this.lock.setState({ ...state, tail: start, cutAtTail: false });\n    return written;",
+    text: 'return this.#cutAt(state, start) ? "gone" : "open";',
+    replacement: 'this.lock.setState({ ...state, tail: start, cutAtTail: false });\n    return "open";',
     tests: ["engine/commit.test.ts", "engine/commit-failing.test.ts"],
   },
   {
@@ -173,7 +173,7 @@ export const commitFaults: Fault[] = [
   {
     name: "a group that was lost with a failed sync is acknowledged",
     file: "engine/commit.ts",
-    text: '    if (fate === "lost") return this.#rejectAll(items, lostAfterFailedSync());\n',
+    text: '    if (fate === "lost") return rejectAll(items, lostAfterFailedSync());\n',
     replacement: "",
     tests: ["engine/marks.test.ts"],
   },
@@ -204,5 +204,33 @@ export const commitFaults: Fault[] = [
     text: "      if (isWritten) return undefined;\n",
     replacement: "",
     tests: ["store/delete.test.ts"],
+  },
+  {
+    name: "what was synced of a group that the index could not take in counts as durable under its number",
+    file: "engine/durability.ts",
+    text: "    if (this.#covered.sequence > last.sequence) this.#covered.sequence = last.sequence;\n",
+    replacement: "",
+    tests: ["engine/sync-overlap.test.ts"],
+  },
+  {
+    name: "a group is cut off while its bytes are synced",
+    file: "engine/log-end.ts",
+    text: '    if (this.#writer.isUnsettled) return "syncing";\n    return this.#cutAt',
+    replacement: "    return this.#cutAt",
+    tests: ["engine/sync-overlap.test.ts"],
+  },
+  {
+    name: "a group that failed while it was synced is told to be none before the log says so",
+    file: "engine/commit.ts",
+    text: "const cut = this.#end.cut();",
+    replacement: 'const cut = "gone" as string;',
+    tests: ["engine/sync-overlap.test.ts"],
+  },
+  {
+    name: "a group that can't be decided waits for the lock for ever",
+    file: "engine/commit.ts",
+    text: '    if (isOverdue) this.#giveUp(fromSystemError(this.#undecided!.error, "writing to the log"));\n',
+    replacement: "",
+    tests: ["engine/sync-overlap.test.ts"],
   },
 ];
