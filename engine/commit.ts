@@ -6,6 +6,7 @@ import type { Item } from "./group-queue.ts";
 import { GroupQueue, rejectAll, tell, withOpenOutcome } from "./group-queue.ts";
 import { isIndexDamage } from "./index/damage.ts";
 import { GroupLayout } from "./log/layout.ts";
+import { LayoutMemory } from "./log/layout-memory.ts";
 import type { GroupStart, LogEnd } from "./log-end.ts";
 import { Transaction } from "./transaction.ts";
 import type { Work } from "./work.ts";
@@ -41,6 +42,7 @@ export class Committer {
   /** The items of the group under way. */
   #taken: Item[] = [];
   #undecided: Undecided | undefined;
+  readonly #memory = new LayoutMemory();
   #running: Promise<void> | undefined;
   #told: Promise<void> | undefined;
 
@@ -185,7 +187,7 @@ export class Committer {
 
   #commitBehind({ state, position }: GroupStart, items: Item[]): Outcome | undefined | "syncing" {
     const durable = Math.max(state.durableSequence, this.#end.durableSequence);
-    const layout = new GroupLayout(position, this.#end.salt, durable);
+    const layout = new GroupLayout(position, this.#end.salt, durable, this.#memory);
     const { losses } = state;
     try {
       const ran = this.#end.catalog.transact(() => this.#write(items, layout, losses));

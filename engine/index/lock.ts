@@ -23,6 +23,8 @@ export class LockEnvironment {
   readonly #open: OpenLock;
   readonly #folder: string;
   readonly #openers: Openers;
+  /** The state as it was last read or put, and the bytes that say it. */
+  #known: { bytes: Buffer; state: Readonly<SharedState> | undefined } | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #isBeating = false;
 
@@ -89,7 +91,7 @@ export class LockEnvironment {
   isAlone(): boolean {
     if (this.isWanted) return false;
     this.refresh();
-    return this.#openers.others(EVERYBODY) === 0;
+    return !this.#openers.hasOthers(EVERYBODY);
   }
 
   /** Whether a call of this process waits for the lock, or has it: then waiting on this thread has no end. */
@@ -104,12 +106,19 @@ export class LockEnvironment {
 
   state(): SharedState | undefined {
     const bytes = this.#rows.getFast(STATE_KEY);
-    return bytes && decodeState(bytes);
+    if (!bytes) return undefined;
+    // A save asks some times, and it is what was read or put before.
+    if (!this.#known?.bytes.equals(bytes))
+      this.#known = { bytes: Buffer.from(bytes), state: decodeState(bytes) };
+    // A copy: who has it may go on to the next state in it.
+    return this.#known.state && { ...this.#known.state };
   }
 
   /** Only while the lock is held. */
   setState(state: SharedState): void {
-    this.#rows.put(STATE_KEY, encodeState(state));
+    const bytes = encodeState(state);
+    this.#rows.put(STATE_KEY, bytes);
+    this.#known = { bytes, state: { ...state } };
   }
 
   /** Later reads see what other processes have committed. */

@@ -44,9 +44,9 @@ interface Opener extends Sign {
 export type OpenerKind = "opener" | "reader";
 
 /** Those that may write. */
-export const WRITERS: EnvironmentRange = { start: Buffer.from("opener/"), end: Buffer.from("opener0") };
+export const WRITERS = { start: Buffer.from("opener/"), end: Buffer.from("opener0") };
 /** Those that only read too: no other key comes between the two kinds. */
-export const EVERYBODY: EnvironmentRange = { start: WRITERS.start, end: Buffer.from("reader0") };
+export const EVERYBODY = { start: WRITERS.start, end: Buffer.from("reader0") };
 
 function openerKey(kind: OpenerKind, id: string): Buffer {
   return Buffer.from(`${kind}/${id}`);
@@ -90,7 +90,7 @@ export class Openers {
   readonly id = randomBytes(8).toString("hex");
   readonly #rows: () => Environment;
   readonly #times: LockTimes;
-  #own: { key: Buffer; epoch: number } | undefined;
+  #own: { key: Buffer; behind: Buffer; epoch: number } | undefined;
   #beatAt = 0;
 
   constructor(rows: () => Environment, times: LockTimes) {
@@ -99,7 +99,8 @@ export class Openers {
   }
 
   enter(kind: OpenerKind, epoch: number): void {
-    this.#own = { key: openerKey(kind, this.id), epoch };
+    const key = openerKey(kind, this.id);
+    this.#own = { key, behind: Buffer.concat([key, Buffer.alloc(1)]), epoch };
     this.beat();
   }
 
@@ -147,9 +148,16 @@ export class Openers {
   /** How many others there are, those that died without a word included until somebody registers. */
   others(range: EnvironmentRange): number {
     let count = 0;
-    // Each commit asks this, so nothing is decoded.
     for (const { key } of this.#rows().entries(range)) if (!this.#isOwn(key)) count++;
     return count;
+  }
+
+  /** Whether there are any others: each commit asks this, so it is two plain look-ups where there are none. */
+  hasOthers({ start, end }: { start: Buffer; end: Buffer }): boolean {
+    const rows = this.#rows();
+    const first = rows.first({ start, end });
+    if (!first || !this.#own || !first.isKey(this.#own.key)) return first !== undefined;
+    return rows.first({ start: this.#own.behind, end }) !== undefined;
   }
 
   /** Whether the one of that name may write, and is not gone. */

@@ -42,6 +42,10 @@ export class RawEntry {
     return true;
   }
 
+  isKey(key: Uint8Array): boolean {
+    return this.keyEnd - this.keyStart === key.length && this.beginsWith(key);
+  }
+
   copyOfValue(): Buffer {
     return Buffer.from(this.value.subarray(0, this.valueLength));
   }

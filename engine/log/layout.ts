@@ -9,13 +9,11 @@ import {
   writeRecordHeader,
   writeUint64,
 } from "./format.ts";
+import { LayoutMemory } from "./layout-memory.ts";
 import type { LogPosition } from "./segment.ts";
 
 /** Longer payloads are handed to the file as they are, not copied into the group's buffer. */
 const COPIED_PAYLOAD_BYTES_MAX = 16 * 1024;
-const BUFFER_BYTES = 256 * 1024;
-/** Most groups are a save or two: to make a large buffer for each takes longer than all else that is done in memory. */
-const FIRST_BUFFER_BYTES = 16 * 1024;
 const PADDING = Buffer.alloc(ALIGNMENT_BYTES);
 
 interface Mark {
@@ -31,7 +29,8 @@ export class GroupLayout {
   readonly #salt: bigint;
   readonly #durableSequence: number;
   #pieces: Uint8Array[] = [];
-  #buffer: Buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
+  readonly #memory: LayoutMemory;
+  #buffer: Buffer;
   #used = 0;
   /** What of `#buffer` is in `#pieces` already. */
   #flushed = 0;
@@ -44,7 +43,10 @@ export class GroupLayout {
   /** Where the group begins. */
   readonly start: LogPosition;
 
-  constructor(start: LogPosition, salt: bigint, durableSequence: number) {
+  /** @param memory of the groups before this one, of which nothing is looked at any more */
+  constructor(start: LogPosition, salt: bigint, durableSequence: number, memory = new LayoutMemory()) {
+    this.#memory = memory;
+    this.#buffer = memory.begin();
     this.start = start;
     this.#salt = salt;
     this.#durableSequence = durableSequence;
@@ -156,7 +158,7 @@ export class GroupLayout {
   #reserve(bytes: number): void {
     if (this.#used + bytes <= this.#buffer.length) return;
     this.#flush();
-    this.#buffer = Buffer.allocUnsafe(Math.max(BUFFER_BYTES, bytes));
+    this.#buffer = this.#memory.next(bytes);
     this.#used = 0;
     this.#flushed = 0;
   }

@@ -68,8 +68,8 @@ export const leaseFaults: Fault[] = [
   {
     name: "readers are waited for in the way of those who are alone",
     file: "engine/index/lock.ts",
-    text: "this.#openers.others(EVERYBODY) === 0",
-    replacement: "this.#openers.others(WRITERS) === 0",
+    text: "return !this.#openers.hasOthers(EVERYBODY);",
+    replacement: "return !this.#openers.hasOthers(WRITERS);",
     tests: ["index/lease.test.ts"],
   },
   {

@@ -80,7 +80,7 @@ test("those that have it open are counted, and let go when they leave", () => {
   second.holdSync(() => second.register(false));
   first.refresh();
   assert.equal([first.others(), second.others()], [1, 1]);
-  assert.not(first.isAlone());
+  assert.equal([first.isAlone(), second.isAlone()], [false, false]);
   first.holdSync(() => first.unregister());
   second.refresh();
   assert.is(second.others(), 0);
