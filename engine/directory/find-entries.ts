@@ -24,16 +24,21 @@ export interface FindOptions {
  */
 export async function* findEntries(root: string, options: FindOptions): AsyncGenerator<Found[]> {
   const { ignore, signal, wantsContents } = options;
+  let many: boolean | undefined = options.isLarge || undefined;
   let behind: string | undefined;
   if (!wantsContents()) {
+    let isLeft = false;
     for await (const batch of scanTree(root, ignore, { signal })) {
       yield batch;
+      if (!wantsContents()) continue;
+      many ??= hasMany(root, ignore);
       behind = keyOf(batch.at(-1)!);
-      if (wantsContents()) break;
+      isLeft = many;
+      if (isLeft) break;
     }
-    if (!wantsContents()) return;
+    if (!isLeft) return;
   }
-  if (options.isLarge || hasMany(root, ignore)) {
+  if (many ?? hasMany(root, ignore)) {
     const second = SecondScan.start({ root, ignore: ignore.patterns, reads: true, behind }, signal);
     if (second && (yield* second.batches(wantsContents))) return;
   }
