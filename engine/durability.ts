@@ -62,6 +62,10 @@ export class Durability {
     if (this.#end.fateOf(batch) !== "durable") throw lostAfterFailedSync();
   }
 
+  get isSyncing(): boolean {
+    return this.#syncing !== undefined;
+  }
+
   /** Waits for the sync under way, whatever comes of it. */
   async quiet(): Promise<void> {
     await this.#syncing?.catch(() => {});

@@ -18,6 +18,8 @@ export interface IdlePackingParts {
   settings: EngineSettings;
   source: IndexSource;
   end: LogEnd;
+  /** Whether what this process has written waits for the disk: who waits for that goes on writing. */
+  isSyncing(): boolean;
   /** As `refresh`, and over to another generation of the index where that is in use. */
   follow(): Promise<void>;
   lockedState: LeaseUser["lockedState"];
@@ -67,7 +69,7 @@ export class IdlePacking {
     if (this.#running || written === this.#begunBehind) return;
     const sequence = this.#sequence();
     if (sequence === undefined) return;
-    const isQuiet = sequence === this.#seen;
+    const isQuiet = sequence === this.#seen && !this.#parts.isSyncing();
     this.#seen = sequence;
     this.#looks = isQuiet ? this.#looks + 1 : 0;
     if (this.#looks < this.#looksNeeded) return;

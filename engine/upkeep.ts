@@ -57,9 +57,10 @@ export class Upkeep {
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
-    const { settings, source, end, follow } = parts;
+    const { settings, source, end, durability, follow } = parts;
     this.#idlePacking = new IdlePacking({
       ...{ settings, source, end, follow },
+      isSyncing: () => durability.isSyncing,
       lockedState: () => this.#lockedState(),
     });
   }

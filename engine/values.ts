@@ -10,7 +10,7 @@ import type { CodecRegistry } from "./codec/codec.ts";
 import type { EngineCore } from "./engine.ts";
 import type { Row } from "./index/rows.ts";
 import type { ChunkedValue } from "./large/chunk-reader.ts";
-import { bytesInChunks, chunksIn, wholeValue } from "./large/chunk-reader.ts";
+import { bytesInChunks, chunksIn, reusedMemory, wholeValue } from "./large/chunk-reader.ts";
 import { MEDIA_TYPE_DIRECTORY, openDirectory } from "./large/directory-source.ts";
 import { keptElsewhere } from "./refusals.ts";
 import { writeFileAtomically } from "./write-file.ts";
@@ -82,20 +82,25 @@ export class Values implements ValueSource {
   async *pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
     if (isElsewhere(stored.row))
       return yield* this.#elsewhere(stored, (kept, version) => kept.pieces(version, span, options));
-    const total = span.end - span.start;
-    let done = 0;
-    for await (const piece of this.#pieces(stored, span, options)) {
-      done += piece.length;
-      options?.onProgress?.({ phase: "reading", done, total, unit: "bytes" });
-      yield piece;
-    }
+    yield* told(this.#pieces(stored, span, options), span, options);
   }
 
-  async *#pieces(stored: StoredValue, span: Span, options?: CallOptions): AsyncGenerator<Uint8Array> {
+  /** @param isReused whether a piece may be gone when the next is asked for */
+  async *#pieces(
+    stored: StoredValue,
+    span: Span,
+    options?: CallOptions,
+    isReused = false,
+  ): AsyncGenerator<Uint8Array> {
     if (isDirectory(stored)) throw noBytes();
     if (isChunked(stored.row)) {
+      const { signal } = options ?? {};
+      // Memory of its own each time that it begins: what was begun before may still be read.
       yield* this.#calls.iterate(options, () =>
-        chunksIn(this.#core, chunkedValue(stored), span, options?.signal),
+        chunksIn(this.#core, chunkedValue(stored), span, {
+          signal,
+          memoryFor: isReused ? reusedMemory() : undefined,
+        }),
       );
       return;
     }
@@ -110,13 +115,28 @@ export class Values implements ValueSource {
       const directory = await this.#calls.read(options, () => this.#directory(stored));
       return directory.writeTo(path, options);
     }
-    return writeFileAtomically(path, this.pieces(stored, { start: 0, end: stored.size }, options));
+    const span = { start: 0, end: stored.size };
+    return writeFileAtomically(path, told(this.#pieces(stored, span, options, true), span, options));
   }
 
   /** @throws CONFIG where the store does not know where it is */
   #elsewhere<T>(stored: StoredValue, read: (kept: KeptValues, version: KeptVersion) => T): T {
     if (!this.#kept || !stored.kept) throw keptElsewhere();
     return read(this.#kept, stored.kept);
+  }
+}
+
+/** The pieces of a span, each told to who follows. */
+async function* told(
+  pieces: AsyncGenerator<Uint8Array>,
+  { start, end }: Span,
+  options?: CallOptions,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const piece of pieces) {
+    done += piece.length;
+    options?.onProgress?.({ phase: "reading", done, total: end - start, unit: "bytes" });
+    yield piece;
   }
 }
 

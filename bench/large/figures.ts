@@ -5,6 +5,7 @@ export type LargeStep =
   | "sha256"
   | "copy"
   | "read"
+  | "read-stream"
   | "save"
   | "load"
   | "cacache"

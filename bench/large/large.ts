@@ -20,7 +20,7 @@ export interface Large {
 }
 
 const VALUE_STEPS: readonly LargeStep[] = [
-  ...(["make", "sha256", "copy", "cacache", "save", "read", "load", "again"] as const),
+  ...(["make", "sha256", "copy", "cacache", "save", "read", "read-stream", "load", "again"] as const),
   ...(["insert", "insert-small", "edit"] as const),
 ];
 const FILE_STEPS: readonly LargeStep[] = ["make-files", "files-cacache", "files"];
@@ -87,8 +87,9 @@ function valueLines({ size, steps }: Large): string[] {
       line("copy of the file, synced", "copy", undefined),
       line("varve saveFile", "save", written),
       line("cacache put, never synced", "cacache", written),
-      line("read of the file", "read", undefined),
-      line("varve stream, checked", "load", rate("read")),
+      line("read of the file, into one buffer", "read", undefined),
+      line("the same by createReadStream", "read-stream", undefined),
+      line("varve stream, checked", "load", rate("read-stream")),
       line("varve saveFile of the same again", "again", written),
     ]),
     ...tableLines([

@@ -175,6 +175,10 @@ const steps: Record<LargeStep, Step> = {
     timed(() => {
       for (const _ of piecesOf(fileOf(task)));
     }),
+  "read-stream": (task) =>
+    timed(async () => {
+      for await (const _ of createReadStream(fileOf(task), { highWaterMark: PIECE_BYTES }));
+    }),
   save: (task) => withStore(task, (store) => timed(() => store.saveFile("value", fileOf(task)))),
   load: (task) =>
     withStore(task, async (store) => {

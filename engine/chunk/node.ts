@@ -60,7 +60,11 @@ export function decodeNode(bytes: Uint8Array): Node {
 
 /** All that a node refers to, in its order: views. */
 export function referencesOf({ count, digests }: Pick<Node, "count" | "digests">): Buffer[] {
-  return Array.from({ length: count }, (_, i) => digestAt(digests, i));
+  // Views of a Buffer are made faster than Buffers of memory.
+  const all = Buffer.from(digests.buffer, digests.byteOffset, digests.length);
+  const references: Buffer[] = [];
+  for (let i = 0; i < count; i++) references.push(all.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
+  return references;
 }
 
 export function digestAt(digests: Uint8Array, index: number): Buffer {

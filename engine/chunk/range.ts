@@ -1,4 +1,5 @@
 import { VarveError } from "../errors.ts";
+import { DIGEST_BYTES } from "../log/format.ts";
 import { damaged, decodeList, digestAt, type List } from "./node.ts";
 
 /** The list from which all chunks of a value are reached. */
@@ -8,16 +9,20 @@ export interface Root {
   size: number;
 }
 
-/** Where a chunk lies in its value. */
-export interface PlacedChunk {
-  digest: Buffer;
+/** Chunks that follow each other in a value, as a list names them. */
+export interface ListedChunks {
+  /** Where in the value the first begins. */
   offset: number;
-  length: number;
+  /** One behind the other. */
+  digests: Uint8Array;
+  /** Bytes of each. */
+  lengths: Float64Array;
 }
 
 /**
- * The chunks that have bytes of a value from `start` up to, not including, `end`, in order. The first begins at or before
- * `start`, the last ends at or behind `end`. Reads only the lists on the way, and holds one a level.
+ * The chunks that have bytes of a value from `start` up to, not including, `end`, in order, as many at a time as a
+ * list names. The first begins at or before `start`, the last ends at or behind `end`. Reads only the lists on the way, and
+ * holds one a level.
  *
  * @param read gives the bytes of a list, whose digest it has checked
  * @throws CORRUPTION when a list is none, or not the one that its place asks for
@@ -27,7 +32,7 @@ export async function* chunksWithin(
   read: (digest: Buffer) => Promise<Uint8Array>,
   start = 0,
   end = root.size,
-): AsyncGenerator<PlacedChunk, void> {
+): AsyncGenerator<ListedChunks, void> {
   checkRange(start, end, root.size);
   if (start === end) return;
   const digest = Buffer.from(root.digest);
@@ -42,17 +47,35 @@ async function* within(
   read: (digest: Buffer) => Promise<Uint8Array>,
   start: number,
   end: number,
-): AsyncGenerator<PlacedChunk, void> {
+): AsyncGenerator<ListedChunks, void> {
+  if (list.level === 1) return yield chunksOf(list, listOffset, start, end);
   let offset = listOffset;
   for (let index = 0; index < list.count && offset < end; index++) {
     const length = list.lengths[index]!;
     if (offset + length > start) {
-      const digest = digestAt(list.digests, index);
-      if (list.level === 1) yield { digest, offset, length };
-      else yield* within(below(list, length, await read(digest)), offset, read, start, end);
+      const child = below(list, length, await read(digestAt(list.digests, index)));
+      yield* within(child, offset, read, start, end);
     }
     offset += length;
   }
+}
+
+/** Those of a list that has some. */
+function chunksOf(
+  { count, digests, lengths }: List,
+  listOffset: number,
+  start: number,
+  end: number,
+): ListedChunks {
+  let [from, offset] = [0, listOffset];
+  while (offset + lengths[from]! <= start) offset += lengths[from++]!;
+  let [to, reached] = [from, offset];
+  while (to < count && reached < end) reached += lengths[to++]!;
+  return {
+    offset,
+    digests: digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES),
+    lengths: lengths.subarray(from, to),
+  };
 }
 
 /** Levels only go down, so no list is under itself, whatever the digests say. */

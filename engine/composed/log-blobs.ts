@@ -162,7 +162,8 @@ export class LogBlobs implements BlobStore {
     const begin = async function* (this: LogBlobs): AsyncGenerator<Uint8Array> {
       const { row, content } = await this.#find(digest, size);
       if (content.isChunked) {
-        if (span.start < span.end) yield* chunksIn(this.#core, chunked(row, content), span, options?.signal);
+        const { signal } = options ?? {};
+        if (span.start < span.end) yield* chunksIn(this.#core, chunked(row, content), span, { signal });
         return;
       }
       const bytes = (await this.#core.blob(row)).subarray(span.start, span.end);

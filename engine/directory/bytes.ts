@@ -87,6 +87,11 @@ export class ByteReader {
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
 
+  /** All that is left, as a view. */
+  rest(): Buffer {
+    return this.bytes(this.#bytes.length - this.#at);
+  }
+
   end(): void {
     if (this.#at < this.#bytes.length) throw damaged("something follows its end");
   }

@@ -1,11 +1,12 @@
 import { isCorruption, VarveError } from "../errors.ts";
-import type { FileContent, FileEntry, Stamp, TreeEntry } from "./entry.ts";
-import { compareBytes } from "./entry.ts";
+import type { FileContent, FileEntry, TreeEntry } from "./entry.ts";
+import { compareBytes, keyOf } from "./entry.ts";
 import type { RootPiece } from "./format.ts";
+import { PieceReader } from "./format.ts";
 import { Manifest } from "./manifest.ts";
 import type { LoadNode, ManifestNode } from "./node.ts";
 import type { Found, FoundFile } from "./scan.ts";
-import { decodeStamps, decodeStampsRoot, isSameStamp } from "./stamps.ts";
+import { decodeStampsRoot, Stamps } from "./stamps.ts";
 
 /** The tree that was saved last, walked in step with a scan, to tell which files need not be read. */
 export class EarlierTree {
@@ -54,77 +55,126 @@ export class EarlierTree {
 
   async #open(): Promise<void> {
     this.#piece = undefined;
+    const index = this.#index;
     const { pieces } = this.#manifest.root;
-    const stampsDigest = this.#stampPieces[this.#index]!;
+    const stampsDigest = this.#stampPieces[index]!;
     try {
-      const entries = await this.#manifest.piece(this.#index);
-      const files = entries.reduce((count, { kind }) => count + (kind === "file" ? 1 : 0), 0);
-      const stamps = decodeStamps(await this.#load(stampsDigest), files);
-      const isLast = this.#index === pieces.length - 1;
-      this.#piece = new EarlierPiece(pieces[this.#index]!, stampsDigest, entries, stamps, isLast);
+      const node = await this.#manifest.node(index);
+      const stamps = new Stamps(await this.#load(stampsDigest));
+      const decode = () => this.#manifest.entriesOf(index, node);
+      const isLast = index === pieces.length - 1;
+      this.#piece = new EarlierPiece(pieces[index]!, { node, decode, stamps, stampsDigest, isLast });
     } catch (error) {
       if (!isCorruption(error) && !isNotFound(error)) throw error;
     }
   }
 }
 
+interface PieceParts {
+  node: ManifestNode;
+  /** @throws CORRUPTION */
+  decode(): readonly TreeEntry[];
+  stamps: Stamps;
+  stampsDigest: Uint8Array;
+  isLast: boolean;
+}
+
 /** A piece of the earlier manifest, with the stamps of its files. */
 export class EarlierPiece implements RootPiece {
   readonly digest: Uint8Array;
   readonly first: string;
+  readonly entryCount: number;
   readonly stampsDigest: Uint8Array;
-  readonly entries: readonly TreeEntry[];
   /** It ends because the tree did. */
   readonly isLast: boolean;
-  /** Of each entry; none of what is no file. */
-  readonly #stamps: (Stamp | undefined)[];
+  readonly #node: ManifestNode;
+  readonly #decode: () => readonly TreeEntry[];
+  readonly #stamps: Stamps;
+  /** Of what was compared. */
+  readonly #reader: PieceReader;
+  #compared = 0;
+  #filesCompared = 0;
+  #sizeCompared = 0;
   /** Made when a file of it is looked for: mostly none is. */
-  #indexes: Map<string, number> | undefined;
+  #entries: readonly TreeEntry[] | undefined;
+  #files: Map<string, { entry: FileEntry; file: number }> | undefined;
 
-  constructor(
-    { digest, first }: RootPiece,
-    stampsDigest: Uint8Array,
-    entries: readonly TreeEntry[],
-    stamps: readonly (Stamp | undefined)[],
-    isLast: boolean,
-  ) {
+  /** @throws CORRUPTION */
+  constructor({ digest, first, entryCount }: RootPiece, parts: PieceParts) {
     this.digest = digest;
     this.first = first;
-    this.stampsDigest = stampsDigest;
-    this.entries = entries;
-    this.isLast = isLast;
-    let files = 0;
-    this.#stamps = entries.map(({ kind }) => (kind === "file" ? stamps[files++] : undefined));
+    this.entryCount = entryCount;
+    this.stampsDigest = parts.stampsDigest;
+    this.isLast = parts.isLast;
+    this.#node = parts.node;
+    this.#decode = parts.decode;
+    this.#stamps = parts.stamps;
+    this.#reader = new PieceReader(parts.node);
   }
 
-  get entryCount(): number {
-    return this.entries.length;
+  /** None where they can't be told. */
+  get entries(): readonly TreeEntry[] {
+    this.#entries ??= unlessDamaged<readonly TreeEntry[]>([], this.#decode);
+    return this.#entries;
   }
 
-  /** Bytes of all files. */
+  get hasFiles(): boolean {
+    return this.#node.references.length > 0;
+  }
+
+  /** Bytes of all files, once it is whole. */
   get size(): number {
-    return this.entries.reduce((sum, entry) => sum + (entry.kind === "file" ? entry.size : 0), 0);
+    return this.#sizeCompared;
   }
 
-  /** Whether an entry is in all that the manifest says of it as it was found now. */
-  isSame(index: number, found: Found): boolean {
-    const entry = this.entries[index]!;
-    if (entry.path !== found.path) return false;
-    if (entry.kind === "link") return found.kind === "link" && entry.target === found.target;
-    if (entry.kind !== "file" || found.kind !== "file") return entry.kind === found.kind;
-    return entry.executable === found.executable && this.#isUnchanged(entry, index, found);
+  /** Whether the next entry, from the first on, is in all that the manifest says of it as it was found now. */
+  isNext(found: Found): boolean {
+    return unlessDamaged(false, () => {
+      if (!this.#reader.next() || !this.#isSame(this.#reader, found)) return false;
+      this.#compared++;
+      return true;
+    });
+  }
+
+  /** Whether all entries were found to be so, and nothing else is in it. */
+  get isWhole(): boolean {
+    const isAll = this.#compared === this.entryCount && this.#filesCompared === this.#stamps.count;
+    return isAll && unlessDamaged(false, () => !this.#reader.next());
+  }
+
+  #isSame(entry: PieceReader, found: Found): boolean {
+    if (entry.key !== keyOf(found)) return false;
+    if (found.kind === "link") return entry.isLink && entry.target === found.target;
+    if (found.kind === "directory") return !entry.isLink && !entry.isFile;
+    if (!entry.isFile || entry.isExecutable !== found.executable) return false;
+    this.#sizeCompared += entry.size;
+    return this.#isUnchanged(entry.size, this.#filesCompared++, found);
   }
 
   find(found: FoundFile): FileContent | undefined {
-    this.#indexes ??= new Map(this.entries.map(({ path }, i) => [path, i]));
-    const index = this.#indexes.get(found.path) ?? -1;
-    const entry = this.entries[index];
-    return entry?.kind === "file" && this.#isUnchanged(entry, index, found) ? entry : undefined;
+    this.#files ??= this.#filesByPath();
+    const known = this.#files.get(found.path);
+    return known && this.#isUnchanged(known.entry.size, known.file, found) ? known.entry : undefined;
   }
 
-  #isUnchanged(entry: FileEntry, index: number, { size, stamp }: FoundFile): boolean {
-    const known = this.#stamps[index];
-    return known !== undefined && entry.size === size && isSameStamp(known, stamp);
+  #filesByPath(): Map<string, { entry: FileEntry; file: number }> {
+    const files = this.entries.filter((entry) => entry.kind === "file");
+    if (files.length !== this.#stamps.count) return new Map();
+    return new Map(files.map((entry, file) => [entry.path, { entry, file }]));
+  }
+
+  /** @param file its number among the files of the piece */
+  #isUnchanged(sizeBefore: number, file: number, { size, stamp }: FoundFile): boolean {
+    return size === sizeBefore && this.#stamps.isSame(file, stamp);
+  }
+}
+
+function unlessDamaged<T>(otherwise: T, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (isCorruption(error)) return otherwise;
+    throw error;
   }
 }
 

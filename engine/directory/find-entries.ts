@@ -1,4 +1,5 @@
 import { opendirSync } from "node:fs";
+import { keyOf } from "./entry.ts";
 import type { IgnoreRules } from "./ignore.ts";
 import type { Found } from "./scan.ts";
 import { scanTree } from "./scan.ts";
@@ -17,15 +18,31 @@ export interface FindOptions {
   signal: AbortSignal | undefined;
 }
 
-/** As `scanTree`. Where there are many entries another thread finds them, and may read small files too. */
+/**
+ * As `scanTree`. Where there are many entries, and most files are to be read, another thread finds them, and reads small
+ * files too: to look at those that are as they were takes no more of this one than to be told of them.
+ */
 export async function* findEntries(root: string, options: FindOptions): AsyncGenerator<Found[]> {
-  const { ignore, signal } = options;
-  if (options.isLarge || hasMany(root, ignore)) {
-    const task = { root, ignore: ignore.patterns, reads: options.wantsContents() };
-    const second = SecondScan.start(task, signal);
-    if (second && (yield* second.batches(() => options.wantsContents()))) return;
+  const { ignore, signal, wantsContents } = options;
+  let many: boolean | undefined = options.isLarge || undefined;
+  let behind: string | undefined;
+  if (!wantsContents()) {
+    let isLeft = false;
+    for await (const batch of scanTree(root, ignore, { signal })) {
+      yield batch;
+      if (!wantsContents()) continue;
+      many ??= hasMany(root, ignore);
+      behind = keyOf(batch.at(-1)!);
+      isLeft = many;
+      if (isLeft) break;
+    }
+    if (!isLeft) return;
   }
-  yield* scanTree(root, ignore, signal);
+  if (many ?? hasMany(root, ignore)) {
+    const second = SecondScan.start({ root, ignore: ignore.patterns, reads: true, behind }, signal);
+    if (second && (yield* second.batches(wantsContents))) return;
+  }
+  yield* scanTree(root, ignore, { signal, behind });
 }
 
 /** Looks at no more than it takes to tell. What can't be read is told by who reads it. */

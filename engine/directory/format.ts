@@ -1,7 +1,7 @@
 import { isAscii } from "node:buffer";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
 import { NodeKind } from "../chunk/node.ts";
-import { DIGEST_BYTES } from "../log/format.ts";
+import { DIGEST_BYTES, readUint32 } from "../log/format.ts";
 import { ByteReader, type ByteWriter, damaged, textOf } from "./bytes.ts";
 import type { TreeEntry } from "./entry.ts";
 import { isSoundPath, PATH_BYTES_MAX } from "./entry.ts";
@@ -103,50 +103,108 @@ export function decodeRoot({ references, content }: ManifestNode): ManifestRoot 
 }
 
 /** @throws CORRUPTION for whatever is no piece */
-export function decodePiece({ references, content }: ManifestNode): TreeEntry[] {
-  checkReferences(references);
-  const reader = new ByteReader(content);
-  checkHead(reader, NodeKind.directoryPiece);
-  const count = reader.number(PIECE_ENTRIES_MAX);
-  const keys = new KeyReader(reader);
+export function decodePiece(node: ManifestNode): TreeEntry[] {
+  const reader = new PieceReader(node);
   const entries: TreeEntry[] = [];
-  let used = 0;
-  for (let i = 0; i < count; i++) {
-    const key = keys.next();
-    const { entry, index } = readEntry(reader, key, references, used);
-    if (index === used) used++;
-    if ((entry.kind === "directory") !== key.endsWith("/"))
-      throw damaged("only an empty folder ends with a slash");
-    entries.push(entry);
-  }
-  reader.end();
-  if (used !== references.length) throw damaged("a reference is not used");
-  if (new Set(references.map(latin1)).size !== used) throw damaged("a reference stands there twice");
+  while (reader.next()) entries.push(reader.entry());
   return entries;
 }
 
-/** References are numbered as they are first met, so an entry has one of those before it or the next one. */
-function readEntry(
-  reader: ByteReader,
-  key: string,
-  references: readonly Uint8Array[],
-  used: number,
-): { entry: TreeEntry; index?: number } {
-  const kind = reader.byte();
-  if (kind === Kind.directory) return { entry: { kind: "directory", path: key.slice(0, -1) } };
-  if (kind === Kind.link) {
-    const target = textOf(reader.bytes(reader.number(PATH_BYTES_MAX)));
-    if (target === "" || target.includes("\0")) throw damaged("a link leads nowhere");
-    return { entry: { kind: "link", path: key, target } };
+/**
+ * Goes over the entries of a piece, from the first on. To compare them with others takes no object for each.
+ * @throws CORRUPTION for whatever is no piece, at the latest when `next` says that there are no more
+ */
+export class PieceReader {
+  readonly #references: readonly Uint8Array[];
+  readonly #reader: ByteReader;
+  readonly #keys: KeyReader;
+  #left: number;
+  #kind: number = Kind.directory;
+  /** References are numbered as they are first met, so an entry has one of those before it or the next one. */
+  #used = 0;
+  #reference: Uint8Array | undefined;
+  #digest: Uint8Array | undefined;
+  /** Of the entry. */
+  key = "";
+  /** Of a file. */
+  size = 0;
+  /** Of a link. */
+  target = "";
+
+  constructor({ references, content }: ManifestNode) {
+    checkReferences(references);
+    this.#references = references;
+    this.#reader = new ByteReader(content);
+    checkHead(this.#reader, NodeKind.directoryPiece);
+    this.#left = this.#reader.number(PIECE_ENTRIES_MAX);
+    this.#keys = new KeyReader(this.#reader);
   }
-  if (kind !== Kind.file && kind !== Kind.executable) throw damaged(`there is no kind ${kind}`);
-  const size = reader.number();
-  const index = reader.number(used);
-  const reference = references[index];
-  if (!reference) throw damaged("a reference is missing");
-  const file = { kind: "file" as const, path: key, size, executable: kind === Kind.executable };
-  if (size <= WHOLE_BYTES_MAX) return { entry: { ...file, digest: reference }, index };
-  return { entry: { ...file, digest: reader.bytes(DIGEST_BYTES), root: reference }, index };
+
+  /** Whether there is another entry, which is then the one that all else is of. */
+  next(): boolean {
+    if (this.#left === 0) {
+      this.#end();
+      return false;
+    }
+    this.#left--;
+    this.key = this.#keys.next();
+    this.#kind = this.#reader.byte();
+    if (this.isFile) this.#readFile();
+    else if (this.#kind === Kind.link) this.#readLink();
+    else if (this.#kind !== Kind.directory) throw damaged(`there is no kind ${this.#kind}`);
+    if ((this.#kind === Kind.directory) !== this.key.endsWith("/"))
+      throw damaged("only an empty folder ends with a slash");
+    return true;
+  }
+
+  get isFile(): boolean {
+    return this.#kind === Kind.file || this.isExecutable;
+  }
+
+  get isExecutable(): boolean {
+    return this.#kind === Kind.executable;
+  }
+
+  get isLink(): boolean {
+    return this.#kind === Kind.link;
+  }
+
+  entry(): TreeEntry {
+    const { key, size, target } = this;
+    if (this.isLink) return { kind: "link", path: key, target };
+    if (!this.isFile) return { kind: "directory", path: key.slice(0, -1) };
+    const [reference, digest] = [this.#reference!, this.#digest];
+    const file = { kind: "file" as const, path: key, size, executable: this.isExecutable };
+    return digest ? { ...file, digest, root: reference } : { ...file, digest: reference };
+  }
+
+  #readFile(): void {
+    this.size = this.#reader.number();
+    const index = this.#reader.number(this.#used);
+    if (index === this.#used) this.#used++;
+    this.#reference = this.#references[index];
+    if (!this.#reference) throw damaged("a reference is missing");
+    this.#digest = this.size > WHOLE_BYTES_MAX ? this.#reader.bytes(DIGEST_BYTES) : undefined;
+  }
+
+  #readLink(): void {
+    this.target = textOf(this.#reader.bytes(this.#reader.number(PATH_BYTES_MAX)));
+    if (this.target === "" || this.target.includes("\0")) throw damaged("a link leads nowhere");
+  }
+
+  #end(): void {
+    this.#reader.end();
+    if (this.#used !== this.#references.length) throw damaged("a reference is not used");
+    if (hasTwice(this.#references)) throw damaged("a reference stands there twice");
+  }
+}
+
+/** Mostly told by what they begin with. */
+function hasTwice(digests: readonly Uint8Array[]): boolean {
+  const beginnings = new Set<number>();
+  for (const digest of digests) beginnings.add(readUint32(digest, 0));
+  if (beginnings.size === digests.length) return false;
+  return new Set(digests.map(latin1)).size < digests.length;
 }
 
 /** Keys one after another, which must ascend, and share with the one before as much as they can. */

@@ -19,13 +19,22 @@ export class Manifest {
 
   async piece(index: number): Promise<TreeEntry[]> {
     if (this.#newest?.index === index) return this.#newest.entries;
-    const { digest, entryCount, first } = this.root.pieces[index]!;
-    const entries = decodePiece(await this.#load(digest));
+    const entries = this.entriesOf(index, await this.node(index));
+    this.#newest = { index, entries };
+    return entries;
+  }
+
+  async node(index: number): Promise<ManifestNode> {
+    return this.#load(this.root.pieces[index]!.digest);
+  }
+
+  entriesOf(index: number, node: ManifestNode): TreeEntry[] {
+    const { entryCount, first } = this.root.pieces[index]!;
+    const entries = decodePiece(node);
     const behind = this.root.pieces[index + 1]?.first;
     const isInOrder = behind === undefined || compareBytes(keyOf(entries.at(-1)!), behind) < 0;
     if (entries.length !== entryCount || keyOf(entries[0]!) !== first || !isInOrder)
       throw damaged("a piece is not the one that its root means");
-    this.#newest = { index, entries };
     return entries;
   }
 

@@ -1,4 +1,3 @@
-import type { Dirent } from "node:fs";
 import { lstatSync, opendirSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { VarveError } from "../errors.ts";
@@ -31,12 +30,20 @@ export type Found = FoundFile | LinkEntry | FolderEntry;
 /** Milliseconds for which the event loop waits at most. */
 export const TURN_MILLISECONDS = 5;
 const BATCH_ENTRIES = 512;
+/** To ask for the time takes as long as to read a name. */
+const NAMES_PER_LOOK = 64;
 /** What is removed between the listing of its folder and the look at it makes the folder be listed again. */
 const LISTINGS_MAX = 4;
 const OWNER_MAY_RUN = 0o100n;
 /** What takes the place of bytes that are no UTF-8, and may also be a name's own. */
 const REPLACEMENT = "\ufffd";
 const SURROGATE = /[\ud800-\udfff]/;
+
+export interface ScanOptions {
+  signal?: AbortSignal | undefined;
+  /** The key of an entry behind which to begin. */
+  behind?: string | undefined;
+}
 
 /**
  * All files, links and empty folders below `root`, sorted by their keys. Links are not followed, homes of stores are left
@@ -45,7 +52,7 @@ const SURROGATE = /[\ud800-\udfff]/;
 export async function* scanTree(
   root: string,
   ignore: IgnoreRules,
-  signal?: AbortSignal,
+  { signal, behind }: ScanOptions = {},
 ): AsyncGenerator<Found[]> {
   const full = checkedRoot(root);
   const walk = new Walk(full, ignore, new Pace({ signal }, TURN_MILLISECONDS));
@@ -57,15 +64,21 @@ export async function* scanTree(
       way.pop();
       continue;
     }
+    if (behind !== undefined && isPassed(found, behind)) continue;
     // A folder counts for what is in it.
     const below = found.kind === "directory" ? await walk.list(found.path) : [];
     if (below.length > 0) way.push(below.values());
-    else batch.push(found);
+    else if (behind === undefined || compareBytes(keyOf(found), behind) > 0) batch.push(found);
     if (batch.length < BATCH_ENTRIES) continue;
     yield batch;
     batch = [];
   }
   if (batch.length > 0) yield batch;
+}
+
+/** Whether neither an entry nor anything below it comes behind a key. */
+function isPassed(found: Found, key: string): boolean {
+  return compareBytes(keyOf(found), key) <= 0 && !key.startsWith(`${found.path}/`);
 }
 
 class Walk {
@@ -90,10 +103,12 @@ class Walk {
 
   async #listOnce(folder: string): Promise<Found[] | undefined> {
     const found: Found[] = [];
-    for (const entry of await this.#entriesOf(folder)) {
+    for (const key of await this.#keysIn(folder)) {
       if (this.#pace.isDue()) await this.#pace.turn();
-      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (this.#ignore.matches(path, entry.name, entry.isDirectory())) continue;
+      const isFolder = key.endsWith("/");
+      const name = isFolder ? key.slice(0, -1) : key;
+      const path = folder === "" ? name : `${folder}/${name}`;
+      if (this.#ignore.matches(path, name, isFolder)) continue;
       if (isTooLong(path)) throw tooLong(path);
       try {
         const one = lookAt(`${this.#root}/${path}`, path);
@@ -106,21 +121,22 @@ class Walk {
     return found;
   }
 
-  async #entriesOf(folder: string): Promise<Dirent[]> {
+  /** The names in a folder, those of folders with a slash: so sorted that what is found by them mostly is. */
+  async #keysIn(folder: string): Promise<string[]> {
     const full = join(this.#root, folder);
-    const entries: Dirent[] = [];
+    const keys: string[] = [];
     try {
       const handle = opendirSync(full, { bufferSize: BATCH_ENTRIES });
       try {
         for (let entry = handle.readSync(); entry; entry = handle.readSync()) {
-          entries.push(entry);
-          if (this.#pace.isDue()) await this.#pace.turn();
+          keys.push(entry.isDirectory() ? `${entry.name}/` : entry.name);
+          if (keys.length % NAMES_PER_LOOK === 0 && this.#pace.isDue()) await this.#pace.turn();
         }
       } finally {
         handle.closeSync();
       }
-      if (entries.some(({ name }) => name.includes(REPLACEMENT))) checkNamesIn(full, folder);
-      return entries;
+      if (keys.some((key) => key.includes(REPLACEMENT))) checkNamesIn(full, folder);
+      return keys.sort();
     } catch (error) {
       throw cannotBeRead(folder || this.#root, error);
     }
@@ -180,12 +196,15 @@ function escaped(bytes: Uint8Array): string {
   ).join("");
 }
 
+/** Names are short, and are sorted before: only what is no folder any more, or has surrogates, is in its wrong place. */
 function inOrder(found: Found[]): Found[] {
-  const keyed = found.map((entry) => ({ key: keyOf(entry), entry }));
-  const isPlain = !keyed.some(({ key }) => SURROGATE.test(key));
-  // JavaScript's own comparison is the fastest, and right where there are no surrogates.
-  keyed.sort(isPlain ? (a, b) => (a.key < b.key ? -1 : 1) : (a, b) => compareBytes(a.key, b.key));
-  return keyed.map(({ entry }) => entry);
+  let before = "";
+  for (const entry of found) {
+    const key = keyOf(entry);
+    if (key < before || SURROGATE.test(key)) return found.sort((a, b) => compareBytes(keyOf(a), keyOf(b)));
+    before = key;
+  }
+  return found;
 }
 
 /** @throws INVALID_ARGUMENT for what is no folder, or belongs to a store */

@@ -67,7 +67,8 @@ function isWanted(found: Found): found is FoundFile {
 const bytesOf = ({ size }: FoundFile): number => size + 1;
 
 async function tellAll(): Promise<void> {
-  for await (const batch of scanTree(task.root, new IgnoreRules(task.ignore)))
+  const { root, ignore, behind } = task;
+  for await (const batch of scanTree(root, new IgnoreRules(ignore), { behind }))
     for (const found of batch) {
       const wanted = isWanted(found) ? bytesOf(found) : 0;
       const isFull = entries.length === ANSWER_ENTRIES || used + wanted > Math.max(contents.length, wanted);

@@ -13,6 +13,8 @@ export interface ScanTask {
   ignore: readonly string[];
   /** Whether small files are read too. */
   reads: boolean;
+  /** The key of an entry behind which it is to begin. */
+  behind?: string | undefined;
 }
 
 /** What it tells: some entries, in order, or that there are no more. */

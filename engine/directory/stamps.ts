@@ -36,28 +36,47 @@ export function decodeStampsRoot(
 export function encodeStamps(stamps: readonly (Stamp | undefined)[]): ManifestNode {
   const writer = new ByteWriter();
   writeHead(writer, NodeKind.stampsPiece);
-  const bytes = Buffer.alloc(stamps.length * STAMP_BYTES);
-  for (const [i, stamp] of stamps.entries()) {
-    if (!stamp) continue;
-    bytes.writeBigInt64LE(BigInt.asIntN(64, stamp.mtimeNs), i * STAMP_BYTES);
-    bytes.writeBigInt64LE(BigInt.asIntN(64, stamp.ctimeNs), i * STAMP_BYTES + 8);
-    bytes.writeBigUInt64LE(BigInt.asUintN(64, stamp.inode), i * STAMP_BYTES + 16);
-  }
-  writer.bytes(bytes);
+  for (const stamp of stamps) writer.bytes(stamp ? bytesOf(stamp) : NO_STAMP);
   return { references: [], content: writer.taken() };
 }
 
-export function decodeStamps({ content }: ManifestNode, fileCount: number): (Stamp | undefined)[] {
-  const reader = new ByteReader(content);
-  checkHead(reader, NodeKind.stampsPiece);
-  const bytes = reader.bytes(fileCount * STAMP_BYTES);
-  reader.end();
-  return Array.from({ length: fileCount }, (_, i) => {
-    const mtimeNs = bytes.readBigInt64LE(i * STAMP_BYTES);
-    const ctimeNs = bytes.readBigInt64LE(i * STAMP_BYTES + 8);
-    const inode = bytes.readBigUInt64LE(i * STAMP_BYTES + 16);
-    return ctimeNs === 0n && mtimeNs === 0n && inode === 0n ? undefined : { mtimeNs, ctimeNs, inode };
-  });
+/** Those of the files of a piece. */
+export class Stamps {
+  readonly #bytes: Buffer;
+  readonly count: number;
+
+  /** @throws CORRUPTION */
+  constructor({ content }: ManifestNode) {
+    const reader = new ByteReader(content);
+    checkHead(reader, NodeKind.stampsPiece);
+    this.#bytes = reader.rest();
+    this.count = this.#bytes.length / STAMP_BYTES;
+    if (!Number.isInteger(this.count)) throw damaged("a stamp is cut off");
+  }
+
+  /** Whether a file, by its number, has this one. */
+  isSame(file: number, stamp: Stamp): boolean {
+    const [bytes, from] = [bytesOf(stamp), file * STAMP_BYTES];
+    let isNone = true;
+    for (let i = 0; i < STAMP_BYTES; i++) {
+      const byte = this.#bytes[from + i];
+      if (byte !== bytes[i]) return false;
+      if (byte !== 0) isNone = false;
+    }
+    return !isNone;
+  }
+}
+
+const NO_STAMP = new Uint8Array(STAMP_BYTES);
+const written = new Uint8Array(STAMP_BYTES);
+const view = new DataView(written.buffer);
+
+/** To be used at once: the next call writes over them. */
+function bytesOf({ mtimeNs, ctimeNs, inode }: Stamp): Uint8Array {
+  view.setBigInt64(0, mtimeNs, true);
+  view.setBigInt64(8, ctimeNs, true);
+  view.setBigUint64(16, inode, true);
+  return written;
 }
 
 export function isSameStamp(a: Stamp, b: Stamp): boolean {
@@ -69,7 +88,9 @@ export function isSameStamp(a: Stamp, b: Stamp): boolean {
  * the same tick of the clock as it was read may have changed once more after that, and still look the same.
  */
 export function isSettled({ mtimeNs, ctimeNs }: Stamp, beganNs: bigint): boolean {
-  const isCoarse = mtimeNs % NANOSECONDS_SECOND === 0n || ctimeNs % NANOSECONDS_SECOND === 0n;
   const newest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
-  return newest + (isCoarse ? COARSE_TICK_MAX : TICK_MAX) <= beganNs;
+  // Most are, by whatever clock.
+  if (newest + COARSE_TICK_MAX <= beganNs) return true;
+  const isCoarse = mtimeNs % NANOSECONDS_SECOND === 0n || ctimeNs % NANOSECONDS_SECOND === 0n;
+  return !isCoarse && newest + TICK_MAX <= beganNs;
 }

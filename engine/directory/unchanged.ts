@@ -59,13 +59,12 @@ export class UnchangedPieces {
   }
 
   #isSame(piece: EarlierPiece, found: Found): boolean {
-    if (!piece.isSame(this.#waiting.length, found)) return false;
+    if (!piece.isNext(found)) return false;
     return found.kind !== "file" || isSettled(found.stamp, this.#beganNs);
   }
 
   #endPiece(piece: EarlierPiece): void | Promise<void> {
-    const isWhole = this.#waiting.length === piece.entryCount;
-    if (!isWhole || !this.#target.addPiece(piece)) return this.#giveUp();
+    if (!piece.isWhole || !this.#target.addPiece(piece)) return this.#giveUp();
     this.#piece = undefined;
     this.#waiting = [];
   }

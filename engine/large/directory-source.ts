@@ -68,7 +68,7 @@ class StoredContents implements DirectoryContents {
     if (!root) return yield await this.bytes(file, range, options);
     const span = checkedRange(range, file.size);
     yield* this.#calls.iterate(options, () =>
-      chunksIn(this.#core, this.#inChunks(file, root), span, options?.signal),
+      chunksIn(this.#core, this.#inChunks(file, root), span, { signal: options?.signal }),
     );
   }
 

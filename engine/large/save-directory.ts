@@ -162,10 +162,9 @@ class WriterSink implements TreeSink {
     return this.#writer.hold(asBuffer(root ?? digest), root !== undefined);
   }
 
-  isPieceKept({ digest, stampsDigest, entries }: EarlierPiece): boolean {
-    const isNode = entries.some(({ kind }) => kind === "file");
+  isPieceKept({ digest, stampsDigest, hasFiles }: EarlierPiece): boolean {
     return (
-      this.#writer.holdAll(asBuffer(stampsDigest), false) && this.#writer.holdAll(asBuffer(digest), isNode)
+      this.#writer.holdAll(asBuffer(stampsDigest), false) && this.#writer.holdAll(asBuffer(digest), hasFiles)
     );
   }
 

@@ -10,9 +10,9 @@ import {
   linkSync,
   mkdirSync,
   openSync,
-  read,
   readdirSync,
   readSync,
+  readv,
   renameSync,
   rmSync,
   statfsSync,
@@ -29,7 +29,8 @@ import {
 export interface LogFile {
   /** Fills `into`, or `length` bytes of it, from `position` and gives the bytes read: fewer only at the end of the file. */
   read(into: Buffer, position: number, length?: number): number;
-  readAsync(into: Buffer, position: number): Promise<number>;
+  /** The same on another thread, into several, one after the other. */
+  readAsync(into: readonly Buffer[], position: number): Promise<number>;
   /** Adds at the end of the file, wherever that is now, and gives the bytes written: all, or an error. */
   append(pieces: readonly Uint8Array[]): void;
   size(): number;
@@ -89,16 +90,16 @@ class NodeFile implements LogFile {
     return done;
   }
 
-  async readAsync(into: Buffer, position: number): Promise<number> {
+  async readAsync(into: readonly Buffer[], position: number): Promise<number> {
     let done = 0;
-    while (done < into.length) {
+    for (let left = into; left.length > 0; ) {
       const got = await new Promise<number>((resolve, reject) => {
-        read(this.#fd, into, done, into.length - done, position + done, (error, count) =>
-          error ? reject(error) : resolve(count),
-        );
+        const some = left.slice(0, PIECES_AT_ONCE);
+        readv(this.#fd, some, position + done, (error, count) => (error ? reject(error) : resolve(count)));
       });
       if (got === 0) break;
       done += got;
+      left = behind(left, got);
     }
     return done;
   }
@@ -139,6 +140,17 @@ class NodeFile implements LogFile {
   closeAsync(): Promise<void> {
     return new Promise((resolve, reject) => close(this.#fd, (error) => (error ? reject(error) : resolve())));
   }
+}
+
+/** What of the pieces is still empty when so many bytes of them are filled. */
+function behind(pieces: readonly Buffer[], filled: number): Buffer[] {
+  const left: Buffer[] = [];
+  for (const piece of pieces) {
+    const done = Math.min(filled, piece.length);
+    filled -= done;
+    if (done < piece.length) left.push(piece.subarray(done));
+  }
+  return left;
 }
 
 /** The real disk. */

@@ -44,25 +44,36 @@ export function checkPayload(
   end: number,
 ): number {
   const { salt } = segment.header;
-  const { payloadLength } = place;
-  const isSound = isRecordHeader(bytes, 0, salt, end) && isRecordOf(bytes, kind, key, payloadLength);
+  const isSound = isRecordHeader(bytes, 0, salt, end) && isRecordOf(bytes, 0, kind, key, place.payloadLength);
   if (!isSound) throw damagedRecord(segment, place, "header");
   const start = RECORD_HEADER_BYTES + key.length;
-  const payloadEnd = start + payloadLength;
+  const payloadEnd = start + place.payloadLength;
   const isWhole = payloadEnd <= end && isChecksumAt(bytes, start, payloadEnd, salt, RecordAt.payloadChecksum);
   if (!isWhole) throw damagedRecord(segment, place, "payload");
   return start;
 }
 
-/** Whether the valid record header that `bytes` begin with is of such a record. */
-function isRecordOf(bytes: Buffer, kind: RecordKind, key: Uint8Array, payloadLength: number): boolean {
-  if (bytes[RecordAt.kind] !== kind || readUint32(bytes, RecordAt.keyLength) !== key.length) return false;
-  if (readUint53(bytes, RecordAt.payloadLength) !== payloadLength) return false;
-  for (let i = 0; i < key.length; i++) if (bytes[RECORD_HEADER_BYTES + i] !== key[i]) return false;
+/** Whether the valid record header at `at` is of such a record. */
+export function isRecordOf(
+  bytes: Buffer,
+  at: number,
+  kind: RecordKind,
+  key: Uint8Array,
+  payloadLength: number,
+): boolean {
+  if (bytes[at + RecordAt.kind] !== kind || readUint32(bytes, at + RecordAt.keyLength) !== key.length)
+    return false;
+  if (readUint53(bytes, at + RecordAt.payloadLength) !== payloadLength) return false;
+  const keyAt = at + RECORD_HEADER_BYTES;
+  for (let i = 0; i < key.length; i++) if (bytes[keyAt + i] !== key[i]) return false;
   return true;
 }
 
-function damagedRecord(segment: OpenSegment, place: RecordPlace, part: string): VarveError {
+export function damagedRecord(
+  segment: OpenSegment,
+  place: RecordPlace,
+  part: "header" | "payload",
+): VarveError {
   return new VarveError(
     "CORRUPTION",
     `damaged ${part} of the record at offset ${place.offset} of ${segmentText(segment.id)} (${segment.path})`,

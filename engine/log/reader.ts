@@ -2,6 +2,8 @@ import { fromSystemError, isCorruption, VarveError } from "../errors.ts";
 import type { FileSystem, LogFile } from "./file.ts";
 import type { RecordKind, SegmentHeader } from "./format.ts";
 import { decodeSegmentHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC } from "./format.ts";
+import type { Neighbours } from "./neighbours.ts";
+import { readInto } from "./neighbours.ts";
 import type { OpenSegment, RecordPlace } from "./payload.ts";
 import { checkedPayload, checkPayload } from "./payload.ts";
 import type { LogIdentity } from "./segment-header.ts";
@@ -139,27 +141,24 @@ export class LogReader {
   }
 
   async #readLarge(place: RecordPlace, kind: RecordKind, key: Uint8Array): Promise<Buffer> {
-    const [payload] = await this.readNeighbours([place], kind, [key]);
-    return payload!;
+    const bytes = Buffer.allocUnsafeSlow(RECORD_HEADER_BYTES + key.length + place.payloadLength);
+    return this.#reading(place.segment, async (segment) => {
+      const got = await segment.file.readAsync([bytes], place.offset);
+      return checkedPayload(segment, place, kind, key, bytes.subarray(0, got));
+    });
   }
 
-  /** The payloads of records that lie one behind the other in one segment, by one read on another thread. */
-  async readNeighbours(
-    places: readonly RecordPlace[],
-    kind: RecordKind,
-    keys: readonly Uint8Array[],
-  ): Promise<Buffer[]> {
-    const { segment: id, offset: start } = places[0]!;
+  /** See `readInto`. */
+  readNeighbours(blobs: Neighbours, into: Buffer): Promise<void> {
+    return this.#reading(blobs.segment, (segment) => readInto(into, segment, blobs));
+  }
+
+  /** With a segment that is not closed meanwhile. */
+  async #reading<T>(id: number, read: (segment: OpenSegment) => Promise<T>): Promise<T> {
     const segment = this.segment(id);
-    const { offset, payloadLength } = places.at(-1)!;
-    const total = offset - start + RECORD_HEADER_BYTES + keys.at(-1)!.length + payloadLength;
-    const bytes = Buffer.allocUnsafeSlow(total);
     segment.busy++;
     try {
-      const got = await segment.file.readAsync(bytes, start);
-      return places.map((place, i) =>
-        checkedPayload(segment, place, kind, keys[i]!, bytes.subarray(place.offset - start, got)),
-      );
+      return await read(segment);
     } catch (error) {
       throw fromSystemError(error, `reading ${segment.path}`);
     } finally {

@@ -1,5 +1,6 @@
 import { ListBuilder, type ListNode } from "../../engine/chunk/list-builder.ts";
-import type { PlacedChunk } from "../../engine/chunk/range.ts";
+import { digestAt } from "../../engine/chunk/node.ts";
+import type { ListedChunks } from "../../engine/chunk/range.ts";
 import { steadyBytes } from "./support.ts";
 
 export interface Listed {
@@ -45,8 +46,21 @@ export function reader({ byDigest }: Tree, asked: string[] = []): (digest: Buffe
   };
 }
 
-export async function collected(chunks: AsyncIterable<PlacedChunk>): Promise<PlacedChunk[]> {
-  const all: PlacedChunk[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return all;
+/** A chunk, and where in its value it lies. */
+export interface PlacedChunk {
+  digest: Buffer;
+  offset: number;
+  length: number;
+}
+
+export async function collected(lists: AsyncIterable<ListedChunks>): Promise<PlacedChunk[]> {
+  const chunks: PlacedChunk[] = [];
+  for await (const { digests, lengths, offset: begin } of lists) {
+    let offset = begin;
+    for (const [i, length] of lengths.entries()) {
+      chunks.push({ digest: digestAt(digests, i), offset, length });
+      offset += length;
+    }
+  }
+  return chunks;
 }

@@ -2,7 +2,7 @@
 import { basename, dirname } from "node:path";
 import type { FileSystem, LogFile } from "../../engine/log/file.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
-import { systemError } from "../helpers/files.ts";
+import { readPieces, systemError } from "../helpers/files.ts";
 
 export class MemoryFiles implements FileSystem {
   /** By path. The bytes may be changed in place, or replaced. */
@@ -28,7 +28,7 @@ export class MemoryFiles implements FileSystem {
     };
     return {
       read,
-      readAsync: async (into, position) => read(into, position),
+      readAsync: async (into, position) => readPieces(into, position, read),
       append: (pieces) => void contents.set(path, Buffer.concat([contents.get(path)!, ...pieces])),
       size: () => contents.get(path)!.length,
       sync: () => {},

@@ -1,5 +1,5 @@
 import type { LogFile } from "../../engine/log/file.ts";
-import { systemError } from "../helpers/files.ts";
+import { readPieces, systemError } from "../helpers/files.ts";
 import type { CallKind, SeamCall, WatchedDisk } from "./simulated-calls.ts";
 import type { SimulatedFile } from "./simulated-file.ts";
 
@@ -30,10 +30,11 @@ export class SimulatedHandle implements LogFile {
     return this.#file.bytes.copy(into, 0, start, start + length);
   }
 
-  async readAsync(into: Buffer, position: number): Promise<number> {
+  async readAsync(into: readonly Buffer[], position: number): Promise<number> {
     this.#check("read");
     await this.#disk.hooks.delay?.();
-    return this.#file.bytes.copy(into, 0, Math.min(position, this.#file.size));
+    const { bytes, size } = this.#file;
+    return readPieces(into, position, (piece, at) => bytes.copy(piece, 0, Math.min(at, size)));
   }
 
   append(pieces: readonly Uint8Array[]): void {

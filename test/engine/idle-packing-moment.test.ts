@@ -35,7 +35,8 @@ function idlePacking(
   const packing = { look: 2, bytesMin: 0, growth: 0, sparedPart: 0 };
   const settings = { packing, lockWaitMax: 1_000, minFreeSpace: 0, onTrouble: assert.unreachable };
   const end = Object.defineProperty({ lock }, "written", { get: () => sequenceAt(looks) + 1 });
-  return new IdlePacking({ settings, source, end, follow: async () => {} } as never);
+  const parts = { settings, source, end, isSyncing: () => false, follow: async () => {} };
+  return new IdlePacking(parts as never);
 }
 
 test("it is not begun while somebody writes, wherever", async () => {

@@ -8,6 +8,7 @@ import { filledPart } from "../../engine/index/filled-part.ts";
 import { nodeFileSystem } from "../../engine/log/file.ts";
 import { listGenerations } from "../../engine/maintenance/home.ts";
 import { LiveIndex } from "../../engine/maintenance/live-index.ts";
+import { gate, WatchedFiles } from "../helpers/files.ts";
 import { newestIndex } from "../helpers/indexes.ts";
 import { closeAll, openSeamStore } from "../helpers/stores.ts";
 import { until } from "../helpers/time.ts";
@@ -83,6 +84,21 @@ test("it is not begun by who only reads", async () => {
   await pause(6 * PACKING.look);
   assert.is(begun.count, 0);
   await reader.save("more", 1);
+  await until("a beginning", () => begun.count > 0);
+});
+
+test("it is not begun while what was written waits for the disk", async () => {
+  const home = await filledHome();
+  const begun = countPackings();
+  const files = new WatchedFiles();
+  const store = await openSeamStore(home, { files, packing: PACKING });
+  const disk = gate();
+  files.onSync = () => disk.opened;
+  const saving = store.save("more", 1);
+  await pause(6 * PACKING.look);
+  assert.is(begun.count, 0);
+  disk.open();
+  await saving;
   await until("a beginning", () => begun.count > 0);
 });
 

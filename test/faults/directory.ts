@@ -22,8 +22,8 @@ export const directoryFaults: Fault[] = [
   {
     name: "a file's name may end with a slash",
     file: `${D}format.ts`,
-    text: 'if ((entry.kind === "directory") !== key.endsWith("/"))',
-    replacement: 'if (entry.kind === "directory" && !key.endsWith("/"))',
+    text: 'if ((this.#kind === Kind.directory) !== this.key.endsWith("/"))',
+    replacement: 'if (this.#kind === Kind.directory && !this.key.endsWith("/"))',
     tests: [T("hostile")],
   },
   {
@@ -177,8 +177,8 @@ export const directoryFaults: Fault[] = [
   {
     name: "a file of just a mebibyte is taken for one in chunks",
     file: `${D}format.ts`,
-    text: "if (size <= WHOLE_BYTES_MAX) return",
-    replacement: "if (size < WHOLE_BYTES_MAX) return",
+    text: "this.size > WHOLE_BYTES_MAX ?",
+    replacement: "this.size >= WHOLE_BYTES_MAX ?",
     tests: [T("manifest")],
   },
   {
@@ -191,8 +191,8 @@ export const directoryFaults: Fault[] = [
   {
     name: "a reference may be there twice",
     file: `${D}format.ts`,
-    text: "if (new Set(references.map(latin1)).size !== used)",
-    replacement: "if (references.map(latin1).length !== used)",
+    text: "return new Set(digests.map(latin1)).size < digests.length;",
+    replacement: "return digests.map(latin1).length < digests.length;",
     tests: [T("manifest")],
   },
   {

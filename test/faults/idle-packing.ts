@@ -11,9 +11,16 @@ export const idlePackingFaults: Fault[] = [
   {
     name: "an index is packed by itself while others write",
     file: I,
-    text: "const isQuiet = sequence === this.#seen;",
-    replacement: "const isQuiet = sequence >= 0;",
+    text: "const isQuiet = sequence === this.#seen &&",
+    replacement: "const isQuiet = sequence >= 0 &&",
     tests: moment,
+  },
+  {
+    name: "an index is packed by itself while writers wait for the disk",
+    file: I,
+    text: " && !this.#parts.isSyncing();",
+    replacement: ";",
+    tests: packing,
   },
   {
     name: "writers that come back do not end the packing",

@@ -147,7 +147,7 @@ export const largeFaults: Fault[] = [
   {
     name: "a value that was deleted and compacted away is told as damage",
     file: "engine/large/chunk-reader.ts",
-    text: "if (!place && !core.row(nodeKey(root))) throw goneSince();",
+    text: "if (!found && !core.row(nodeKey(root))) throw goneSince();",
     replacement: "",
     tests: ["large/lifetime.test.ts"],
   },

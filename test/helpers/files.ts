@@ -107,7 +107,7 @@ class WatchedFile implements LogFile {
     return got;
   }
 
-  async readAsync(into: Buffer, position: number): Promise<number> {
+  async readAsync(into: readonly Buffer[], position: number): Promise<number> {
     this.#files.onRead?.();
     const got = await this.#file.readAsync(into, position);
     this.#files.counts.reads++;
@@ -157,6 +157,21 @@ class WatchedFile implements LogFile {
 
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1).replace(/^new-.*\.tmp$/, "new.tmp");
+}
+
+/** `readAsync` of a disk that has no more than `read`. */
+export function readPieces(
+  into: readonly Buffer[],
+  position: number,
+  read: (into: Buffer, position: number) => number,
+): number {
+  let done = 0;
+  for (const piece of into) {
+    const got = read(piece, position + done);
+    done += got;
+    if (got < piece.length) break;
+  }
+  return done;
 }
 
 /** The error of a system call. */

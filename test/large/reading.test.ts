@@ -16,7 +16,7 @@ import type { ArtifactStore } from "../../engine/api.ts";
 import { versionKey } from "../../engine/artifact-key.ts";
 import { encodeVersionContent, ValuePlace, versionTag } from "../../engine/artifact-record.ts";
 import { MEDIA_TYPE_BYTES } from "../../engine/codec/bytes.ts";
-import { LOADED_BYTES_MAX } from "../../engine/large/chunk-reader.ts";
+import { chunksIn, LOADED_BYTES_MAX, reusedMemory } from "../../engine/large/chunk-reader.ts";
 import { preparePayload } from "../../engine/transaction.ts";
 import { failure, failureWithHint } from "../helpers/errors.ts";
 import { WatchedFiles } from "../helpers/files.ts";
@@ -99,6 +99,42 @@ test("chunks that lie one behind the other are read together", async () => {
   same(await collected(artifact.stream()), bytes);
   const reads = files.counts.reads - before;
   assert.ok(reads < 40, `${reads} reads for some 150 chunks`);
+});
+
+test("each piece of a stream is in memory of its own, that its user may write to or give away", async () => {
+  const store = await newStore(BUFFERED);
+  const bytes = noise(random, 9 * MIB);
+  const artifact = await store.save("a", bytes);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of artifact.stream()) pieces.push(piece);
+  same(Buffer.concat(pieces), bytes);
+  assert.is(new Set(pieces.map(({ buffer }) => buffer)).size, pieces.length);
+  const [first] = pieces.splice(0, 1);
+  const { length } = first!;
+  structuredClone(first!.buffer, { transfer: [first!.buffer as ArrayBuffer] });
+  same(Buffer.concat(pieces), bytes.subarray(length));
+});
+
+test("memory that is used again has what was given until the next is asked for", async () => {
+  const home = newFolder();
+  const store = await openTestStore(home, BUFFERED);
+  const bytes = noise(random, 9 * MIB);
+  await store.save("a", bytes);
+  await withCore(home, async (core) => {
+    const value = { root: core.row(versionKey("a", 0))!.references[0]!, size: bytes.length };
+    const span = { start: 1, end: bytes.length };
+    const buffers = new Set<ArrayBufferLike>();
+    let at = span.start;
+    for await (const piece of chunksIn(core, value, span, { memoryFor: reusedMemory() })) {
+      // What is read meanwhile comes to its end.
+      await sleep(30);
+      same(piece, bytes.subarray(at, at + piece.length));
+      at += piece.length;
+      buffers.add(piece.buffer);
+    }
+    assert.is(at, span.end);
+    assert.ok(buffers.size <= 3, `${buffers.size} buffers`);
+  });
 });
 
 test("a stream that is left early, aborted, or never begun holds nothing", async () => {

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { nodeFileSystem } from "../../engine/log/file.ts";
@@ -43,6 +44,50 @@ for (const size of [10, 200_000]) {
     }
   });
 }
+
+test("neighbours are read one behind the other, each only under its own digest, place and length", async () => {
+  const log = new HandmadeLog();
+  const contents = [1, 70_000, 8, 33, 200].map((size, i) => Buffer.alloc(size, i + 1));
+  const blobs = contents.map((content, i) => ({ kind: RecordKind.blob, key: Buffer.alloc(32, i), content }));
+  log.addRecords(blobs);
+  const reader = readerOn(log);
+  const { records } = log.scan().batches[0]!;
+  const { offset } = records[0]!;
+  const digests = Buffer.concat(blobs.map(({ key }) => key));
+  const lengths = contents.map(({ length }) => length);
+  const all = { segment: 1, offset, digests, lengths };
+  const into = Buffer.alloc(Buffer.concat(contents).length);
+  await reader.readNeighbours(all, into);
+  assert.ok(into.equals(Buffer.concat(contents)));
+  const swapped = Buffer.from(digests).fill(9, 2 * 32, 3 * 32);
+  const wrong = [
+    { ...all, digests: swapped },
+    { ...all, lengths: [1, 70_000, 9, 32, 200] },
+    { ...all, lengths: [1, 70_000, 8, 33, 201] },
+    { ...all, offset: offset + 8 },
+    { ...all, offset: 10_000_000 },
+    { ...all, segment: 2 },
+  ];
+  for (const blobs of wrong) {
+    const error = await failureWithHint(
+      () => reader.readNeighbours(blobs, Buffer.alloc(80_000)),
+      "CORRUPTION",
+    );
+    assert.type(error.details?.segment, "number");
+  }
+  const bytes = readFileSync(log.path());
+  for (const { offset } of records)
+    for (const at of [offset, offset + 40, offset + 64]) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1;
+      writeFileSync(log.path(), damaged);
+      await failureWithHint(() => reader.readNeighbours(all, into), "CORRUPTION");
+    }
+  for (const end of [bytes.length - 1, offset + 32 + 32 + 8 + 30, offset + 5]) {
+    writeFileSync(log.path(), bytes.subarray(0, end));
+    await failureWithHint(() => reader.readNeighbours(all, into), "CORRUPTION");
+  }
+});
 
 test("at most 128 segments are open, and every one can still be read", () => {
   const log = new HandmadeLog();

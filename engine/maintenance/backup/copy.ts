@@ -50,7 +50,7 @@ export async function copyFile(
       const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, bytes));
       for (let at = 0; at < bytes; at += piece.length) {
         const wanted = piece.subarray(0, Math.min(piece.length, bytes - at));
-        if ((await source.readAsync(wanted, at)) < wanted.length) throw short(from, bytes);
+        if ((await source.readAsync([wanted], at)) < wanted.length) throw short(from, bytes);
         target.append([wanted]);
         told(wanted.length);
         if ((at + wanted.length) % UNSYNCED_BYTES_MAX === 0) await target.syncAsync();

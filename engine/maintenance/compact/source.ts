@@ -129,7 +129,7 @@ class ReadAhead {
     segment.busy++;
     try {
       for (let at = Math.max(this.#read, begin); at < end; at += PIECE_BYTES)
-        await segment.file.readAsync(this.#buffer, at - begin);
+        await segment.file.readAsync([this.#buffer], at - begin);
     } finally {
       segment.busy--;
     }
