@@ -21,12 +21,13 @@ test("an aim is met by speed and by memory, and missed by either", () => {
   const took = (seconds: number, memory: number) => [{ seconds, processor: 1, memory: memory * MIB }];
   const told = mlflowLines({
     size: 100 * MIB,
-    ours: { upload: took(10, 149), download: took(12, 10), save: took(10, 151), load: took(5, 1) },
+    ours: { upload: took(10, 149), download: took(12, 10), save: took(10, 1), load: took(5, 151) },
     python: { upload: took(10, 1), download: took(10, 1) },
   });
   assert.equal(
     told.slice(2).map((line) => /\b(met|missed)$/.exec(line)?.[1]),
-    ["met", "missed", "missed", "met"],
+    // What saves a model does more than Python's upload does.
+    ["met", "missed", undefined, "missed"],
   );
 });
 

@@ -40,6 +40,8 @@ export interface KillProgramOptions {
   /** When it ends by itself. */
   milliseconds: number;
   names: number;
+  /** The index is not made anew but by what it is doing. */
+  keepsIndex?: true;
 }
 
 /** A line of the file of what was told. */
@@ -77,6 +79,11 @@ let count = 0;
 const tell = (document: Told) => writeSync(file, `${JSON.stringify(document)}\n`);
 const say = (word: string) => writeSync(1, `${word}\n`);
 
+/** Whether to do now and then what makes the index anew. */
+function remakes(oneIn: number): boolean {
+  return random.below(oneIn) === 0 && !options.keepsIndex;
+}
+
 function open(): Promise<ArtifactStore> {
   const seams = {
     files: filesWithPoints,
@@ -86,7 +93,7 @@ function open(): Promise<ArtifactStore> {
     minFreeSpace: 0,
     // Nobody waits long for others to let go of old files.
     times: { look: 20 },
-    ...((options.doing === "pack" || random.below(PACKS_ONE_IN) === 0) && { packing: PACKS_SOON }),
+    ...((options.doing === "pack" || remakes(PACKS_ONE_IN)) && { packing: PACKS_SOON }),
   };
   return openOverSeams(options.home, seams, options.durability);
 }
@@ -170,9 +177,9 @@ async function work(store: ArtifactStore): Promise<void> {
   for (let burst = 0; burst < bursts; burst++) {
     await Promise.all(Array.from({ length: 1 + random.below(6) }, () => save(store)));
     if (random.below(4) === 0) await changeOwn(store);
-    if (doing === "compact" || random.below(12) === 0) await compact(store);
+    if (doing === "compact" || remakes(12)) await compact(store);
     if (doing === "backup") await store.backup(`${options.home}-backup-${options.who}`);
-    if (random.below(doing === "rebuild" ? 1 : 20) === 0) await store.rebuildIndex();
+    if (doing === "rebuild" || remakes(20)) await store.rebuildIndex();
     if (doing === "pack") await sleep(PACKING_MILLISECONDS);
     if (random.below(3) === 0) await sleep(random.below(10));
   }

@@ -94,6 +94,8 @@ export class StoppedRound {
       doing: leadsTo(this.#point),
       milliseconds: 1_500,
       names: 2,
+      // Whoever finds that one was made anew waits for the lock, once.
+      keepsIndex: true,
       aim: { point: this.#point, count: this.#count(), signal: "SIGSTOP" },
     };
     const holder = new PlainProcess("kill-program", options);
