@@ -9,21 +9,12 @@ import { failureWithHint } from "../helpers/errors.ts";
 import { gate, WatchedFiles } from "../helpers/files.ts";
 import { newFolder } from "../helpers/folders.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
+import { watch } from "../helpers/time.ts";
 
 const test = suite("commit");
 test.after.each(closeAll);
 
 const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
-
-/** Whether a promise has settled. */
-function watch(promise: Promise<unknown>): { settled: boolean } {
-  const state = { settled: false };
-  const settle = () => {
-    state.settled = true;
-  };
-  promise.then(settle, settle);
-  return state;
-}
 
 test("many saves at once are few writes and few syncs", async () => {
   const files = new WatchedFiles();

@@ -7,7 +7,7 @@ import { gate, systemError, WatchedFiles } from "../helpers/files.ts";
 import { copyHome, newFolder } from "../helpers/folders.ts";
 import { killPrograms, Program } from "../helpers/processes.ts";
 import { closeAll, openSeamStore, openTestStore } from "../helpers/stores.ts";
-import { within } from "../helpers/time.ts";
+import { watch, within } from "../helpers/time.ts";
 
 /** The sync of a group begins before the index has it: what then, where the index can't take it in. */
 const test = suite("syncs beside the index");
@@ -28,15 +28,6 @@ function failIndexOnce(error: unknown): void {
     setApplied.call(this, position);
     throw error;
   };
-}
-
-function watch(promise: Promise<unknown>): { settled: boolean } {
-  const state = { settled: false };
-  const settle = () => {
-    state.settled = true;
-  };
-  promise.then(settle, settle);
-  return state;
 }
 
 /** Whether a copy of a home, which has no more than the log says, has an artifact. */

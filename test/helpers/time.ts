@@ -27,3 +27,13 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
     await sleep(pause);
   }
 }
+
+/** Whether a promise has settled. */
+export function watch(promise: Promise<unknown>): { settled: boolean } {
+  const state = { settled: false };
+  const settle = () => {
+    state.settled = true;
+  };
+  promise.then(settle, settle);
+  return state;
+}
