@@ -1,6 +1,7 @@
 import { RecordKind, readUint53, writeUint53 } from "../log/format.ts";
 import type { LogPosition } from "../log/segment.ts";
 import { LOG_START } from "../log/segment.ts";
+import { indexAddresses } from "./address-space.ts";
 import { BlobRows } from "./blob-rows.ts";
 import type { Change } from "./change.ts";
 import { asBuffer, rowOf } from "./change.ts";
@@ -41,7 +42,7 @@ export class Catalog {
 
   /** @param closing how it is closed by the last who has it: others may be opening it */
   constructor(path: string, closing: Closing = (close) => close()) {
-    this.#environment = new Environment(path, fromIndexFailure);
+    this.#environment = new Environment(path, fromIndexFailure, indexAddresses());
     this.gaps = new GapRow(this.#environment);
     this.blobRows = new BlobRows(this.#environment);
     this.#changes = new RowChanges(this.#environment, this.blobRows, (key) => this.row(key));

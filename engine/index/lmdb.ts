@@ -61,7 +61,7 @@ export interface Entry {
   value: Buffer;
 }
 
-function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
+function openDatabase(path: string, addresses: number | undefined): RootDatabase<Buffer, Uint8Array> {
   prepareFiles(path, READERS_MAX);
   const isMade = isNew(path);
   const database = openLmdb<Buffer, Uint8Array>({
@@ -71,6 +71,7 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
     noSync: true,
     overlappingSync: false,
     maxReaders: READERS_MAX,
+    ...(addresses !== undefined && { mapSize: addresses }),
     cache: false,
     // A folder of our own, also where its name has a dot.
     noSubdir: false,
@@ -88,10 +89,13 @@ export class Environment {
   #looked: Buffer | undefined;
   readonly #translate: (error: unknown) => unknown;
 
-  /** @param translate what becomes of LMDB's own errors */
-  constructor(path: string, translate: (error: unknown) => unknown = (error) => error) {
+  /**
+   * @param translate what becomes of LMDB's own errors
+   * @param addresses set aside for the file, for one that may become large
+   */
+  constructor(path: string, translate: (error: unknown) => unknown = (error) => error, addresses?: number) {
     this.#translate = translate;
-    this.#database = this.#tried(() => openDatabase(path));
+    this.#database = this.#tried(() => openDatabase(path, addresses));
     const buffers = new CursorBuffers();
     this.#first = new FirstEntry(this.#database, nativeAddon.position, buffers);
     this.#walk = new RangeWalk(this.#database, nativeAddon, buffers);
