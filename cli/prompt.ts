@@ -1,6 +1,5 @@
 /** The question before something is destroyed. */
 
-import { createInterface } from "node:readline/promises";
 import type { Context } from "./context.ts";
 import { usageError } from "./errors.ts";
 import { CLEAR_LINE } from "./progress.ts";
@@ -20,6 +19,7 @@ export async function isConfirmed(context: Context, isYes: boolean, question: st
   }
   // What told how far the plan was is still on the line.
   if (context.progress) stderr.write(CLEAR_LINE);
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: stdin, output: stderr, terminal: false });
   // Ctrl-D closes the input, and would leave the question unanswered for ever.
   const ended = new AbortController();

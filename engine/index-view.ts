@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import type { FamilyOf } from "./families.ts";
 import { Families } from "./families.ts";
 import type { Catalog } from "./index/catalog.ts";

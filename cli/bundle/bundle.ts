@@ -27,7 +27,7 @@ const common: BuildOptions = {
   format: "esm",
   target: "node20",
   logLevel: "warning",
-  // Each character costs time when a process starts. Names stay, for whoever reads a stack.
+  // Each character costs time when a process starts. In the library names stay, for whoever reads a stack.
   minifyWhitespace: true,
   minifySyntax: true,
   lineLimit: 160,
@@ -54,6 +54,7 @@ await build({
 
 const { metafile } = await build({
   ...common,
+  minifyIdentifiers: true,
   metafile: true,
   outdir: join(dist, "cli"),
   entryPoints: {

@@ -14,6 +14,9 @@ type Bytes = Pick<Artifact, "ref" | "size" | "bytes" | "stream">;
 /** More would scroll by for minutes. */
 const TERMINAL_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Longer ones are written piece by piece. */
+const BYTES_AT_ONCE = 1024 * 1024;
+
 /** Text as it is; other bytes could drive the terminal. */
 async function bytesToTerminal(artifact: Bytes, context: Context, call: CallOptions): Promise<void> {
   if (artifact.size > TERMINAL_BYTES_MAX) throw notForTerminals(artifact, `has ${artifact.size} bytes`);
@@ -37,6 +40,8 @@ async function writeBytes(
 ): Promise<void> {
   if (path === undefined && context.output.isTerminal) return bytesToTerminal(artifact, context, call);
   if (path === undefined || path === "-") {
+    // A stream takes some milliseconds to begin and end.
+    if (artifact.size <= BYTES_AT_ONCE) return context.output.bytes(await artifact.bytes(undefined, call));
     for await (const chunk of artifact.stream(undefined, call)) await context.output.bytes(chunk);
     return;
   }

@@ -1,7 +1,5 @@
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import type { REPLServer } from "node:repl";
-import { start } from "node:repl";
 import { PassThrough } from "node:stream";
 import type { Session } from "../../adapters/main.ts";
 import { type Context, type Io, overridesOf } from "../context.ts";
@@ -12,6 +10,8 @@ const WELCOME = `\`store\` is the store, \`options\` its configuration: await st
 Leave with .exit or Ctrl-D.`;
 
 async function converse(context: Context): Promise<void> {
+  // It takes a while to load, for which all other verbs would wait too.
+  const { start } = await import("node:repl");
   const { openSession } = await loadPackage();
   const session = await openSession(overridesOf(context));
   const { io } = context;
@@ -51,6 +51,7 @@ async function feed(server: REPLServer, input: PassThrough, { stdin }: Io): Prom
     });
   };
   Object.assign(server, { eval: evaluated });
+  const { createInterface } = await import("node:readline");
   const lines = createInterface({ input: stdin });
   let isOver = false;
   server.once("exit", () => {
