@@ -9,6 +9,7 @@ import type { OpenSubject, Subject } from "../cli/bench/subject.ts";
 import { openLmdb } from "../cli/bench/subjects/lmdb.ts";
 import { subjects } from "../cli/bench/subjects.ts";
 import type { Entry } from "../cli/bench/values.ts";
+import { parts } from "./parts.ts";
 
 /** What a durable save can't be faster than: no index, no checksum, nothing but the value. */
 const append: Subject = {
@@ -89,6 +90,6 @@ const lmdbRows: Subject = {
   },
 };
 
-export const references: readonly Subject[] = [append, lmdbRows];
+export const references: readonly Subject[] = [append, lmdbRows, parts];
 /** All that the benchmark measures. */
 export const measured: readonly Subject[] = [...subjects, ...references];

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { parts } from "../../bench/parts.ts";
 import { workloads } from "../../bench/workloads.ts";
 import { toBytes } from "../../cli/bench/cbor.ts";
 import { MissingPackage, packageLoader } from "../../cli/bench/packages.ts";
@@ -50,6 +51,20 @@ test("no two values are the same, unless they are to repeat", () => {
   };
   assert.is(distinct(new EntrySource(values)), 9_000);
   assert.is(distinct(new EntrySource(values, { repeating: true })), 4_000);
+});
+
+test("the parts of a save and a load give back what was saved, also when it was opened again", async ({
+  folder,
+}) => {
+  const entries = take(new EntrySource(values), 1_500);
+  for (const some of [entries.slice(0, 700), entries.slice(700)]) {
+    const open = await parts.open(folder, loadPackage);
+    await Promise.all([...some, ...some].map(({ name, value }) => open.save(name, value)));
+    await open.close();
+  }
+  const open = await parts.open(folder, loadPackage);
+  for (const { name, value } of entries) assert.equal(open.load(name), value);
+  await open.close();
 });
 
 test("a package that is not there is told from one that fails", async () => {
