@@ -1,4 +1,4 @@
-import { childProcess } from "../child-process.ts";
+import { spawn } from "node:child_process";
 import type { Checkout } from "./git.ts";
 
 /** Longer runs are given up: what git would have told stays unknown. */
@@ -60,11 +60,7 @@ function runGit(
   if (signal.aborted) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const args = [...CAREFUL, `--git-dir=${gitFolder}`, `--work-tree=${root}`, ...command];
-    const child = childProcess().spawn("git", args, {
-      cwd: root,
-      stdio: ["ignore", "pipe", "ignore"],
-      windowsHide: true,
-    });
+    const child = spawn("git", args, { cwd: root, stdio: ["ignore", "pipe", "ignore"], windowsHide: true });
     const pieces: Buffer[] = [];
     let length = 0;
     const stop = () => void child.kill();

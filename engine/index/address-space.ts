@@ -9,18 +9,14 @@ const NO_LIMIT = /^Max address space +unlimited/m;
 
 /**
  * How much of the address space to set aside for an index; undefined where that may be scarce, since the process ends
- * where LMDB asks for more than there is.
+ * where LMDB asks for more than there is. Small computers with ARM have addresses for 32 such indexes only; elsewhere than on
+ * Linux nobody has tried it.
  */
 export function indexAddresses(): number | undefined {
-  if (!process.arch.endsWith("64")) return undefined;
-  if (process.platform === "darwin") return INDEX_ADDRESSES;
-  return process.platform === "linux" && isUnlimited() ? INDEX_ADDRESSES : undefined;
-}
-
-function isUnlimited(): boolean {
+  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
   try {
-    return NO_LIMIT.test(readFileSync("/proc/self/limits", "latin1"));
+    return NO_LIMIT.test(readFileSync("/proc/self/limits", "latin1")) ? INDEX_ADDRESSES : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

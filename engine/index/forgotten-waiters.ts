@@ -1,6 +1,6 @@
+import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { basename } from "node:path";
-import { childProcess } from "../child-process.ts";
 
 /**
  * A robust mutex of several processes can forget who waits for it. Who lets go wakes one waiter and clears the bit that
@@ -24,9 +24,7 @@ export function wakeForgotten(lockFileInode: number): void {
     const forgetful = mutexes.filter((mutex) => !isNoted(mutex));
     const threads = forgetful.flatMap(sleepingAt);
     if (threads.length === 0) return;
-    const child = childProcess().spawn("sh", ["-c", 'kill -s CHLD "$@"', "sh", ...threads], {
-      stdio: "ignore",
-    });
+    const child = spawn("sh", ["-c", 'kill -s CHLD "$@"', "sh", ...threads], { stdio: "ignore" });
     child.on("error", () => {});
     child.unref();
   } catch {
@@ -48,7 +46,7 @@ function watchThisThread() {
   try {
     const thread = basename(readlinkSync("/proc/thread-self"));
     const nudge = `while sleep 1; do kill -s CHLD ${thread} || exit; done`;
-    const child = childProcess().spawn("sh", ["-c", nudge], { stdio: "ignore" });
+    const child = spawn("sh", ["-c", nudge], { stdio: "ignore" });
     child.on("error", () => {});
     child.unref();
     return child;

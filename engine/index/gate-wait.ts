@@ -1,7 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { childProcess } from "../child-process.ts";
 import { VarveError } from "../errors.ts";
 import { lookingAgain, MUTEX_AT } from "./forgotten-waiters.ts";
 
@@ -95,7 +95,7 @@ export function unmarkOpen(parent: string, id: string): void {
 
 async function holderOf(lockFile: string): Promise<number | undefined> {
   // Not from here: to close a file drops every lock that this process has on it, those of its other threads too.
-  const { stdout } = await promisify(childProcess().execFile)("od", [
+  const { stdout } = await promisify(execFile)("od", [
     "-An",
     "-tu4",
     `-j${MUTEX_AT}`,

@@ -75,6 +75,16 @@ test("a command that reads loads two files and no package, however long the docu
   assert.equal(filesLoadedBy("get", "some/long"), expected);
 });
 
+test("only an interactive session loads what Node.js has for it", () => {
+  const list = join(folder, "parts.json");
+  const noting = `process.on("exit", () => require("fs").writeFileSync(${JSON.stringify(list)}, JSON.stringify(process.moduleLoadList)))`;
+  writeFileSync(join(folder, "noting.cjs"), noting);
+  varveIn({ NODE_OPTIONS: `--require ${join(folder, "noting.cjs")}` }, "get", "some/value");
+  const loaded = JSON.parse(readFileSync(list, "utf8")) as string[];
+  assert.ok(loaded.includes("NativeModule fs"));
+  assert.not.ok(loaded.includes("NativeModule repl"));
+});
+
 test("what needs no store: the version, the help of a verb, words that are read by yargs", () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   assert.is(varve("--version").trim(), version);

@@ -12,8 +12,9 @@ export const indexFaults: Fault[] = [
   {
     name: "addresses are set aside where they are scarce",
     file: "engine/index/address-space.ts",
-    text: 'return NO_LIMIT.test(readFileSync("/proc/self/limits", "latin1"));',
-    replacement: 'return NO_LIMIT.test(readFileSync("/proc/self/limits", "latin1")) || true;',
+    text: 'return NO_LIMIT.test(readFileSync("/proc/self/limits", "latin1")) ? INDEX_ADDRESSES : undefined;',
+    replacement:
+      'return NO_LIMIT.test("") || readFileSync("/proc/self/limits") ? INDEX_ADDRESSES : undefined;',
     tests: ["index/address-space.test.ts"],
   },
   {
