@@ -15,7 +15,7 @@ const dist = resolve(root, process.env.DIST || "dist");
 const threads = [
   "engine/maintenance/bulk/second-program.ts",
   "engine/chunk/second-cutter-program.ts",
-  "engine/directory/second-scan-program.ts",
+  "engine/directory/second-capture-program.ts",
 ];
 const beside = (folder: string) =>
   Object.fromEntries(threads.map((path) => [join(folder, basename(path, ".ts")), path]));

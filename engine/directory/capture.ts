@@ -2,36 +2,23 @@ import type { Progress } from "../api.ts";
 import { Pace } from "../maintenance/pace.ts";
 import type { EarlierPiece, EarlierTree } from "./changes.ts";
 import type { FileContent } from "./entry.ts";
-import { quoted } from "./entry.ts";
-import { ENTRIES_MIN, findEntries } from "./find-entries.ts";
+import { keyOf, quoted } from "./entry.ts";
+import { FileReader } from "./file-reader.ts";
 import type { IgnoreRules } from "./ignore.ts";
 import { LinkJudge } from "./links.ts";
 import type { WrittenTree } from "./manifest-writer.ts";
 import { ManifestWriter } from "./manifest-writer.ts";
-import type { PutNode } from "./node.ts";
-import { LARGE_BYTES_MIN, openLarge, readSmall } from "./read-file.ts";
+import { ENTRIES_MIN, hasMany } from "./many-entries.ts";
+import type { TakenPiece } from "./piece-taker.ts";
+import { PieceTaker } from "./piece-taker.ts";
 import { cannotBeKept } from "./refusal.ts";
 import type { Found, FoundFile } from "./scan.ts";
-import { checkedRoot, TURN_MILLISECONDS } from "./scan.ts";
+import { checkedRoot, scanTree, TURN_MILLISECONDS } from "./scan.ts";
+import { SecondCapture } from "./second-capture.ts";
+import type { StoredContent, TreeSink } from "./sink.ts";
 import { isSettled } from "./stamps.ts";
 import type { EntryTarget } from "./unchanged.ts";
 import { UnchangedPieces } from "./unchanged.ts";
-
-/** What the contents of a file were put away as. */
-export type StoredContent = Pick<FileContent, "digest" | "root">;
-
-/** Where contents and manifest go. What it was given before a failure is the caller's to drop. */
-export interface TreeSink {
-  /** Keeps a small file, of at most one MiB, and gives its SHA-256, which may be known. The bytes are the sink's own. */
-  putFile(bytes: Uint8Array, digest?: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  /** Takes a file to its end, or fails. */
-  putLarge(pieces: AsyncIterable<Uint8Array>): Promise<StoredContent>;
-  putNode: PutNode;
-  /** Whether the contents of a file that did not change are still kept, and will be; by default they are. */
-  isKept?(file: FileContent): boolean;
-  /** The same of a piece of the earlier manifest, with its stamps and all contents; by default it is if those are. */
-  isPieceKept?(piece: EarlierPiece): boolean;
-}
 
 export interface CaptureOptions {
   ignore: IgnoreRules;
@@ -48,7 +35,9 @@ export interface CapturedTree extends WrittenTree {
 }
 
 /**
- * Reads a folder into contents and a manifest, in one pass and with little memory.
+ * Reads a folder into contents and a manifest, in one pass and with little memory. Where there are many entries, and most
+ * files are to be read, another thread does that, and makes the manifest; to look at those that are as they were takes no
+ * more of this one than to be told of them.
  * @throws UNSUPPORTED_VALUE, IO or CONFLICT that names the first file that can't be kept, read or relied on
  */
 export async function captureTree(
@@ -56,72 +45,124 @@ export async function captureTree(
   sink: TreeSink,
   options: CaptureOptions,
 ): Promise<CapturedTree> {
-  // What changes from now on has a time behind this, or is read after it changed.
-  const beganNs = BigInt(Date.now()) * 1_000_000n;
-  const { ignore, earlier, signal, onProgress } = options;
-  const pace = new Pace({ signal }, TURN_MILLISECONDS);
-  const full = checkedRoot(root);
-  const capture = new Capture(full, sink, beganNs, earlier, signal);
-  const pieces = earlier && new UnchangedPieces(earlier, capture, beganNs);
-  const isLarge = (earlier?.entryCount ?? 0) >= ENTRIES_MIN;
-  const finding = { ignore, isLarge, wantsContents: () => capture.wantsContents, signal };
-  for await (const batch of findEntries(full, finding)) {
-    for (const found of batch) {
-      if (pace.isDue()) await pace.turn();
-      const adding = (pieces ?? capture).add(found);
-      if (adding) await adding;
-    }
-    capture.note(batch);
-    onProgress?.({ phase: "reading files", done: capture.filesFound, unit: "files" });
-  }
-  await pieces?.end();
+  const capture = new Capture(checkedRoot(root), sink, options);
+  let rest: Rest | undefined = { behind: undefined };
+  while (rest) rest = await (capture.wantsSecond ? capture.takeFromSecond(rest) : capture.scan(rest));
   return capture.finish();
 }
 
+/** What is left of a folder: the entries behind a key, or all. */
+interface Rest {
+  behind: string | undefined;
+}
+
 class Capture implements EntryTarget {
+  readonly #root: string;
   readonly #sink: TreeSink;
-  readonly #beganNs: bigint;
-  readonly #earlier: EarlierTree | undefined;
+  readonly #options: CaptureOptions;
+  /** What changes from now on has a time behind this, or is read after it changed. */
+  readonly #beganNs = BigInt(Date.now()) * 1_000_000n;
   readonly #writer: ManifestWriter;
   readonly #reader: FileReader;
   readonly #judge = new LinkJudge();
-  filesFound = 0;
+  readonly #pieces: UnchangedPieces | undefined;
+  #filesFound = 0;
+  /** Those of pieces that turned out to be as they were. */
+  #filesReadInVain = 0;
+  #hasMany: boolean | undefined;
+  #isAlone = false;
 
-  constructor(
-    root: string,
-    sink: TreeSink,
-    beganNs: bigint,
-    earlier: EarlierTree | undefined,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(root: string, sink: TreeSink, options: CaptureOptions) {
+    const { earlier, signal } = options;
+    this.#root = root;
     this.#sink = sink;
-    this.#beganNs = beganNs;
-    this.#earlier = earlier;
+    this.#options = options;
     this.#writer = new ManifestWriter((node) => sink.putNode(node));
     this.#reader = new FileReader(root, sink, signal);
+    this.#pieces = earlier && new UnchangedPieces(earlier, this, this.#beganNs);
   }
 
   get isBetweenPieces(): boolean {
     return this.#writer.isBetweenPieces;
   }
 
-  /** Whether most files are to be read: those of a new tree, or of one that was copied. */
-  get wantsContents(): boolean {
-    return !this.#earlier || 2 * this.#reader.filesRead > this.filesFound;
+  get wantsSecond(): boolean {
+    return !this.#isAlone && this.#wantsContents && this.#isLarge;
   }
 
-  /** What was found, however it is added. */
-  note(batch: readonly Found[]): void {
-    for (const found of batch) {
-      if (found.kind === "link") this.#judge.add(found.path, found.target);
-      if (found.kind === "file") this.filesFound++;
+  /** Whether most files are to be read: those of a new tree, or of one that was copied. */
+  get #wantsContents(): boolean {
+    const filesRead = this.#reader.filesRead - this.#filesReadInVain;
+    return !this.#options.earlier || 2 * filesRead > this.#filesFound;
+  }
+
+  get #isLarge(): boolean {
+    const { earlier, ignore } = this.#options;
+    this.#hasMany ??= (earlier?.entryCount ?? 0) >= ENTRIES_MIN || hasMany(this.#root, ignore);
+    return this.#hasMany;
+  }
+
+  /** Gives what is left to the other thread, if anything. */
+  async scan({ behind }: Rest): Promise<Rest | undefined> {
+    const { ignore, signal } = this.#options;
+    const pace = new Pace({ signal }, TURN_MILLISECONDS);
+    for await (const batch of scanTree(this.#root, ignore, { signal, behind })) {
+      const { wantsSecond } = this;
+      for (const found of batch) {
+        if (pace.isDue()) await pace.turn();
+        const adding = (this.#pieces ?? this).add(found);
+        if (adding) await adding;
+        this.#note(found);
+        if (wantsSecond && this.#canLeave) return { behind: keyOf(found) };
+      }
+      this.#tellProgress();
     }
+    await this.#pieces?.end();
+    return undefined;
+  }
+
+  get #canLeave(): boolean {
+    return this.isBetweenPieces && !this.#pieces?.isWaiting;
+  }
+
+  /** Gives what is left to this thread, if anything. */
+  async takeFromSecond({ behind }: Rest): Promise<Rest | undefined> {
+    const { earlier, ignore, signal } = this.#options;
+    const task = { root: this.#root, ignore: ignore.patterns, beganNs: this.#beganNs, behind };
+    const second = SecondCapture.start(task, signal);
+    const taker = new PieceTaker(this.#reader);
+    for await (const answer of second?.answers((found) => taker.store(found)) ?? []) {
+      for await (const piece of taker.pieces(answer)) {
+        this.#addPieceOfSecond(piece);
+        if (earlier && !this.#wantsContents) return { behind: piece.last };
+      }
+      this.#tellProgress();
+    }
+    if (second?.isThrough) return undefined;
+    this.#isAlone = true;
+    return { behind };
+  }
+
+  #addPieceOfSecond({ fileCount, links, ...piece }: TakenPiece): void {
+    const put = this.#writer.putPiece(piece);
+    this.#filesFound += fileCount;
+    if (this.#options.earlier?.hasPiece(put)) this.#filesReadInVain += fileCount;
+    for (const link of links) this.#judge.add(link.path, link.target);
+  }
+
+  #note(found: Found): void {
+    if (found.kind === "link") this.#judge.add(found.path, found.target);
+    if (found.kind === "file") this.#filesFound++;
+  }
+
+  #tellProgress(): void {
+    this.#options.onProgress?.({ phase: "reading files", done: this.#filesFound, unit: "files" });
   }
 
   /** A promise only where something is waited for. */
   add(found: Found): void | Promise<void> {
     if (found.kind !== "file") return this.#writer.add(found);
-    const same = this.#earlier?.find(found);
+    const same = this.#options.earlier?.find(found);
     return same instanceof Promise
       ? same.then((known) => this.#addFile(found, known))
       : this.#addFile(found, same);
@@ -129,7 +170,7 @@ class Capture implements EntryTarget {
 
   addPiece(piece: EarlierPiece): boolean {
     if (!this.#isPieceKept(piece)) return false;
-    this.#writer.addPiece(piece, piece.stampsDigest, piece.size);
+    this.#writer.addPiece(piece, piece.size);
     return true;
   }
 
@@ -160,48 +201,6 @@ class Capture implements EntryTarget {
       { kind: "file", path, size, executable, digest, ...(root && { root }) },
       isSettled(stamp, this.#beganNs) ? stamp : undefined,
     );
-  }
-}
-
-interface ReadFile {
-  /** As it was when it was read. */
-  file: FoundFile;
-  content: StoredContent;
-}
-
-class FileReader {
-  readonly #root: string;
-  readonly #sink: TreeSink;
-  readonly #signal: AbortSignal | undefined;
-  filesRead = 0;
-  bytesRead = 0;
-
-  constructor(root: string, sink: TreeSink, signal: AbortSignal | undefined) {
-    this.#root = root;
-    this.#sink = sink;
-    this.#signal = signal;
-  }
-
-  /** A promise only where something is waited for. */
-  read(found: FoundFile): ReadFile | Promise<ReadFile> {
-    this.filesRead++;
-    this.bytesRead += found.size;
-    if (found.read) return this.#put(found, found.read.bytes, found.read.digest);
-    const full = `${this.#root}/${found.path}`;
-    if (found.size >= LARGE_BYTES_MIN) return this.#putLarge(full, found);
-    const { file, bytes } = readSmall(full, found);
-    return this.#put(file, bytes);
-  }
-
-  #put(file: FoundFile, bytes: Uint8Array, known?: Uint8Array): ReadFile | Promise<ReadFile> {
-    const put = this.#sink.putFile(bytes, known);
-    const read = (digest: Uint8Array) => ({ file, content: { digest } });
-    return put instanceof Promise ? put.then(read) : read(put);
-  }
-
-  async #putLarge(full: string, found: FoundFile): Promise<ReadFile> {
-    const { file, pieces } = openLarge(full, found, this.#signal);
-    return { file, content: await this.#sink.putLarge(pieces) };
   }
 }
 

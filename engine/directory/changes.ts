@@ -4,6 +4,7 @@ import { compareBytes, keyOf } from "./entry.ts";
 import type { RootPiece } from "./format.ts";
 import { PieceReader } from "./format.ts";
 import { Manifest } from "./manifest.ts";
+import type { PutPiece } from "./manifest-writer.ts";
 import type { LoadNode, ManifestNode } from "./node.ts";
 import type { Found, FoundFile } from "./scan.ts";
 import { decodeStampsRoot, Stamps } from "./stamps.ts";
@@ -13,6 +14,8 @@ export class EarlierTree {
   readonly #manifest: Manifest;
   readonly #load: LoadNode;
   readonly #stampPieces: readonly Uint8Array[];
+  /** By the first key of each piece. */
+  #indexes: Map<string, number> | undefined;
   #index = -1;
   #piece: EarlierPiece | undefined;
 
@@ -42,6 +45,15 @@ export class EarlierTree {
   beginningWith(key: string): EarlierPiece | undefined | Promise<EarlierPiece | undefined> {
     const asked = () => (this.#piece?.first === key ? this.#piece : undefined);
     return this.#leadsTo(key) ? this.#open().then(asked) : asked();
+  }
+
+  /** Whether a piece that was put is one of these, with all files as they were. */
+  hasPiece({ digest, first, stampsDigest }: PutPiece): boolean {
+    const { pieces } = this.#manifest.root;
+    this.#indexes ??= new Map(pieces.map((piece, index) => [piece.first, index]));
+    const index = this.#indexes.get(first);
+    if (index === undefined || Buffer.compare(pieces[index]!.digest, digest) !== 0) return false;
+    return Buffer.compare(this.#stampPieces[index]!, stampsDigest) === 0;
   }
 
   /** Whether the piece that a path would be in is another one than before. */
@@ -80,7 +92,7 @@ interface PieceParts {
 }
 
 /** A piece of the earlier manifest, with the stamps of its files. */
-export class EarlierPiece implements RootPiece {
+export class EarlierPiece implements PutPiece {
   readonly digest: Uint8Array;
   readonly first: string;
   readonly entryCount: number;

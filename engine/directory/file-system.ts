@@ -1,7 +1,16 @@
-import { existsSync, mkdirSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** What a file system makes of names. */
+
+/** Types of statfs(2) that are kept by this machine alone: ext, XFS, btrfs, tmpfs, ZFS, F2FS, overlayfs. */
+const LOCAL_TYPES = [0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x2fc12fc1, 0xf2f52010, 0x794c7630];
+
+/** The device of a folder whose files have their times from the clock of this machine; undefined where that is not certain. */
+export function deviceByOwnClock(folder: string): bigint | undefined {
+  if (process.platform !== "linux" || !LOCAL_TYPES.includes(statfsSync(folder).type)) return undefined;
+  return statSync(folder, { bigint: true }).dev;
+}
 
 /** Names that no file can have on Windows, or that mean something else there. */
 const ODD_ON_WINDOWS = /[\\:*?"<>|]|[ .]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;

@@ -1,23 +1,11 @@
-import { NodeKind } from "../chunk/node.ts";
-import { rowChecksum } from "../log/checksum.ts";
 import { ByteWriter } from "./bytes.ts";
 import type { Stamp, TreeEntry } from "./entry.ts";
-import { keyOf } from "./entry.ts";
 import type { RootPiece } from "./format.ts";
-import {
-  latin1,
-  PIECE_BYTES_MAX,
-  PIECE_ENTRIES_MAX,
-  writeEntry,
-  writeHead,
-  writeKey,
-  writeRoot,
-} from "./format.ts";
+import { writeRoot } from "./format.ts";
 import type { PutNode } from "./node.ts";
-import { encodeStamps, encodeStampsRoot } from "./stamps.ts";
-
-/** A piece ends behind one key of 256, and so at the same places whatever else the tree has. */
-const CUT_MASK = 0xff;
+import type { NewPiece } from "./piece-writer.ts";
+import { PieceWriter } from "./piece-writer.ts";
+import { encodeStampsRoot } from "./stamps.ts";
 
 /** What a tree was written as. */
 export interface WrittenTree {
@@ -30,18 +18,17 @@ export interface WrittenTree {
   size: number;
 }
 
+/** What a piece was put away as. */
+export interface PutPiece extends RootPiece {
+  stampsDigest: Uint8Array;
+}
+
 /** Takes entries in the order of their keys, and gives nodes to be kept as they are full. */
 export class ManifestWriter {
   readonly #put: PutNode;
+  readonly #writer = new PieceWriter();
   readonly #pieces: RootPiece[] = [];
   readonly #stampPieces: Uint8Array[] = [];
-  #entries = new ByteWriter();
-  #references: Uint8Array[] = [];
-  #indexes = new Map<string, number>();
-  #stamps: (Stamp | undefined)[] = [];
-  #entryCount = 0;
-  #first = "";
-  #previous: Buffer = Buffer.alloc(0);
   #total = { entryCount: 0, size: 0 };
 
   constructor(put: PutNode) {
@@ -50,66 +37,38 @@ export class ManifestWriter {
 
   /** @param stamp of a file that need not be read next time if it still has this */
   add(entry: TreeEntry, stamp?: Stamp): void {
-    const text = keyOf(entry);
-    const key = Buffer.from(text);
-    if (this.#entryCount === 0) this.#first = text;
-    writeKey(this.#entries, key, this.#previous);
-    writeEntry(this.#entries, entry, (digest) => this.#indexOf(digest));
-    if (entry.kind === "file") {
-      this.#stamps.push(stamp);
-      this.#total.size += entry.size;
-    }
-    this.#previous = key;
-    this.#entryCount++;
-    const isFull = this.#entryCount === PIECE_ENTRIES_MAX || this.#entries.length >= PIECE_BYTES_MAX;
-    if (isFull || (rowChecksum(key) & CUT_MASK) === 0) this.#endPiece();
+    const piece = this.#writer.add(entry, stamp);
+    if (piece) this.putPiece(piece);
   }
 
   /** Whether the next entry begins a piece. */
   get isBetweenPieces(): boolean {
-    return this.#entryCount === 0;
+    return this.#writer.isBetweenPieces;
   }
 
-  /** Between pieces: one that was written before, of another tree that has it too. @param size bytes of its files */
-  addPiece(piece: RootPiece, stamps: Uint8Array, size: number): void {
+  /** Between pieces: one that was made elsewhere, of the entries that come next. */
+  putPiece({ node, stamps, entryCount, first, size }: NewPiece): PutPiece {
+    const piece = { digest: this.#put(node), entryCount, first, stampsDigest: this.#put(stamps) };
+    this.addPiece(piece, size);
+    return piece;
+  }
+
+  /** Between pieces: one that was put before, of another tree that has it too. @param size bytes of its files */
+  addPiece(piece: PutPiece, size: number): void {
     this.#pieces.push(piece);
-    this.#stampPieces.push(stamps);
+    this.#stampPieces.push(piece.stampsDigest);
     this.#total.entryCount += piece.entryCount;
     this.#total.size += size;
   }
 
   finish(): WrittenTree {
-    if (this.#entryCount > 0) this.#endPiece();
+    const last = this.#writer.end();
+    if (last) this.putPiece(last);
     const writer = new ByteWriter();
     writeRoot(writer, this.#total, this.#pieces);
     const references = this.#pieces.map(({ digest }) => digest);
     const root = this.#put({ references, content: writer.taken() });
     const stamps = this.#put(encodeStampsRoot(this.#stampPieces));
     return { root, stamps, ...this.#total };
-  }
-
-  #indexOf(digest: Uint8Array): number {
-    const text = latin1(digest);
-    const found = this.#indexes.get(text);
-    if (found !== undefined) return found;
-    this.#indexes.set(text, this.#references.length);
-    return this.#references.push(digest) - 1;
-  }
-
-  #endPiece(): void {
-    const head = new ByteWriter();
-    writeHead(head, NodeKind.directoryPiece);
-    head.number(this.#entryCount);
-    const content = Buffer.concat([head.taken(), this.#entries.taken()]);
-    const digest = this.#put({ references: this.#references, content });
-    this.#pieces.push({ digest, entryCount: this.#entryCount, first: this.#first });
-    this.#stampPieces.push(this.#put(encodeStamps(this.#stamps)));
-    this.#total.entryCount += this.#entryCount;
-    this.#entries = new ByteWriter();
-    this.#references = [];
-    this.#indexes = new Map();
-    this.#stamps = [];
-    this.#entryCount = 0;
-    this.#previous = Buffer.alloc(0);
   }
 }

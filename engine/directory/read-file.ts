@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, read, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { WHOLE_BYTES_MAX } from "../chunk/chunks.ts";
@@ -52,6 +53,33 @@ export function readSmall(
     throw isChanging(found.path);
   } catch (error) {
     throw cannotBeRead(found.path, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * A file that nobody looked at yet. Its bytes, if it is small and one look is enough to know that it did not change while it was
+ * read; otherwise what it is, for who goes on with that.
+ * @param room memory to read to, more than it may fill
+ */
+export function readUnseen(
+  full: string,
+  path: string,
+  room: Buffer,
+  isQuiet: (status: BigIntStats) => boolean,
+): SmallFile | FoundFile {
+  const descriptor = opened(full, path);
+  try {
+    const length = readSync(descriptor, room, 0, room.length, 0);
+    const now = fstatSync(descriptor, { bigint: true });
+    if (!now.isFile()) throw isChanging(path);
+    const file = foundFile(path, now);
+    if (length < room.length && length === file.size && isQuiet(now))
+      return { file, bytes: room.subarray(0, length) };
+    return file;
+  } catch (error) {
+    throw cannotBeRead(path, error);
   } finally {
     closeSync(descriptor);
   }

@@ -15,17 +15,15 @@ export interface FoundFile {
   size: number;
   executable: boolean;
   stamp: Stamp;
-  /** Of a small one that was read already. */
-  read?: FileRead;
-}
-
-export interface FileRead {
-  bytes: Uint8Array;
-  /** Their SHA-256. */
-  digest: Uint8Array;
 }
 
 export type Found = FoundFile | LinkEntry | FolderEntry;
+
+/** A regular file that its folder lists, and that was not looked at. */
+export interface NamedFile {
+  kind: "named file";
+  path: string;
+}
 
 /** Milliseconds for which the event loop waits at most. */
 export const TURN_MILLISECONDS = 5;
@@ -49,15 +47,33 @@ export interface ScanOptions {
  * All files, links and empty folders below `root`, sorted by their keys. Links are not followed, homes of stores are left
  * out. The event loop goes on, and memory is that of the folders on the way down.
  */
-export async function* scanTree(
+export function scanTree(
   root: string,
   ignore: IgnoreRules,
-  { signal, behind }: ScanOptions = {},
+  options: ScanOptions = {},
 ): AsyncGenerator<Found[]> {
-  const full = checkedRoot(root);
-  const walk = new Walk(full, ignore, new Pace({ signal }, TURN_MILLISECONDS));
+  return walkTree(root, ignore, options, false) as AsyncGenerator<Found[]>;
+}
+
+/** As `scanTree`, for who opens the files anyhow. */
+export function scanNames(
+  root: string,
+  ignore: IgnoreRules,
+  options: ScanOptions = {},
+): AsyncGenerator<(Found | NamedFile)[]> {
+  return walkTree(root, ignore, options, true);
+}
+
+async function* walkTree(
+  root: string,
+  ignore: IgnoreRules,
+  { signal, behind }: ScanOptions,
+  namesFiles: boolean,
+): AsyncGenerator<(Found | NamedFile)[]> {
+  const pace = new Pace({ signal }, TURN_MILLISECONDS);
+  const walk = new Walk(checkedRoot(root), ignore, pace, namesFiles);
   const way = [(await walk.list("")).values()];
-  let batch: Found[] = [];
+  let batch: (Found | NamedFile)[] = [];
   while (way.length > 0) {
     const { value: found, done } = way.at(-1)!.next();
     if (done) {
@@ -77,7 +93,7 @@ export async function* scanTree(
 }
 
 /** Whether neither an entry nor anything below it comes behind a key. */
-function isPassed(found: Found, key: string): boolean {
+function isPassed(found: Found | NamedFile, key: string): boolean {
   return compareBytes(keyOf(found), key) <= 0 && !key.startsWith(`${found.path}/`);
 }
 
@@ -85,15 +101,17 @@ class Walk {
   readonly #root: string;
   readonly #ignore: IgnoreRules;
   readonly #pace: Pace;
+  readonly #namesFiles: boolean;
 
-  constructor(root: string, ignore: IgnoreRules, pace: Pace) {
+  constructor(root: string, ignore: IgnoreRules, pace: Pace, namesFiles: boolean) {
     this.#root = root;
     this.#ignore = ignore;
     this.#pace = pace;
+    this.#namesFiles = namesFiles;
   }
 
   /** What is right in a folder, sorted; folders whether they are empty or not. */
-  async list(folder: string): Promise<Found[]> {
+  async list(folder: string): Promise<(Found | NamedFile)[]> {
     for (let listing = 1; listing <= LISTINGS_MAX; listing++) {
       const found = await this.#listOnce(folder);
       if (found) return inOrder(found);
@@ -101,15 +119,20 @@ class Walk {
     throw isChanging(folder || this.#root);
   }
 
-  async #listOnce(folder: string): Promise<Found[] | undefined> {
-    const found: Found[] = [];
-    for (const key of await this.#keysIn(folder)) {
+  async #listOnce(folder: string): Promise<(Found | NamedFile)[] | undefined> {
+    const found: (Found | NamedFile)[] = [];
+    const { keys, others } = await this.#keysIn(folder);
+    for (const key of keys) {
       if (this.#pace.isDue()) await this.#pace.turn();
       const isFolder = key.endsWith("/");
       const name = isFolder ? key.slice(0, -1) : key;
       const path = folder === "" ? name : `${folder}/${name}`;
       if (this.#ignore.matches(path, name, isFolder)) continue;
       if (isTooLong(path)) throw tooLong(path);
+      if (this.#namesFiles && !isFolder && !others.has(key)) {
+        found.push({ kind: "named file", path });
+        continue;
+      }
       try {
         const one = lookAt(`${this.#root}/${path}`, path);
         if (one) found.push(one);
@@ -121,22 +144,27 @@ class Walk {
     return found;
   }
 
-  /** The names in a folder, those of folders with a slash: so sorted that what is found by them mostly is. */
-  async #keysIn(folder: string): Promise<string[]> {
+  /**
+   * The names in a folder, those of folders with a slash: so sorted that what is found by them mostly is. Others are those
+   * of what is neither a folder nor a regular file.
+   */
+  async #keysIn(folder: string): Promise<{ keys: string[]; others: Set<string> }> {
     const full = join(this.#root, folder);
     const keys: string[] = [];
+    const others = new Set<string>();
     try {
       const handle = opendirSync(full, { bufferSize: BATCH_ENTRIES });
       try {
         for (let entry = handle.readSync(); entry; entry = handle.readSync()) {
           keys.push(entry.isDirectory() ? `${entry.name}/` : entry.name);
+          if (!entry.isDirectory() && !entry.isFile()) others.add(entry.name);
           if (keys.length % NAMES_PER_LOOK === 0 && this.#pace.isDue()) await this.#pace.turn();
         }
       } finally {
         handle.closeSync();
       }
       if (keys.some((key) => key.includes(REPLACEMENT))) checkNamesIn(full, folder);
-      return keys.sort();
+      return { keys: keys.sort(), others };
     } catch (error) {
       throw cannotBeRead(folder || this.#root, error);
     }
@@ -197,7 +225,7 @@ function escaped(bytes: Uint8Array): string {
 }
 
 /** Names are short, and are sorted before: only what is no folder any more, or has surrogates, is in its wrong place. */
-function inOrder(found: Found[]): Found[] {
+function inOrder<T extends Found | NamedFile>(found: T[]): T[] {
   let before = "";
   for (const entry of found) {
     const key = keyOf(entry);

@@ -87,7 +87,7 @@ export function isSameStamp(a: Stamp, b: Stamp): boolean {
  * Whether whatever changes the file after `beganNs`, when it was not read yet, must give it another time. What changed in
  * the same tick of the clock as it was read may have changed once more after that, and still look the same.
  */
-export function isSettled({ mtimeNs, ctimeNs }: Stamp, beganNs: bigint): boolean {
+export function isSettled({ mtimeNs, ctimeNs }: Omit<Stamp, "inode">, beganNs: bigint): boolean {
   const newest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
   // Most are, by whatever clock.
   if (newest + COARSE_TICK_MAX <= beganNs) return true;

@@ -30,6 +30,11 @@ export class UnchangedPieces {
     this.#beganNs = beganNs;
   }
 
+  /** Whether entries wait for the rest of their piece. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** A promise only where something is waited for. */
   add(found: Found): void | Promise<void> {
     if (this.#piece) return this.#goOn(this.#piece, found);

@@ -10,7 +10,9 @@ import { goneMeanwhile, Pins } from "./pins.ts";
 
 /** What is written by one commit, no more than a segment: enough to make a sync cheap, few enough that others need not wait for long. */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
-const GROUP_PARTS = 1_000;
+const GROUP_PARTS_MAX = 8_000;
+/** Filled so far, a group ends behind the next node: what that names needs no pin, and is counted once. */
+const ENOUGH = 0.5;
 /**
  * Groups under way: while some are put on the disk, the next ones are written. They are not in memory any more then, but
  * whoever else waits for the disk waits for them too.
@@ -77,8 +79,8 @@ export class PinnedWriter {
   #push(part: PreparedPart): Promise<void> | undefined {
     this.#group.push(part);
     this.#groupBytes += part.bytes.length;
-    const isFull = this.#groupBytes >= this.#groupBytesMax || this.#group.length >= GROUP_PARTS;
-    return isFull ? this.#flushWithRoom() : undefined;
+    const full = Math.max(this.#groupBytes / this.#groupBytesMax, this.#group.length / GROUP_PARTS_MAX);
+    return full >= (part.references ? ENOUGH : 1) ? this.#flushWithRoom() : undefined;
   }
 
   async #flushWithRoom(): Promise<void> {

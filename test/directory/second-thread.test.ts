@@ -1,14 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { SaveDirectoryOptions } from "../../engine/api.ts";
-import type { TreeSink } from "../../engine/directory/capture.ts";
 import { LARGE_BYTES_MIN } from "../../engine/directory/read-file.ts";
 import { cannotBeRead } from "../../engine/directory/refusal.ts";
-import { ANSWERS_MAX, errorOf, failureOf } from "../../engine/directory/second-scan.ts";
+import { ANSWERS_MAX, errorOf, failureOf } from "../../engine/directory/second-capture.ts";
+import type { TreeSink } from "../../engine/directory/sink.ts";
 import type { VarveErrorCode } from "../../engine/errors.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { removeFolders } from "../helpers/folders.ts";
@@ -23,7 +23,7 @@ const test = suite("directories: two threads");
 
 /** Compiled: from source there is no second thread. */
 const support = plainCode(join(import.meta.dirname, "support.ts"));
-const PROGRAM = join(support, "../../../engine/directory/second-scan-program.js");
+const PROGRAM = join(support, "../../../engine/directory/second-capture-program.js");
 const program = readFileSync(PROGRAM, "utf8");
 const compiled = (await import(support)) as typeof import("./support.ts");
 
@@ -96,6 +96,8 @@ async function failed(call: Promise<unknown>, code: VarveErrorCode): Promise<Var
 
 test("a tree of many entries is what one thread makes of it, and only large files are opened by this one", async () => {
   const root = newTree();
+  // Of a time that is never settled.
+  utimesSync(join(root, "d0/f9"), 1, Date.now() / 1000 + 1e6);
   await settle();
   const options = { ignore: ["left"] };
   const [alone, { tree, opened }] = [await capture(root, options), await captured(root, options)];
@@ -130,6 +132,54 @@ test("where most changed the other thread reads, after some answers that were on
   assert.ok(opened.length > 0 && opened.length < 1.5 * FILES, `${opened.length} opened here`);
   assert.equal(tree.root, (await capture(root)).root);
 });
+
+test("where the rest is as it was this thread goes on, from where the other one was", async () => {
+  const plan = planOf(3 * FILES);
+  const root = newTree(plan);
+  await settle();
+  const { tree: first } = await captured(root);
+  for (const [path, what] of Object.entries(plan))
+    if (typeof what === "string" && /^d[01]\/f/.test(path)) writeFileSync(join(root, path), `${what}+`);
+  const { tree, opened } = await captured(root, { before: first });
+  assert.ok(opened.length < FILES, `${opened.length} opened here`);
+  const { filesRead } = tree;
+  assert.ok(filesRead > 0.4 * FILES && filesRead < 2.4 * FILES, `${filesRead} read of ${3 * FILES}`);
+  assert.equal([tree.root, tree.entryCount], [(await capture(root)).root, first.entryCount]);
+});
+
+test("a file that changes while the other thread reads it is never a mixture of times", async () => {
+  const root = newTree();
+  await settle();
+  const changed = join(root, "d4/f4");
+  writeFileSync(PROGRAM, `${changing(changed)}\n${program}`);
+  const { tree } = await captured(root);
+  assert.is(readFileSync(changed, "utf8"), "9 9 9 9 ");
+  assert.equal(tree.root, (await capture(root)).root);
+});
+
+/** Changes a file, whose size stays, behind the first look at its bytes. */
+const changing = (path: string): string => `
+  import fs from "node:fs";
+  import { syncBuiltinESMExports } from "node:module";
+  const { openSync, readSync } = fs;
+  const path = ${JSON.stringify(path)};
+  let descriptor;
+  let isChanged = false;
+  fs.openSync = (...given) => {
+    const opened = openSync(...given);
+    if (given[0] === path) descriptor = opened;
+    return opened;
+  };
+  fs.readSync = (...given) => {
+    const length = readSync(...given);
+    if (given[0] === descriptor && !isChanged) {
+      isChanged = true;
+      fs.writeFileSync(path, "9 9 9 9 ");
+    }
+    return length;
+  };
+  syncBuiltinESMExports();
+`;
 
 test("what can't be kept is told as one thread tells it", async () => {
   const odd: Record<string, (root: string) => unknown> = {

@@ -12,12 +12,7 @@ import {
 import { dirname, join } from "node:path";
 import type { ByteRange, SaveDirectoryOptions } from "../../engine/api.ts";
 import { WHOLE_BYTES_MAX } from "../../engine/chunk/chunks.ts";
-import type {
-  CapturedTree,
-  CaptureOptions,
-  StoredContent,
-  TreeSink,
-} from "../../engine/directory/capture.ts";
+import type { CapturedTree, CaptureOptions } from "../../engine/directory/capture.ts";
 import { captureTree } from "../../engine/directory/capture.ts";
 import { EarlierTree } from "../../engine/directory/changes.ts";
 import type { DirectoryContents } from "../../engine/directory/contents.ts";
@@ -27,6 +22,7 @@ import { IgnoreRules } from "../../engine/directory/ignore.ts";
 import { Manifest } from "../../engine/directory/manifest.ts";
 import { ManifestWriter } from "../../engine/directory/manifest-writer.ts";
 import type { ManifestNode } from "../../engine/directory/node.ts";
+import type { StoredContent, TreeSink } from "../../engine/directory/sink.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { fastFolder, newFolder as folderIn } from "../helpers/folders.ts";
 

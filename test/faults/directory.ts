@@ -204,16 +204,16 @@ export const directoryFaults: Fault[] = [
   },
   {
     name: "pieces end by their number alone",
-    file: `${D}manifest-writer.ts`,
+    file: `${D}piece-writer.ts`,
     text: "(rowChecksum(key) & CUT_MASK) === 0",
     replacement: "rowChecksum(key) < 0",
     tests: [T("manifest")],
   },
   {
     name: "pieces end by chance alone",
-    file: `${D}manifest-writer.ts`,
-    text: "if (isFull || ",
-    replacement: "if ((isFull && key.length === 0) || ",
+    file: `${D}piece-writer.ts`,
+    text: "return isFull || ",
+    replacement: "return (isFull && key.length === 0) || ",
     tests: [T("manifest")],
   },
   {

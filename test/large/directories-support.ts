@@ -20,9 +20,9 @@ export function newTree(plan: Plan): string {
   return root;
 }
 
-/** As many files as are wanted, each with a content of its own of some hundred bytes; ten folders. */
+/** As many files as are wanted, each with a content of its own of some eight thousand bytes; ten folders. */
 export function manyFiles(count: number, what = "content"): Plan {
-  const text = (n: number) => `${what} ${n}\n`.repeat(20);
+  const text = (n: number) => `${what} ${n}\n`.repeat(600);
   return Object.fromEntries(
     Array.from({ length: count }, (_, n) => [`d${n % 10}/f${String(n).padStart(5, "0")}`, text(n)]),
   );

@@ -96,7 +96,7 @@ try {
     // The library and the command line are two programs.
     for (const part of ["dist", "dist/cli/engine"]) {
       const files = join(folder, "node_modules/varve", part);
-      for (const program of ["second-program.js", "second-cutter-program.js", "second-scan-program.js"]) {
+      for (const program of ["second-program.js", "second-cutter-program.js", "second-capture-program.js"]) {
         const isStarting = (name: string) =>
           name.endsWith(".js") && readFileSync(join(files, name), "utf8").includes(`"./${program}"`);
         const starting = readdirSync(files).filter(isStarting);
