@@ -131,7 +131,10 @@ class Capture implements EntryTarget {
     const task = { root: this.#root, ignore: ignore.patterns, beganNs: this.#beganNs, behind };
     const second = SecondCapture.start(task, signal);
     const taker = new PieceTaker(this.#reader);
+    const pace = new Pace({ signal }, TURN_MILLISECONDS);
     for await (const answer of second?.answers((found) => taker.store(found)) ?? []) {
+      // Answers that have come already are given without a turn of the event loop.
+      if (pace.isDue()) await pace.turn();
       for await (const piece of taker.pieces(answer)) {
         this.#addPieceOfSecond(piece);
         if (earlier && !this.#wantsContents) return { behind: piece.last };

@@ -10,7 +10,7 @@ import { goneMeanwhile, Pins } from "./pins.ts";
 
 /** What is written by one commit, no more than a segment: enough to make a sync cheap, few enough that others need not wait for long. */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
-const GROUP_PARTS_MAX = 8_000;
+const GROUP_PARTS_MAX = 4_000;
 /** Filled so far, a group ends behind the next node: what that names needs no pin, and is counted once. */
 const ENOUGH = 0.5;
 /**

@@ -11,6 +11,7 @@ import { crashPartsFaults } from "./crash-parts.ts";
 import { directoryFaults } from "./directory.ts";
 import { directorySaveFaults } from "./directory-save.ts";
 import { directoryStoreFaults } from "./directory-store.ts";
+import { directoryThreadFaults } from "./directory-thread.ts";
 import { embeddedMetadataFaults } from "./embedded-metadata.ts";
 import { failedSyncFaults } from "./failed-sync.ts";
 import type { Fault } from "./fault.ts";
@@ -69,6 +70,7 @@ export const faults: Fault[] = [
   ...directoryFaults,
   ...directorySaveFaults,
   ...directoryStoreFaults,
+  ...directoryThreadFaults,
   ...crashPartsFaults,
   ...packFaults,
   ...blobsFaults,
