@@ -70,7 +70,8 @@ class Capture implements EntryTarget {
   /** Those of pieces that turned out to be as they were. */
   #filesReadInVain = 0;
   #hasMany: boolean | undefined;
-  #isAlone = false;
+  /** No other thread is begun before so many files are found. */
+  #aloneUpTo = 0;
 
   constructor(root: string, sink: TreeSink, options: CaptureOptions) {
     const { earlier, signal } = options;
@@ -87,7 +88,7 @@ class Capture implements EntryTarget {
   }
 
   get wantsSecond(): boolean {
-    return !this.#isAlone && this.#wantsContents && this.#isLarge;
+    return this.#filesFound >= this.#aloneUpTo && this.#wantsContents && this.#isLarge;
   }
 
   /** Whether most files are to be read: those of a new tree, or of one that was copied. */
@@ -137,12 +138,15 @@ class Capture implements EntryTarget {
       if (pace.isDue()) await pace.turn();
       for await (const piece of taker.pieces(answer)) {
         this.#addPieceOfSecond(piece);
-        if (earlier && !this.#wantsContents) return { behind: piece.last };
+        if (!earlier || this.#wantsContents) continue;
+        // It takes as long as thousands of files to begin a thread: where the tree changes by turns, seldom.
+        this.#aloneUpTo = 2 * this.#filesFound;
+        return { behind: piece.last };
       }
       this.#tellProgress();
     }
     if (second?.isThrough) return undefined;
-    this.#isAlone = true;
+    this.#aloneUpTo = Number.POSITIVE_INFINITY;
     return { behind };
   }
 

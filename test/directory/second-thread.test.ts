@@ -1,86 +1,35 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { SaveDirectoryOptions } from "../../engine/api.ts";
-import { LARGE_BYTES_MIN } from "../../engine/directory/read-file.ts";
 import { cannotBeRead } from "../../engine/directory/refusal.ts";
 import { ANSWERS_MAX, errorOf, failureOf } from "../../engine/directory/second-capture.ts";
 import type { TreeSink } from "../../engine/directory/sink.ts";
 import type { VarveErrorCode } from "../../engine/errors.ts";
 import { VarveError } from "../../engine/errors.ts";
 import { removeFolders } from "../helpers/folders.ts";
-import { plainCode } from "../helpers/plain-code.ts";
 import "../helpers/whole-suites.ts";
-import { watchingOpens } from "../large/directories-support.ts";
-import type { Captured, Plan } from "./support.ts";
-import { capture, makeTree, newFolder } from "./support.ts";
+import {
+  captured,
+  compiled,
+  FILES,
+  mend,
+  newTree,
+  PROGRAM,
+  planOf,
+  program,
+  settle,
+} from "./second-thread-support.ts";
+import { capture, newFolder } from "./support.ts";
 
 /** Of many entries another thread reads what this one keeps. */
 const test = suite("directories: two threads");
 
-/** Compiled: from source there is no second thread. */
-const support = plainCode(join(import.meta.dirname, "support.ts"));
-const PROGRAM = join(support, "../../../engine/directory/second-capture-program.js");
-const program = readFileSync(PROGRAM, "utf8");
-const compiled = (await import(support)) as typeof import("./support.ts");
-
 test.after.each(() => {
-  writeFileSync(PROGRAM, program);
+  mend();
   removeFolders();
 });
-
-const FILES = 4_200;
-const settle = () => new Promise((resolve) => setTimeout(resolve, 250));
-
-function planOf(files = FILES): Plan {
-  const plan: Plan = {
-    large: Buffer.alloc(LARGE_BYTES_MIN + 5, 1),
-    "almost-large": Buffer.alloc(LARGE_BYTES_MIN - 1, 2),
-    "d0/run": { run: "x" },
-    "d0/link": { to: "../large" },
-    "d1/empty": null,
-    "d1/néw\nline": "odd",
-    left: "out",
-    "zz/empty": null,
-  };
-  for (let i = 0; i < files; i++) plan[`d${i % 9}/f${i}`] = `${i} `.repeat(i % 700);
-  return plan;
-}
-
-function newTree(plan = planOf()): string {
-  const root = newFolder();
-  makeTree(root, plan);
-  return root;
-}
-
-/** Saves on two threads. Gives what this one opened, too. */
-async function captured(
-  root: string,
-  options: SaveDirectoryOptions & { before?: Captured } = {},
-): Promise<{ tree: Captured; opened: string[] }> {
-  const threads = threadCount();
-  const opened: string[] = [];
-  let tree: Captured | undefined;
-  try {
-    await watchingOpens(
-      root,
-      (path) => void opened.push(path),
-      async () => {
-        tree = await compiled.capture(root, options);
-      },
-    );
-  } finally {
-    assert.ok(threadCount() <= threads, "the other thread has ended");
-  }
-  return { tree: tree!, opened: [...new Set(opened)].sort() };
-}
-
-const threadCount = (): number => readdirSync("/proc/self/task").length;
-// Threads of the pool come with the first use of it.
-await Promise.all(Array.from({ length: 8 }, () => stat("/")));
 
 /** Of the other copy of the code. */
 async function failed(call: Promise<unknown>, code: VarveErrorCode): Promise<VarveError> {
@@ -108,78 +57,6 @@ test("a tree of many entries is what one thread makes of it, and only large file
   for (const [digest, bytes] of alone.store.files)
     assert.ok(Buffer.compare(bytes, tree.store.files.get(digest)!) === 0);
 });
-
-test("again with some changed: those are opened, and no others", async () => {
-  const root = newTree();
-  await settle();
-  const { tree: first } = await captured(root);
-  writeFileSync(join(root, "d4/f4"), "changed");
-  writeFileSync(join(root, "d4/new"), "new");
-  rmSync(join(root, "d5/f5"));
-  const { tree, opened } = await captured(root, { before: first });
-  assert.equal(opened, ["d4/f4", "d4/new"]);
-  assert.equal(tree.root, (await capture(root)).root);
-});
-
-test("where most changed the other thread reads, after some answers that were on their way", async () => {
-  const plan = planOf(3 * FILES);
-  const root = newTree(plan);
-  await settle();
-  const { tree: first } = await captured(root);
-  for (const [path, what] of Object.entries(plan))
-    if (typeof what === "string" && /^d\d\/f/.test(path)) writeFileSync(join(root, path), `${what}+`);
-  const { tree, opened } = await captured(root, { before: first });
-  assert.ok(opened.length > 0 && opened.length < 1.5 * FILES, `${opened.length} opened here`);
-  assert.equal(tree.root, (await capture(root)).root);
-});
-
-test("where the rest is as it was this thread goes on, from where the other one was", async () => {
-  const plan = planOf(3 * FILES);
-  const root = newTree(plan);
-  await settle();
-  const { tree: first } = await captured(root);
-  for (const [path, what] of Object.entries(plan))
-    if (typeof what === "string" && /^d[01]\/f/.test(path)) writeFileSync(join(root, path), `${what}+`);
-  const { tree, opened } = await captured(root, { before: first });
-  assert.ok(opened.length < FILES, `${opened.length} opened here`);
-  const { filesRead } = tree;
-  assert.ok(filesRead > 0.4 * FILES && filesRead < 2.4 * FILES, `${filesRead} read of ${3 * FILES}`);
-  assert.equal([tree.root, tree.entryCount], [(await capture(root)).root, first.entryCount]);
-});
-
-test("a file that changes while the other thread reads it is never a mixture of times", async () => {
-  const root = newTree();
-  await settle();
-  const changed = join(root, "d4/f4");
-  writeFileSync(PROGRAM, `${changing(changed)}\n${program}`);
-  const { tree } = await captured(root);
-  assert.is(readFileSync(changed, "utf8"), "9 9 9 9 ");
-  assert.equal(tree.root, (await capture(root)).root);
-});
-
-/** Changes a file, whose size stays, behind the first look at its bytes. */
-const changing = (path: string): string => `
-  import fs from "node:fs";
-  import { syncBuiltinESMExports } from "node:module";
-  const { openSync, readSync } = fs;
-  const path = ${JSON.stringify(path)};
-  let descriptor;
-  let isChanged = false;
-  fs.openSync = (...given) => {
-    const opened = openSync(...given);
-    if (given[0] === path) descriptor = opened;
-    return opened;
-  };
-  fs.readSync = (...given) => {
-    const length = readSync(...given);
-    if (given[0] === descriptor && !isChanged) {
-      isChanged = true;
-      fs.writeFileSync(path, "9 9 9 9 ");
-    }
-    return length;
-  };
-  syncBuiltinESMExports();
-`;
 
 test("what can't be kept is told as one thread tells it", async () => {
   const odd: Record<string, (root: string) => unknown> = {

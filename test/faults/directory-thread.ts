@@ -6,18 +6,25 @@ const T = (name: string): string => `directory/${name}.test.ts`;
 /** Of folders that another thread reads. */
 export const directoryThreadFaults: Fault[] = [
   {
+    name: "a thread is begun again as soon as a few files have changed",
+    file: `${D}capture.ts`,
+    text: "        this.#aloneUpTo = 2 * this.#filesFound;\n",
+    replacement: "",
+    tests: [T("second-thread-changes")],
+  },
+  {
     name: "the rest of a scan begins at the beginning",
     file: `${D}capture.ts`,
     text: "scanTree(this.#root, ignore, { signal, behind })",
     replacement: "scanTree(this.#root, ignore, { signal, behind: behind && undefined })",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "the other thread's rest of a scan begins at the beginning",
     file: `${D}second-capture-program.ts`,
     text: "new IgnoreRules(ignore), { behind }))",
     replacement: "new IgnoreRules(ignore), { behind: behind && undefined }))",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "the thread that looks at a folder goes on when the save has failed",
@@ -38,21 +45,21 @@ export const directoryThreadFaults: Fault[] = [
     file: `${D}capture.ts`,
     text: "return !this.#options.earlier || 2 *",
     replacement: "return !this.#options.earlier || 0 *",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "the other thread reads a folder to its end though most of it is as it was",
     file: `${D}capture.ts`,
     text: "    if (this.#options.earlier?.hasPiece(put)) this.#filesReadInVain += fileCount;\n",
     replacement: "    void put;\n",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "a file that the other thread did not look at changed while it was read",
     file: `${D}second-capture-program.ts`,
     text: "return dev === device && isSettled(",
     replacement: "return dev === device || isSettled(",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "times that are not settled are believed by the other thread",
