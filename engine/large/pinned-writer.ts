@@ -5,7 +5,7 @@ import { DIGEST_BYTES } from "../log/format.ts";
 import type { Transaction } from "../transaction.ts";
 import { CHECKED_BLOB_BYTES_MAX } from "../transaction.ts";
 import type { Part, PreparedPart } from "./part.ts";
-import { preparePart, putPart, stateOf } from "./part.ts";
+import { preparePart, putPart, REFERENCES_PER_ROW, stateOf } from "./part.ts";
 import { goneMeanwhile, Pins } from "./pins.ts";
 
 /** What is written by one commit, no more than a segment: enough to make a sync cheap, few enough that others need not wait for long. */
@@ -80,7 +80,9 @@ export class PinnedWriter {
     this.#group.push(part);
     this.#groupBytes += part.bytes.length;
     const full = Math.max(this.#groupBytes / this.#groupBytesMax, this.#group.length / GROUP_PARTS_MAX);
-    return full >= (part.references ? ENOUGH : 1) ? this.#flushWithRoom() : undefined;
+    // A row of pins is no reason to write less at a time than could be.
+    const endsHere = part.references && this.#group.length > REFERENCES_PER_ROW;
+    return full >= (endsHere ? ENOUGH : 1) ? this.#flushWithRoom() : undefined;
   }
 
   async #flushWithRoom(): Promise<void> {

@@ -10,8 +10,8 @@ export const directoryStoreFaults: Fault[] = [
   {
     name: "a group ends wherever it is full, with files that no node of it names",
     file: "engine/large/pinned-writer.ts",
-    text: "(part.references ? ENOUGH : 1)",
-    replacement: "(part.references ? Math.max(ENOUGH, 1) : 1)",
+    text: "(endsHere ? ENOUGH : 1)",
+    replacement: "(endsHere ? Math.max(ENOUGH, 1) : 1)",
     tests: ["large/directories-again.test.ts"],
   },
   {
