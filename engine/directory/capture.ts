@@ -3,7 +3,8 @@ import { Pace } from "../maintenance/pace.ts";
 import type { EarlierPiece, EarlierTree } from "./changes.ts";
 import type { FileContent } from "./entry.ts";
 import { keyOf, quoted } from "./entry.ts";
-import { FileReader } from "./file-reader.ts";
+import type { StoredFile } from "./file-reader.ts";
+import { entryOf, FileReader } from "./file-reader.ts";
 import type { IgnoreRules } from "./ignore.ts";
 import { LinkJudge } from "./links.ts";
 import type { WrittenTree } from "./manifest-writer.ts";
@@ -15,8 +16,8 @@ import { cannotBeKept } from "./refusal.ts";
 import type { Found, FoundFile } from "./scan.ts";
 import { checkedRoot, scanTree, TURN_MILLISECONDS } from "./scan.ts";
 import { SecondCapture } from "./second-capture.ts";
-import type { StoredContent, TreeSink } from "./sink.ts";
-import { isSettled } from "./stamps.ts";
+import type { TreeSink } from "./sink.ts";
+import { settledStamp } from "./stamps.ts";
 import type { EntryTarget } from "./unchanged.ts";
 import { UnchangedPieces } from "./unchanged.ts";
 
@@ -197,17 +198,14 @@ class Capture implements EntryTarget {
   }
 
   #addFile(found: FoundFile, same: FileContent | undefined): void | Promise<void> {
-    if (same && this.#isKept(same)) return this.#write(found, same);
+    if (same && this.#isKept(same)) return this.#write({ file: found, content: same });
     const reading = this.#reader.read(found);
-    if (reading instanceof Promise) return reading.then(({ file, content }) => this.#write(file, content));
-    this.#write(reading.file, reading.content);
+    if (reading instanceof Promise) return reading.then((stored) => this.#write(stored));
+    this.#write(reading);
   }
 
-  #write({ path, size, executable, stamp }: FoundFile, { digest, root }: StoredContent): void {
-    this.#writer.add(
-      { kind: "file", path, size, executable, digest, ...(root && { root }) },
-      isSettled(stamp, this.#beganNs) ? stamp : undefined,
-    );
+  #write(stored: StoredFile): void {
+    this.#writer.add(entryOf(stored), settledStamp(stored.file.stamp, this.#beganNs));
   }
 }
 

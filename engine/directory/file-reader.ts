@@ -1,3 +1,4 @@
+import type { FileEntry } from "./entry.ts";
 import { LARGE_BYTES_MIN, openLarge, readSmall } from "./read-file.ts";
 import type { FoundFile } from "./scan.ts";
 import type { StoredContent, TreeSink } from "./sink.ts";
@@ -6,6 +7,12 @@ export interface StoredFile {
   /** As it was when it was read. */
   file: FoundFile;
   content: StoredContent;
+}
+
+export function entryOf({ file, content }: StoredFile): FileEntry {
+  const { path, size, executable } = file;
+  const { digest, root } = content;
+  return { kind: "file", path, size, executable, digest, ...(root && { root }) };
 }
 
 /** Reads files to where contents go. */

@@ -25,25 +25,13 @@ export interface SmallFile {
 }
 
 /** The bytes of a small file, never a mixture. @throws CONFLICT */
-export function readSmall(full: string, found: FoundFile): SmallFile;
-/** @param roomFor memory to read to; less than is asked for makes the answer `undefined` */
-export function readSmall(
-  full: string,
-  found: FoundFile,
-  roomFor: (bytes: number) => Buffer,
-): SmallFile | undefined;
-export function readSmall(
-  full: string,
-  found: FoundFile,
-  roomFor: (bytes: number) => Buffer = Buffer.allocUnsafe,
-): SmallFile | undefined {
+export function readSmall(full: string, found: FoundFile): SmallFile {
   const descriptor = opened(full, found.path);
   try {
     let expected = found;
     for (let reading = 1; reading <= READINGS_MAX && expected.size < LARGE_BYTES_MIN; reading++) {
       // One more than there should be, so that a file that grew is seen.
-      const bytes = roomFor(expected.size + 1);
-      if (bytes.length <= expected.size) return undefined;
+      const bytes = Buffer.allocUnsafe(expected.size + 1);
       const length = readSync(descriptor, bytes, 0, bytes.length, 0);
       const now = statusOf(descriptor, found.path);
       if (isSame(now, expected) && length === now.size)

@@ -8,22 +8,23 @@ import { DIGEST_BYTES } from "../log/format.ts";
 import type { LinkEntry, Stamp, TreeEntry } from "./entry.ts";
 import { keyOf } from "./entry.ts";
 import type { StoredFile } from "./file-reader.ts";
+import { entryOf } from "./file-reader.ts";
 import { deviceByOwnClock } from "./file-system.ts";
 import { IgnoreRules } from "./ignore.ts";
 import type { NewPiece } from "./piece-writer.ts";
 import { PieceWriter } from "./piece-writer.ts";
+import type { SmallFile } from "./read-file.ts";
 import { LARGE_BYTES_MIN, readSmall, readUnseen } from "./read-file.ts";
 import type { Found, FoundFile, NamedFile } from "./scan.ts";
 import { scanNames } from "./scan.ts";
 import type { CaptureAnswer, CaptureReply, CaptureTask, ReadFiles, ReadPiece } from "./second-capture.ts";
 import { ANSWERS_MAX, failureOf } from "./second-capture.ts";
-import { isSettled } from "./stamps.ts";
+import { isSettled, settledStamp } from "./stamps.ts";
 
 /** What one answer has at most: so little that a few of them take little memory, and enough that they cost little. */
 const ANSWER_BYTES = 1024 * 1024;
 const ANSWER_FILES = 1_024;
 const ANSWER_PIECES = 64;
-
 /** What a file that was not looked at may fill, at least. */
 const UNSEEN_ROOM = 64 * 1024;
 
@@ -75,7 +76,7 @@ async function tell(): Promise<void> {
 }
 
 function isFull(bytes: number): boolean {
-  return used + bytes > contents.length || lengths.length === ANSWER_FILES;
+  return used + bytes > contents.length || lengths.length * DIGEST_BYTES === digests.length;
 }
 
 async function makeRoom(bytes: number): Promise<void> {
@@ -83,33 +84,12 @@ async function makeRoom(bytes: number): Promise<void> {
   beginAnswer(Math.max(ANSWER_BYTES, bytes));
 }
 
-/** Files are read to where they are handed over. */
-function roomFor(bytes: number): Buffer {
-  return contents.subarray(used, used + bytes);
-}
-
-/** With a byte more, by which is seen that a file grew. */
-const bytesOf = ({ size }: FoundFile): number => size + 1;
-
-/** Undefined for one that grows meanwhile, and has no room. */
-function read(found: FoundFile): StoredFile | undefined {
-  const read = readSmall(`${task.root}/${found.path}`, found, roomFor);
-  return read && noted(read.file, read.bytes.length);
-}
-
-async function readGrowing(found: FoundFile): Promise<StoredFile> {
-  const { file, bytes } = readSmall(`${task.root}/${found.path}`, found);
-  await makeRoom(bytes.length);
-  contents.set(bytes);
-  return noted(file, bytes.length);
-}
-
-/** Its bytes are where those of the next file go. */
-function noted(file: FoundFile, length: number): StoredFile {
-  const digest = contentDigest(contents.subarray(used, used + length));
+/** Of a file whose bytes are where those of the next one go. */
+function noted({ file, bytes }: SmallFile): StoredFile {
+  const digest = contentDigest(bytes);
   digests.set(digest, lengths.length * DIGEST_BYTES);
-  lengths.push(length);
-  used += length;
+  lengths.push(bytes.length);
+  used += bytes.length;
   return { file, content: { digest } };
 }
 
@@ -122,11 +102,9 @@ async function storeElsewhere(found: FoundFile): Promise<StoredFile> {
   }
 }
 
-function addFile({ file, content }: StoredFile): void {
-  const { path, size, executable, stamp } = file;
-  const entry = { kind: "file" as const, path, size, executable, ...content };
+function addFile(stored: StoredFile): void {
   fileCount++;
-  add(entry, isSettled(stamp, task.beganNs) ? stamp : undefined);
+  add(entryOf(stored), settledStamp(stored.file.stamp, task.beganNs));
 }
 
 function add(entry: TreeEntry, stamp?: Stamp): void {
@@ -161,9 +139,10 @@ function takeNamed(path: string): void | Promise<void> {
   return takeUnseen(path);
 }
 
+/** It is read to where it is handed over. */
 function takeUnseen(path: string): void | Promise<void> {
   const read = readUnseen(`${task.root}/${path}`, path, contents.subarray(used), isQuiet);
-  return "bytes" in read ? addFile(noted(read.file, read.bytes.length)) : takeFile(read);
+  return "bytes" in read ? addFile(noted(read)) : takeFile(read);
 }
 
 /** Whether what was written in the meantime would have given it another time: see `isSettled`. */
@@ -174,14 +153,15 @@ function isQuiet({ dev, mtimeNs, ctimeNs }: BigIntStats): boolean {
 /** Of a file that was looked at. */
 function takeFile(found: FoundFile): void | Promise<void> {
   if (found.size >= LARGE_BYTES_MIN) return storeElsewhere(found).then(addFile);
-  if (isFull(bytesOf(found))) return makeRoom(bytesOf(found)).then(() => takeSmall(found));
-  return takeSmall(found);
+  const small = readSmall(`${task.root}/${found.path}`, found);
+  const { length } = small.bytes;
+  if (isFull(length)) return makeRoom(length).then(() => takeSmall(small));
+  takeSmall(small);
 }
 
-function takeSmall(found: FoundFile): void | Promise<void> {
-  const file = read(found);
-  if (!file) return readGrowing(found).then(addFile);
-  addFile(file);
+function takeSmall(small: SmallFile): void {
+  contents.set(small.bytes, used);
+  addFile(noted(small));
 }
 
 async function takeAll(): Promise<void> {

@@ -94,3 +94,8 @@ export function isSettled({ mtimeNs, ctimeNs }: Omit<Stamp, "inode">, beganNs: b
   const isCoarse = mtimeNs % NANOSECONDS_SECOND === 0n || ctimeNs % NANOSECONDS_SECOND === 0n;
   return !isCoarse && newest + TICK_MAX <= beganNs;
 }
+
+/** What is kept of a stamp: see `isSettled`. */
+export function settledStamp(stamp: Stamp, beganNs: bigint): Stamp | undefined {
+  return isSettled(stamp, beganNs) ? stamp : undefined;
+}

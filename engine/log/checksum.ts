@@ -13,36 +13,31 @@ const PIECE_BYTES = 1024 * 1024;
  * The seed is the salt of the segment that the bytes lie in.
  */
 export function checksum(bytes: Uint8Array, seed: bigint): bigint {
-  if (bytes.length >= SHARED_BYTES_MIN && bytes.buffer instanceof SharedArrayBuffer)
-    return checksumOfShared(bytes, seed);
-  if (bytes.length <= PIECE_BYTES) return xxhash.h64Raw(bytes, seed);
+  const isShared = bytes.length >= SHARED_BYTES_MIN && bytes.buffer instanceof SharedArrayBuffer;
+  if (bytes.length <= PIECE_BYTES) return xxhash.h64Raw(isShared ? unshared(bytes) : bytes, seed);
   const state = xxhash.create64(seed);
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) state.update(bytes.subarray(at, at + PIECE_BYTES));
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    const piece = bytes.subarray(at, at + PIECE_BYTES);
+    state.update(isShared ? unshared(piece) : piece);
+  }
   return state.digest();
 }
 
 /** Of fewer it does not matter where they lie. */
 const SHARED_BYTES_MIN = 4 * 1024;
-const SHARED_PIECE_BYTES = 256 * 1024;
 const WORD_BYTES = 8;
-let unshared: Uint8Array | undefined;
+/** Made by the first who needs it. */
+let copied: Uint8Array | undefined;
 
 /**
- * V8 copies from memory that threads share byte by byte, at 1.4 GiB/s, where xxhash-wasm would have it; but word by word, ten
- * times as fast, to a place that lies as far behind a word's beginning as theirs.
+ * A copy of at most a piece, valid until the next one. V8 copies from memory that threads share byte by byte, at 1.4 GiB/s, where
+ * xxhash-wasm would have it; but word by word, ten times as fast, to a place that lies as far behind a word's beginning.
  */
-function checksumOfShared(bytes: Uint8Array, seed: bigint): bigint {
-  unshared ??= new Uint8Array(SHARED_PIECE_BYTES + WORD_BYTES);
+function unshared(bytes: Uint8Array): Uint8Array {
+  copied ??= new Uint8Array(PIECE_BYTES + WORD_BYTES);
   const shift = bytes.byteOffset % WORD_BYTES;
-  const state = xxhash.create64(seed);
-  for (let at = 0; at < bytes.length; at += SHARED_PIECE_BYTES) {
-    const piece = bytes.subarray(at, at + SHARED_PIECE_BYTES);
-    unshared.set(piece, shift);
-    const copy = unshared.subarray(shift, shift + piece.length);
-    if (piece.length === bytes.length) return xxhash.h64Raw(copy, seed);
-    state.update(copy);
-  }
-  return state.digest();
+  copied.set(bytes, shift);
+  return copied.subarray(shift, shift + bytes.length);
 }
 
 /** Headers are shorter. */

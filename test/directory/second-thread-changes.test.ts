@@ -15,6 +15,18 @@ test.after.each(() => {
   removeFolders();
 });
 
+/** Saved, and changed then. @param isChanged asked of each small file and its number, in the order of paths */
+async function changedTree(isChanged: (path: string, i: number) => boolean) {
+  const plan = planOf(3 * FILES);
+  const root = newTree(plan);
+  await settle();
+  const { tree: first } = await captured(root);
+  const paths = Object.keys(plan).filter((path) => /^d\d\/f/.test(path));
+  for (const [i, path] of paths.sort().entries())
+    if (isChanged(path, i)) writeFileSync(join(root, path), `${plan[path]}+`);
+  return { root, first };
+}
+
 test("again with some changed: those are opened, and no others", async () => {
   const root = newTree();
   await settle();
@@ -28,24 +40,14 @@ test("again with some changed: those are opened, and no others", async () => {
 });
 
 test("where most changed the other thread reads, after some answers that were on their way", async () => {
-  const plan = planOf(3 * FILES);
-  const root = newTree(plan);
-  await settle();
-  const { tree: first } = await captured(root);
-  for (const [path, what] of Object.entries(plan))
-    if (typeof what === "string" && /^d\d\/f/.test(path)) writeFileSync(join(root, path), `${what}+`);
+  const { root, first } = await changedTree(() => true);
   const { tree, opened } = await captured(root, { before: first });
   assert.ok(opened.length > 0 && opened.length < 1.5 * FILES, `${opened.length} opened here`);
   assert.equal(tree.root, (await capture(root)).root);
 });
 
 test("where the rest is as it was this thread goes on, from where the other one was", async () => {
-  const plan = planOf(3 * FILES);
-  const root = newTree(plan);
-  await settle();
-  const { tree: first } = await captured(root);
-  for (const [path, what] of Object.entries(plan))
-    if (typeof what === "string" && /^d[01]\/f/.test(path)) writeFileSync(join(root, path), `${what}+`);
+  const { root, first } = await changedTree((path) => /^d[01]/.test(path));
   const { tree, opened } = await captured(root, { before: first });
   assert.ok(opened.length < FILES, `${opened.length} opened here`);
   const { filesRead } = tree;
@@ -54,13 +56,7 @@ test("where the rest is as it was this thread goes on, from where the other one 
 });
 
 test("where changed files and others come by turns threads are begun seldom", async () => {
-  const plan = planOf(3 * FILES);
-  const root = newTree(plan);
-  await settle();
-  const { tree: first } = await captured(root);
-  const paths = Object.keys(plan).filter((path) => /^d\d\/f/.test(path));
-  for (const [i, path] of paths.sort().entries())
-    if (isOfTurn(i)) writeFileSync(join(root, path), `${plan[path]}+`);
+  const { root, first } = await changedTree((_, i) => isOfTurn(i));
   const begun = join(newFolder(), "begun");
   const tells = `(await import("node:fs")).appendFileSync(${JSON.stringify(begun)}, "x");`;
   writeFileSync(PROGRAM, `${tells}\n${program}`);
@@ -74,6 +70,13 @@ test("where changed files and others come by turns threads are begun seldom", as
 function isOfTurn(i: number): boolean {
   return i < 1_500 || (i >= 3_500 && i < 4_500) || (i >= 6_000 && i < 8_000) || i >= 10_000;
 }
+
+test("what was written just now, and may change yet, is read all the same", async () => {
+  const root = newTree();
+  const { tree, opened } = await captured(root);
+  assert.equal(opened, ["large"]);
+  assert.equal(tree.root, (await capture(root)).root);
+});
 
 test("a file that changes while the other thread reads it is never a mixture of times", async () => {
   const root = newTree();

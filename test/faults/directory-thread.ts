@@ -64,8 +64,8 @@ export const directoryThreadFaults: Fault[] = [
   {
     name: "times that are not settled are believed by the other thread",
     file: `${D}second-capture-program.ts`,
-    text: "isSettled(stamp, task.beganNs) ? stamp : undefined",
-    replacement: "isSettled(stamp, task.beganNs + 10n ** 19n) ? stamp : undefined",
+    text: "settledStamp(stored.file.stamp, task.beganNs)",
+    replacement: "settledStamp(stored.file.stamp, task.beganNs + 10n ** 19n)",
     tests: [T("second-thread")],
   },
   {

@@ -5,8 +5,8 @@ export const logFaults: Fault[] = [
   {
     name: "the copy of shared memory that is hashed lies elsewhere than it was put",
     file: "engine/log/checksum.ts",
-    text: "unshared.set(piece, shift);",
-    replacement: "unshared.set(piece, 0);",
+    text: "copied.set(bytes, shift);",
+    replacement: "copied.set(bytes, 0);",
     tests: ["log/checksum.test.ts"],
   },
   {

@@ -25,7 +25,7 @@ test("the checksum of a row is XXH32, whatever its length and wherever it stands
 
 test("bytes in memory that threads share have the checksum that they have elsewhere", () => {
   const random = new Random("shared");
-  for (const length of [100, 4096, 61_003, 256 * 1024, 256 * 1024 + 1, 700_001]) {
+  for (const length of [100, 4096, 61_003, 256 * 1024, 256 * 1024 + 1, 700_001, 1_048_577]) {
     for (const start of [0, 3, 8, 12]) {
       const bytes = random.bytes(length);
       const shared = new Uint8Array(new SharedArrayBuffer(start + length), start);
