@@ -1,5 +1,6 @@
 import { aliasesRange, allAliasesRange, parseAliasKey } from "./artifact-key.ts";
 import { decodeAliasContent } from "./artifact-record.ts";
+import { damagedRow } from "./blob-reader.ts";
 import { compareBytes } from "./directory/entry.ts";
 import type { EnvironmentRange } from "./index/lmdb.ts";
 import type { Row } from "./index/rows.ts";
@@ -64,10 +65,16 @@ function isIn(name: string, { after, before }: Gap): boolean {
   return isBehind && (before === undefined || compareBytes(name, before) < 0);
 }
 
-/** Alias to version, of the rows of a name's aliases. */
+/** The version that an alias stands for. @throws CORRUPTION where the record of its row is damaged */
+export function aliasVersion(row: Row): number {
+  if (!row.inline) throw damagedRow(row);
+  return decodeAliasContent(row.inline);
+}
+
+/** Alias to version, of the rows of a name's aliases. @throws CORRUPTION */
 export function aliasVersions(rows: { key: Buffer; row: Row }[]): ReadonlyMap<string, number> {
   if (rows.length === 0) return NO_ALIASES;
-  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, decodeAliasContent(row.inline!)]));
+  return new Map(rows.map(({ key, row }) => [parseAliasKey(key).alias, aliasVersion(row)]));
 }
 
 /** Those of one version. */

@@ -6,6 +6,7 @@ import type { IndexView } from "./index-view.ts";
 import { RecordKind } from "./log/format.ts";
 import type { LogReader, RecordPlace } from "./log/reader.ts";
 import { isRetired } from "./log/reader.ts";
+import { segmentNumber, segmentText } from "./log/segment-id.ts";
 import type { ReadCache, Use } from "./read-cache.ts";
 
 /** The bytes of blobs: from where a row says that they lie, or from a copy that was written since. */
@@ -142,10 +143,10 @@ export class BlobReader {
   }
 }
 
-/** The record that the row was made from is damaged, so nobody knows which blob it meant. */
-function damagedRow({ place: { segment, offset } }: Row): VarveError {
-  return new VarveError("CORRUPTION", `damaged record at offset ${offset} of segment ${segment}`, {
+/** The record that the row was made from is damaged, so nobody knows what it meant. */
+export function damagedRow({ place: { segment, offset } }: Row): VarveError {
+  return new VarveError("CORRUPTION", `damaged record at offset ${offset} of ${segmentText(segment)}`, {
     hint: "`varve verify` lists all damage; other artifacts stay readable",
-    details: { segment, offset },
+    details: { segment: segmentNumber(segment), offset },
   });
 }

@@ -1,9 +1,8 @@
-import { AliasRows } from "./alias-rows.ts";
+import { AliasRows, aliasVersion } from "./alias-rows.ts";
 import type { CallOptions } from "./api.ts";
 import { namesRange, parseVersionKey } from "./artifact-key.ts";
 import type { VersionContent } from "./artifact-record.ts";
 import {
-  decodeAliasContent,
   decodeVersionContent,
   isChunked,
   isDeleted,
@@ -197,5 +196,5 @@ function versionBits(bytes: Uint8Array, end: number): number {
 }
 
 function aliasedVersions(aliases: AliasRows, name: string): Set<number> {
-  return new Set(aliases.aliasRows(name).map(({ row }) => decodeAliasContent(row.inline!)));
+  return new Set(aliases.aliasRows(name).map(({ row }) => aliasVersion(row)));
 }

@@ -1,4 +1,4 @@
-import { AliasRows, aliasesOf, aliasVersions } from "./alias-rows.ts";
+import { AliasRows, aliasesOf, aliasVersion, aliasVersions } from "./alias-rows.ts";
 import type { Artifact, CallOptions, Code, Environment } from "./api.ts";
 import type { ArtifactParts } from "./artifact.ts";
 import { keptVersion, mediaTypeOf, StoredArtifact, sizeOf } from "./artifact.ts";
@@ -13,7 +13,6 @@ import {
 import type { VersionContent } from "./artifact-record.ts";
 import {
   codeReference,
-  decodeAliasContent,
   decodeVersionContent,
   decodeVersionContentWithin,
   isChunked,
@@ -62,7 +61,7 @@ export class Versions {
         return this.#live(ref.name, ref.version);
       case "alias": {
         const alias = this.#core.row(aliasKey(ref.name, ref.alias));
-        const found = alias && this.#live(ref.name, decodeAliasContent(alias.inline!));
+        const found = alias && this.#live(ref.name, aliasVersion(alias));
         return found && { ...found, alias };
       }
       case "all":

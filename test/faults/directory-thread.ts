@@ -73,7 +73,7 @@ export const directoryThreadFaults: Fault[] = [
     file: `${D}piece-taker.ts`,
     text: "all.length === referenceCount ? all",
     replacement: "all.length >= referenceCount ? all",
-    tests: [T("second-thread")],
+    tests: [T("second-thread-changes")],
   },
   {
     name: "the other thread reads as far ahead as it can",

@@ -6,6 +6,13 @@ const TEST = "engine/read-cache.test.ts";
 /** Of the read path. */
 export const readingFaults: Fault[] = [
   {
+    name: "a damaged alias ends in an error of the language",
+    file: "engine/alias-rows.ts",
+    text: "  if (!row.inline) throw damagedRow(row);\n",
+    replacement: "  void damagedRow;\n",
+    tests: ["store/damage.test.ts"],
+  },
+  {
     name: "what was overwritten in the cache is given",
     file: CACHE,
     text: "return position > 0 && position + this.#memory.length >= this.#end;",

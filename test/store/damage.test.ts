@@ -61,6 +61,32 @@ test("a damaged header of a record is CORRUPTION for that artifact only, while t
   await usableBut(await openTestStore(home), [4]);
 });
 
+test("a damaged alias is CORRUPTION with its place, nothing is pruned by it, and all values load", async () => {
+  const home = await filledHome();
+  const before = await openTestStore(home);
+  await before.save("n/4", marked(4));
+  await before.setAlias("n/4", "released", 0);
+  await before.close();
+  const segment = segmentsOf(home).at(-1)!;
+  // The number of the version stands behind the key.
+  flipByte(segment, readFileSync(segment).lastIndexOf("released") + "released".length);
+  const store = await openTestStore(home);
+  await store.rebuildIndex();
+  await usableBut(store, []);
+  const calls = [
+    () => store.load("n/4@released"),
+    () => store.aliases("n/4"),
+    () => store.prune({ keepLast: 1, name: "n/4" }),
+  ];
+  for (const call of calls) {
+    const error = await failureWithHint(call, "CORRUPTION");
+    assert.is(error.details?.segment, 1, String(call));
+    assert.type(error.details?.offset, "number");
+  }
+  await store.setAlias("n/4", "released", 0);
+  assert.is(await store.load("n/4@released"), marked(4));
+});
+
 test("a damaged batch in the middle is told by verify, and a rebuild loses no other", async () => {
   const home = await filledHome();
   const segment = segmentsOf(home)[0]!;
